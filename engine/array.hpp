@@ -1,0 +1,105 @@
+// Array<T>: the tensors of this library. Dense, row-major, any number of dimensions; () is a scalar.
+//
+// It is xtensor's xarray with recycled storage, so all of xtensor works on it. This is the only
+// file that includes xtensor's array headers (they moved in later versions) and the only one that
+// needs to know three of its habits:
+//   - Array<float>({2, 3}) is two values, not a shape: use uninitialized, zeros or full.
+//   - z += expression makes a temporary; xt::noalias(z) += expression does not.
+//   - auto keeps an expression, and with it references to its operands: store results in an Array.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <sstream>
+#include <string>
+#include <vector>
+#include <xtensor/xarray.hpp>
+#include <xtensor/xmath.hpp>
+#include <xtensor/xnoalias.hpp>
+#include <xtensor/xoperation.hpp>
+
+#include "engine/storage.hpp"
+
+namespace tapesort {
+
+template <class T>
+using Array = xt::xarray<T, xt::layout_type::row_major, RecyclingAllocator<T>>;
+
+// Labels and positions. 64 bits, signed, so that a negative one can be reported as what it is.
+using Index = std::int64_t;
+using Indices = Array<Index>;
+
+// Up to four extents without an allocation; the same type for every T.
+using Shape = typename Array<float>::shape_type;
+
+inline std::size_t element_count(const Shape& shape) {
+  std::size_t count = 1;
+  for (std::size_t extent : shape) count *= extent;
+  return count;
+}
+
+// "(64, 10)", "(3)", "()" -- the form used by every message of this library.
+inline std::string to_text(const Shape& shape) {
+  std::ostringstream text;
+  text << '(';
+  for (std::size_t i = 0; i < shape.size(); ++i) text << (i ? ", " : "") << shape[i];
+  text << ')';
+  return text.str();
+}
+
+template <class T>
+Array<T> uninitialized(const Shape& shape) {
+  return Array<T>::from_shape(shape);
+}
+
+template <class T>
+Array<T> full(const Shape& shape, T value) {
+  Array<T> array = uninitialized<T>(shape);
+  std::fill_n(array.data(), array.size(), value);
+  return array;
+}
+
+template <class T>
+Array<T> zeros(const Shape& shape) {
+  return full<T>(shape, T(0));
+}
+
+// 0-d array.
+template <class T>
+Array<T> scalar(T value) {
+  return full<T>(Shape{}, value);
+}
+
+// Same elements, other type.
+template <class To, class From>
+Array<To> convert(const Array<From>& from) {
+  Array<To> to = uninitialized<To>(from.shape());
+  std::transform(from.data(), from.data() + from.size(), to.data(),
+                 [](From value) { return static_cast<To>(value); });
+  return to;
+}
+
+// The same elements in the same order under another shape (element counts must agree).
+template <class T>
+Array<T> with_shape(Array<T> array, const Shape& shape) {
+  array.reshape(shape);
+  return array;
+}
+
+// A contiguous sum with sixteen running partial sums: it vectorises without reordering flags, and
+// its rounding error grows like n / 16 instead of n.
+template <class T>
+T contiguous_sum(const T* x, std::size_t n) {
+  constexpr std::size_t lanes = 16;
+  T partial[lanes] = {};
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) partial[lane] += x[i + lane];
+  }
+  T total = 0;
+  for (T p : partial) total += p;
+  for (; i < n; ++i) total += x[i];
+  return total;
+}
+
+}  // namespace tapesort

@@ -1,0 +1,202 @@
+#include "engine/blas.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <stdexcept>
+#include <vector>
+#include <xtensor-blas/xblas.hpp>
+
+#include "engine/parallel.hpp"
+
+// Weak: another CBLAS may stand in for OpenBLAS, which then has nothing to choose. The two
+// gotoblas functions are what OpenBLAS itself calls when it is loaded and unloaded.
+extern "C" {
+__attribute__((weak)) char* openblas_get_corename();
+__attribute__((weak)) char* openblas_get_config();
+__attribute__((weak)) void openblas_set_num_threads(int);
+__attribute__((weak)) void gotoblas_dynamic_init();
+__attribute__((weak)) void gotoblas_dynamic_quit();
+}
+
+namespace tapesort {
+namespace {
+
+constexpr const char* kernel_variable = "OPENBLAS_CORETYPE";
+
+// Register width classes of kernels and CPUs, worst to best.
+enum Level { sse, avx, avx2, avx512 };
+
+Level cpu_level() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+    return avx512;
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2;
+  if (__builtin_cpu_supports("avx")) return avx;
+#endif
+  return sse;
+}
+
+Level kernel_level(const std::string& name) {
+  for (const char* k : {"SkylakeX", "Cooperlake", "SapphireRapids"}) {
+    if (name == k) return avx512;
+  }
+  for (const char* k : {"Haswell", "Zen", "Excavator"}) {
+    if (name == k) return avx2;
+  }
+  for (const char* k : {"Sandybridge", "Bulldozer", "Piledriver", "Steamroller"}) {
+    if (name == k) return avx;
+  }
+  return sse;
+}
+
+std::string cpu_features() {
+  std::string text;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+#define FEATURE(name) \
+  if (__builtin_cpu_supports(name)) text += (text.empty() ? "" : " ") + std::string(name);
+  FEATURE("sse4.2")
+  FEATURE("avx")
+  FEATURE("avx2")
+  FEATURE("fma")
+  FEATURE("avx512f")
+  FEATURE("avx512dq")
+  FEATURE("avx512bw")
+  FEATURE("avx512vl")
+#undef FEATURE
+#endif
+  return text.empty() ? "unknown" : text;
+}
+
+template <class T>
+void one_thread_gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n,
+                     std::size_t k, T alpha, const T* a, std::size_t lda, const T* b,
+                     std::size_t ldb, T beta, T* c, std::size_t ldc) {
+  const auto side = [](bool transposed) { return transposed ? cxxblas::Trans : cxxblas::NoTrans; };
+  cxxblas::gemm<xt::blas_index_t>(cxxblas::RowMajor, side(transpose_a), side(transpose_b), m, n, k,
+                              alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+// The largest error of C = A B at odd sizes (edge tiles included), in units of k * epsilon.
+template <class T>
+double product_error() {
+  constexpr std::size_t m = 67, n = 45, k = 83;
+  std::vector<T> a(m * k), b(k * n), c(m * n);
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] = T(i * 37 % 101) / 101 - T(0.5);
+  for (std::size_t i = 0; i < b.size(); ++i) b[i] = T(i * 53 % 103) / 103 - T(0.5);
+  one_thread_gemm<T>(false, false, m, n, k, 1, a.data(), k, b.data(), n, 0, c.data(), n);
+  double worst = 0;
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      double exact = 0;
+      for (std::size_t l = 0; l < k; ++l) exact += double(a[i * k + l]) * double(b[l * n + j]);
+      const double error = std::abs(double(c[i * n + j]) - exact);
+      if (!(error <= worst)) worst = error;  // a NaN stays
+    }
+  }
+  return worst / (k * double(std::numeric_limits<T>::epsilon()));
+}
+
+double check_error() { return std::fmax(product_error<float>(), product_error<double>()); }
+
+BlasReport choose_kernel() {
+  BlasReport report;
+  report.cpu = cpu_features();
+  report.library = openblas_get_config ? openblas_get_config() : "a CBLAS that is not OpenBLAS";
+  if (openblas_set_num_threads) openblas_set_num_threads(1);  // the pool splits products itself
+  report.kernel_at_load = blas_kernel();
+  report.chosen_by = "OpenBLAS";
+  if (std::getenv(kernel_variable) != nullptr) {
+    report.chosen_by = std::string("user (") + kernel_variable + ")";
+  } else {
+    const std::string better = better_blas_kernel(report.kernel_at_load);
+    if (better != report.kernel_at_load && switch_blas_kernel(better)) {
+      report.chosen_by = "tapesort";
+    }
+  }
+  report.check_error = check_error();
+  if (!(report.check_error <= 1) && report.chosen_by == "tapesort") {  // take it back
+    switch_blas_kernel(report.kernel_at_load);
+    report.chosen_by = "OpenBLAS";
+    report.check_error = check_error();
+  }
+  report.kernel = blas_kernel();
+  if (!(report.check_error <= 1)) {
+    throw std::runtime_error("gemm: the " + report.kernel +
+                             " kernel of OpenBLAS multiplies matrices wrongly on this CPU; set "
+                             "OPENBLAS_CORETYPE to another one, as Haswell or Prescott");
+  }
+  return report;
+}
+
+}  // namespace
+
+std::string blas_kernel() { return openblas_get_corename ? openblas_get_corename() : "none"; }
+
+std::string better_blas_kernel(const std::string& current) {
+  const Level cpu = cpu_level();
+  if (kernel_level(current) >= cpu) return current;
+  return cpu == avx512 ? "SkylakeX" : cpu == avx2 ? "Haswell" : "Sandybridge";
+}
+
+bool switch_blas_kernel(const std::string& name) {
+  if (!gotoblas_dynamic_init || !gotoblas_dynamic_quit || !openblas_get_corename) return false;
+  const char* set = std::getenv(kernel_variable);
+  const std::string before = set ? set : "";
+  // Done with the variable that OpenBLAS reads; the environment is left as it was found.
+  setenv(kernel_variable, name.c_str(), 1);
+  gotoblas_dynamic_quit();
+  gotoblas_dynamic_init();
+  if (set) {
+    setenv(kernel_variable, before.c_str(), 1);
+  } else {
+    unsetenv(kernel_variable);
+  }
+  return blas_kernel() == name;
+}
+
+const BlasReport& blas_report() {
+  static const BlasReport report = choose_kernel();
+  return report;
+}
+
+template <class T>
+void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, T alpha,
+          const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc) {
+  if (m == 0 || n == 0) return;
+  if (k == 0) {  // an empty sum; BLAS wants leading dimensions of at least 1
+    for (std::size_t i = 0; i < m; ++i) {
+      for (std::size_t j = 0; j < n; ++j) c[i * ldc + j] = beta == T(0) ? T(0) : beta * c[i * ldc + j];
+    }
+    return;
+  }
+  blas_report();
+  // A thread should have at least 2 Mflop to do, in whole rows or whole columns of c.
+  const std::size_t cost = std::max<std::size_t>(1, (m >= n ? n : m) * k * 2);
+  const std::size_t grain = std::max<std::size_t>(8, 2000000 / cost);
+  if (m >= n) {
+    parallel_for(m, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+      one_thread_gemm(transpose_a, transpose_b, end - begin, n, k, alpha,
+                      a + (transpose_a ? begin : begin * lda), lda, b, ldb, beta, c + begin * ldc,
+                      ldc);
+    });
+  } else {
+    parallel_for(n, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+      one_thread_gemm(transpose_a, transpose_b, m, end - begin, k, alpha, a, lda,
+                      b + (transpose_b ? begin * ldb : begin), ldb, beta, c + begin, ldc);
+    });
+  }
+}
+
+#define INSTANTIATE(T)                                                                         \
+  template void gemm(bool, bool, std::size_t, std::size_t, std::size_t, T, const T*, std::size_t, \
+                     const T*, std::size_t, T, T*, std::size_t);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

@@ -1,0 +1,40 @@
+// An array seen as (outer, n, inner) around one axis, for loops along that axis:
+// element k of the line (o, i) stands at (o * n + k) * inner + i.
+#pragma once
+
+#include "engine/check.hpp"
+
+namespace tapesort {
+
+struct AxisView {
+  std::size_t axis, outer = 1, n, inner = 1;
+
+  AxisView(const char* op, int signed_axis, const Shape& shape)
+      : axis(checked_axis(op, signed_axis, shape)), n(shape[axis]) {
+    for (std::size_t i = 0; i < axis; ++i) outer *= shape[i];
+    for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
+  }
+
+  // Calls f(first element's position, line number) for every line; its elements are `inner` apart.
+  template <class F>
+  void for_lines(const F& f) const {
+    for (std::size_t o = 0; o < outer; ++o) {
+      for (std::size_t i = 0; i < inner; ++i) f(o * n * inner + i, o * inner + i);
+    }
+  }
+};
+
+// `shape` without its axis, or with extent 1 there.
+inline Shape without_axis(const Shape& shape, std::size_t axis, bool keep_dims) {
+  Shape result;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (i != axis) {
+      result.push_back(shape[i]);
+    } else if (keep_dims) {
+      result.push_back(1);
+    }
+  }
+  return result;
+}
+
+}  // namespace tapesort

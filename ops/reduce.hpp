@@ -1,0 +1,67 @@
+// Operators that make axes disappear (cumsum keeps them). Axes may be negative, counted from the
+// end; keep_dims leaves them with extent 1; no axis means all of them. std::invalid_argument for an
+// axis out of range, named twice, or (max, min, mean, var) without elements to reduce.
+//
+//   sum        sum_k x_k                              xbar = ybar, broadcast
+//   mean       sum_k x_k / n                          xbar = ybar / n
+//   var        sum_k (x_k - mean)^2 / (n - ddof)      xbar = 2 ybar (x - mean) / (n - ddof)
+//   max, min   the largest, smallest                  to the first one that attains it
+//   logsumexp  m + ln sum_k e^(x_k - m), m = max x    xbar = ybar e^(x - y)
+//   cumsum     y_i = x_0 + ... + x_i                  xbar_i = ybar_i + ... + ybar_(n-1)
+#pragma once
+
+#include "engine/tape.hpp"
+
+namespace tapesort {
+
+using Axes = std::vector<int>;
+
+template <class T>
+Var<T> sum(const Var<T>& x, const Axes& axes, bool keep_dims = false);
+template <class T>
+Var<T> mean(const Var<T>& x, const Axes& axes, bool keep_dims = false);
+// ddof = 1 for the unbiased estimate; need more than ddof elements.
+template <class T>
+Var<T> var(const Var<T>& x, const Axes& axes, bool keep_dims = false, int ddof = 0);
+
+template <class T>
+Var<T> max(const Var<T>& x, int axis, bool keep_dims = false);
+template <class T>
+Var<T> min(const Var<T>& x, int axis, bool keep_dims = false);
+template <class T>
+Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims = false);
+template <class T>
+Var<T> cumsum(const Var<T>& x, int axis);
+
+// Over all elements, to shape ().
+template <class T>
+Var<T> sum(const Var<T>& x);
+template <class T>
+Var<T> mean(const Var<T>& x);
+template <class T>
+Var<T> var(const Var<T>& x);
+template <class T>
+Var<T> max(const Var<T>& x);
+template <class T>
+Var<T> min(const Var<T>& x);
+template <class T>
+Var<T> logsumexp(const Var<T>& x);
+
+template <class T>
+Var<T> sum(const Var<T>& x, int axis, bool keep_dims = false) {
+  return sum(x, Axes{axis}, keep_dims);
+}
+template <class T>
+Var<T> mean(const Var<T>& x, int axis, bool keep_dims = false) {
+  return mean(x, Axes{axis}, keep_dims);
+}
+template <class T>
+Var<T> var(const Var<T>& x, int axis, bool keep_dims = false, int ddof = 0) {
+  return var(x, Axes{axis}, keep_dims, ddof);
+}
+
+// Where along the last axis each row is largest (the first such place): (..., n) -> (...).
+template <class T>
+Indices argmax(const Array<T>& x);
+
+}  // namespace tapesort

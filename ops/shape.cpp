@@ -1,0 +1,275 @@
+#include "ops/shape.hpp"
+
+#include <functional>
+#include <numeric>
+
+#include "engine/broadcast.hpp"
+#include "ops/axis.hpp"
+
+namespace tapesort {
+
+template <class T>
+Var<T> reshape(const Var<T>& x, const std::vector<Index>& shape) {
+  std::string wanted = "(";
+  std::size_t known = 1, unknown = shape.size();
+  Shape result;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    wanted += (i ? ", " : "") + std::to_string(shape[i]);
+    if (shape[i] == -1 && unknown == shape.size()) {
+      unknown = i;
+    } else {
+      require(shape[i] >= 0, "reshape: extents are >= 0, or -1 once for what is left; got ", shape[i]);
+      known *= std::size_t(shape[i]);
+    }
+    result.push_back(std::size_t(std::max<Index>(shape[i], 0)));
+  }
+  if (unknown < shape.size() && known > 0) result[unknown] = x.size() / known;
+  require(element_count(result) == x.size() && !(unknown < shape.size() && known == 0),
+          "reshape: shape ", x.shape(), " has ", x.size(), " elements, which do not fill ", wanted, ")");
+  return record("reshape", {x}, with_shape(x.value(), result), [](Node<T>& y) {
+    accumulate(y.input(0), with_shape(y.take_cotangent(), y.input(0).shape()));
+  });
+}
+
+template <class T>
+Array<T> permuted(const Array<T>& x, const std::vector<std::size_t>& axes) {
+  const std::size_t d = axes.size();
+  Shape shape(d);
+  std::vector<std::size_t> strides(d);  // distance in x of one step along each axis of the result
+  for (std::size_t i = 0; i < d; ++i) {
+    shape[i] = x.shape()[axes[i]];
+    strides[i] = 1;
+    for (std::size_t j = axes[i] + 1; j < d; ++j) strides[i] *= x.shape()[j];
+  }
+  Array<T> y = uninitialized<T>(shape);
+  if (y.size() == 0) return y;
+  T* to = y.data();
+  const std::function<void(const T*, std::size_t)> copy = [&](const T* from, std::size_t depth) {
+    if (depth == d) {
+      *to++ = *from;
+    } else if (depth + 1 == d) {
+      for (std::size_t i = 0; i < shape[depth]; ++i) *to++ = from[i * strides[depth]];
+    } else {
+      for (std::size_t i = 0; i < shape[depth]; ++i) copy(from + i * strides[depth], depth + 1);
+    }
+  };
+  copy(x.data(), 0);
+  return y;
+}
+
+template <class T>
+Var<T> transpose(const Var<T>& x, const std::vector<int>& axes) {
+  const std::size_t d = x.dimension();
+  require(axes.size() == d, "transpose: got ", axes.size(), " axes for shape ", x.shape());
+  std::vector<std::size_t> forward(d), back(d, d);
+  for (std::size_t i = 0; i < d; ++i) {
+    forward[i] = checked_axis("transpose", axes[i], x.shape());
+    require(back[forward[i]] == d, "transpose: axis ", axes[i], " is named twice for shape ",
+            x.shape());
+    back[forward[i]] = i;
+  }
+  return record("transpose", {x}, permuted(x.value(), forward), [back](Node<T>& y) {
+    if (y.input(0).needs_grad()) accumulate(y.input(0), permuted(y.cotangent(), back));
+  });
+}
+
+template <class T>
+Var<T> transpose(const Var<T>& x) {
+  std::vector<int> axes(x.dimension());
+  std::iota(axes.rbegin(), axes.rend(), 0);
+  return transpose(x, axes);
+}
+
+namespace {
+
+// Copies block `at` .. `at + rows` (counted along the axis) between an array with extent n there and
+// one with extent `rows`; the blocks of each outer position are contiguous.
+template <class T>
+void copy_out(const T* whole, T* part, std::size_t outer, std::size_t n, std::size_t at,
+              std::size_t rows, std::size_t inner) {
+  for (std::size_t o = 0; o < outer; ++o) {
+    std::copy_n(whole + (o * n + at) * inner, rows * inner, part + o * rows * inner);
+  }
+}
+template <class T>
+void copy_in(const T* part, T* whole, std::size_t outer, std::size_t n, std::size_t at,
+             std::size_t rows, std::size_t inner) {
+  for (std::size_t o = 0; o < outer; ++o) {
+    std::copy_n(part + o * rows * inner, rows * inner, whole + (o * n + at) * inner);
+  }
+}
+
+}  // namespace
+
+template <class T>
+Var<T> slice(const Var<T>& x, int axis, Index begin, Index end) {
+  const AxisView view("slice", axis, x.shape());
+  const Index n = Index(view.n);
+  const Index first = begin < 0 ? begin + n : begin, last = end < 0 ? end + n : end;
+  require(0 <= first && first <= last && last <= n, "slice: ", begin, " .. ", end,
+          " is no range along axis ", axis, " of shape ", x.shape(),
+          "; need begin <= end, both within 0 .. ", n, " (negative: from the end)");
+  Shape shape = x.shape();
+  shape[view.axis] = std::size_t(last - first);
+  Array<T> value = uninitialized<T>(shape);
+  copy_out(x.value().data(), value.data(), view.outer, view.n, std::size_t(first),
+           shape[view.axis], view.inner);
+  return record("slice", {x}, std::move(value), [view, first](Node<T>& y) {
+    if (!y.input(0).needs_grad()) return;
+    Array<T> xbar = zeros<T>(y.input(0).shape());
+    copy_in(y.cotangent().data(), xbar.data(), view.outer, view.n, std::size_t(first),
+            y.value().shape()[view.axis], view.inner);
+    accumulate(y.input(0), std::move(xbar));
+  });
+}
+
+template <class T>
+Var<T> concat(const std::vector<Var<T>>& parts, int axis) {
+  require(!parts.empty(), "concat: need at least one part");
+  Shape shape = parts[0].shape();
+  const std::size_t along = checked_axis("concat", axis, shape);
+  shape[along] = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    Shape other = parts[i].shape();
+    require(other.size() == shape.size(), "concat: part ", i, " is ", other, ", part 0 is ",
+            parts[0].shape(), "; need the same number of axes");
+    const std::size_t rows = other[along];
+    other[along] = shape[along];
+    require(other == shape, "concat: part ", i, " is ", parts[i].shape(), ", part 0 is ",
+            parts[0].shape(), "; only axis ", axis, " may differ");
+    shape[along] += rows;
+  }
+  const AxisView view("concat", axis, shape);
+  Array<T> value = uninitialized<T>(shape);
+  std::size_t at = 0;
+  for (const Var<T>& part : parts) {
+    const std::size_t rows = part.shape()[along];
+    copy_in(part.value().data(), value.data(), view.outer, view.n, at, rows, view.inner);
+    at += rows;
+  }
+  return record("concat", parts, std::move(value), [view](Node<T>& y) {
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < y.input_count(); ++i) {
+      const Var<T>& part = y.input(i);
+      const std::size_t rows = part.shape()[view.axis];
+      if (part.needs_grad()) {
+        Array<T> partbar = uninitialized<T>(part.shape());
+        copy_out(y.cotangent().data(), partbar.data(), view.outer, view.n, at, rows, view.inner);
+        accumulate(part, std::move(partbar));
+      }
+      at += rows;
+    }
+  });
+}
+
+template <class T>
+Var<T> stack(const std::vector<Var<T>>& parts, int axis) {
+  require(!parts.empty(), "stack: need at least one part");
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    require(parts[i].shape() == parts[0].shape(), "stack: part ", i, " is ", parts[i].shape(),
+            ", part 0 is ", parts[0].shape(), "; need equal shapes");
+  }
+  Shape expanded = parts[0].shape();
+  expanded.push_back(1);  // the result has one axis more
+  const std::size_t at = checked_axis("stack", axis, expanded);
+  std::vector<Index> with_one(parts[0].shape().begin(), parts[0].shape().end());
+  with_one.insert(with_one.begin() + Index(at), 1);
+  std::vector<Var<T>> rows;
+  for (const Var<T>& part : parts) rows.push_back(reshape(part, with_one));
+  return concat(rows, int(at));
+}
+
+template <class T>
+Var<T> take(const Var<T>& x, const Indices& indices, int axis) {
+  const AxisView view("take", axis, x.shape());
+  check_indices("take", indices, view.n, x.shape());
+  Shape shape(x.shape().begin(), x.shape().begin() + std::ptrdiff_t(view.axis));
+  for (std::size_t extent : indices.shape()) shape.push_back(extent);
+  for (std::size_t i = view.axis + 1; i < x.dimension(); ++i) shape.push_back(x.shape()[i]);
+  Array<T> value = uninitialized<T>(shape);
+  const std::size_t m = indices.size();
+  for (std::size_t o = 0; o < view.outer; ++o) {
+    for (std::size_t k = 0; k < m; ++k) {
+      const std::size_t from = o * view.n + std::size_t(indices.data()[k]);
+      std::copy_n(x.value().data() + from * view.inner, view.inner,
+                  value.data() + (o * m + k) * view.inner);
+    }
+  }
+  return record("take", {x}, std::move(value), [view, indices](Node<T>& y) {
+    if (!y.input(0).needs_grad()) return;
+    const std::size_t m = indices.size();
+    Array<T> xbar = zeros<T>(y.input(0).shape());
+    for (std::size_t o = 0; o < view.outer; ++o) {
+      for (std::size_t k = 0; k < m; ++k) {
+        T* to = xbar.data() + (o * view.n + std::size_t(indices.data()[k])) * view.inner;
+        const T* from = y.cotangent().data() + (o * m + k) * view.inner;
+        for (std::size_t i = 0; i < view.inner; ++i) to[i] += from[i];
+      }
+    }
+    accumulate(y.input(0), std::move(xbar));
+  });
+}
+
+template <class T>
+Var<T> take_along_axis(const Var<T>& x, const Indices& indices, int axis) {
+  const AxisView view("take_along_axis", axis, x.shape());
+  Shape expected = x.shape();
+  if (indices.dimension() == x.dimension()) expected[view.axis] = indices.shape()[view.axis];
+  require(indices.shape() == expected, "take_along_axis: x is ", x.shape(), ", indices are ",
+          indices.shape(), "; only axis ", axis, " may differ");
+  check_indices("take_along_axis", indices, view.n, x.shape());
+  const std::size_t m = expected[view.axis];
+  // where in x the element number `at` of the result comes from
+  const auto source = [view, m](const Indices& indices, std::size_t at) {
+    const std::size_t i = at % view.inner, o = at / (view.inner * m);
+    return (o * view.n + std::size_t(indices.data()[at])) * view.inner + i;
+  };
+  Array<T> value = uninitialized<T>(expected);
+  for (std::size_t at = 0; at < value.size(); ++at) {
+    value.data()[at] = x.value().data()[source(indices, at)];
+  }
+  return record("take_along_axis", {x}, std::move(value), [source, indices](Node<T>& y) {
+    if (!y.input(0).needs_grad()) return;
+    Array<T> xbar = zeros<T>(y.input(0).shape());
+    for (std::size_t at = 0; at < indices.size(); ++at) {
+      xbar.data()[source(indices, at)] += y.cotangent().data()[at];
+    }
+    accumulate(y.input(0), std::move(xbar));
+  });
+}
+
+template <class T>
+Var<T> broadcast_to(const Var<T>& x, const Shape& shape) {
+  return record("broadcast_to", {x}, broadcast_to("broadcast_to", x.value(), shape),
+                [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
+}
+
+template <class T>
+Array<T> one_hot(const Indices& indices, std::size_t classes) {
+  check_indices("one_hot", indices, classes, indices.shape());
+  Shape shape = indices.shape();
+  shape.push_back(classes);
+  Array<T> rows = zeros<T>(shape);
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    rows.data()[i * classes + std::size_t(indices.data()[i])] = T(1);
+  }
+  return rows;
+}
+
+#define INSTANTIATE(T)                                                             \
+  template Var<T> reshape(const Var<T>&, const std::vector<Index>&);               \
+  template Var<T> transpose(const Var<T>&, const std::vector<int>&);               \
+  template Var<T> transpose(const Var<T>&);                                        \
+  template Var<T> slice(const Var<T>&, int, Index, Index);                         \
+  template Var<T> concat(const std::vector<Var<T>>&, int);                         \
+  template Var<T> stack(const std::vector<Var<T>>&, int);                          \
+  template Var<T> take(const Var<T>&, const Indices&, int);                        \
+  template Var<T> take_along_axis(const Var<T>&, const Indices&, int);             \
+  template Var<T> broadcast_to(const Var<T>&, const Shape&);                       \
+  template Array<T> one_hot(const Indices&, std::size_t);                          \
+  template Array<T> permuted(const Array<T>&, const std::vector<std::size_t>&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

@@ -1,0 +1,127 @@
+// The table of operators under test. One row: a name, the shapes of the inputs, where to draw them
+// from, and the operator as a generic lambda. Every row is put through the same checks:
+//   - gradcheck in double, at the default tolerance, for every input;
+//   - float's value and gradients against double's.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/gradcheck.hpp"
+
+namespace tapesort::testing {
+
+template <class T>
+using Inputs = std::vector<Var<T>>;
+
+// How the elements of an input are drawn.
+using Draw = std::function<Array<double>(Generator&, const Shape&)>;
+
+inline Array<double> anywhere(Generator& random, const Shape& shape) {
+  return random.normal<double>(shape);
+}
+inline Array<double> positive(Generator& random, const Shape& shape) {
+  return random.uniform<double>(shape, 0.5, 2.0);
+}
+// Distinct values, neighbours 0.1 apart, in random order: nothing is near a tie or near zero.
+inline Array<double> distinct(Generator& random, const Shape& shape) {
+  Array<double> x = uninitialized<double>(shape);
+  const Indices order = random.permutation(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x.data()[i] = 0.1 * (double(order.data()[i]) - double(x.size()) / 2) + 0.05;
+  }
+  return x;
+}
+
+struct OpRow {
+  template <class F>
+  OpRow(std::string name, std::vector<Shape> shapes, Draw draw, F op)
+      : name(std::move(name)), shapes(std::move(shapes)), draw(std::move(draw)), f64(op), f32(op) {}
+
+  std::string name;
+  std::vector<Shape> shapes;
+  Draw draw;
+  std::function<Var<double>(const Inputs<double>&)> f64;
+  std::function<Var<float>(const Inputs<float>&)> f32;
+  double float_tolerance = 1e-5;  // of the largest element, and at least of 1
+};
+
+namespace detail {
+
+// The value of an operator, and the gradients of <value, weights>.
+template <class T>
+std::vector<Array<double>> value_and_gradients(
+    const std::function<Var<T>(const Inputs<T>&)>& op, const std::vector<Array<double>>& at,
+    const Array<double>& weights) {
+  Tape<T> tape;
+  Inputs<T> leaves;
+  for (const Array<double>& x : at) leaves.push_back(tape.leaf(convert<T>(x)));
+  const Var<T> y = op(leaves);
+  if (y.needs_grad()) tape.backward(y, convert<T>(weights));
+  std::vector<Array<double>> results{convert<double>(y.value())};
+  for (const Var<T>& leaf : leaves) results.push_back(convert<double>(leaf.grad()));
+  return results;
+}
+
+}  // namespace detail
+
+// |a - b| everywhere, relative to the largest |b| (at least 1).
+inline double distance(const Array<double>& a, const Array<double>& b) {
+  if (a.shape() != b.shape()) return std::numeric_limits<double>::infinity();
+  double largest = 1, error = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    const double difference = std::abs(a.data()[i] - b.data()[i]);
+    largest = std::max(largest, std::abs(b.data()[i]));
+    if (!(difference <= error)) error = difference;  // a NaN stays
+  }
+  return error / largest;
+}
+
+inline void check_row(const OpRow& row) {
+  CAPTURE(row.name);
+  Generator random(2019);
+  std::vector<Array<double>> inputs;
+  for (const Shape& shape : row.shapes) inputs.push_back(row.draw(random, shape));
+
+  const GradcheckReport report = gradcheck(
+      [&](Tape<double>&, const Inputs<double>& x) { return row.f64(x); }, inputs, random);
+  CHECK_MESSAGE(report.ok(), row.name << "\n" << report.text());
+
+  const Shape shape = [&] {
+    Tape<double> tape(Recording::off);
+    Inputs<double> values;
+    for (const auto& x : inputs) values.push_back(tape.constant(x));
+    return row.f64(values).shape();
+  }();
+  const Array<double> weights = random.normal<double>(shape);
+  const auto in_double = detail::value_and_gradients(row.f64, inputs, weights);
+  const auto in_float = detail::value_and_gradients(row.f32, inputs, weights);
+  for (std::size_t i = 0; i < in_double.size(); ++i) {
+    CAPTURE(i);  // 0: the value; then the gradients
+    CHECK(distance(in_float[i], in_double[i]) < row.float_tolerance);
+  }
+}
+
+inline void check_rows(const std::vector<OpRow>& rows) {
+  for (const OpRow& row : rows) check_row(row);
+}
+
+// What f throws, as "type: text"; for tests of messages.
+template <class F>
+std::string error_of(const F& f) {
+  try {
+    f();
+  } catch (const std::invalid_argument& e) {
+    return std::string("invalid_argument: ") + e.what();
+  } catch (const std::logic_error& e) {
+    return std::string("logic_error: ") + e.what();
+  } catch (const std::exception& e) {
+    return std::string("exception: ") + e.what();
+  }
+  return "no error";
+}
+
+}  // namespace tapesort::testing
