@@ -1,0 +1,44 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
+#include "apps/commands.hpp"
+#include "ops/elementwise.hpp"
+
+namespace tapesort {
+namespace {
+
+double seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// 1,000 scalar multiplications and additions, forward and backward, on a tape of their own.
+void bench_engine() {
+  constexpr int ops = 1000, tapes = 200;
+  std::vector<double> nanoseconds;
+  for (int repeat = 0; repeat < 21; ++repeat) {
+    const double start = seconds();
+    for (int t = 0; t < tapes; ++t) {
+      Tape<float> tape;
+      const Var<float> a = tape.leaf(scalar(0.5f)), b = tape.leaf(scalar(0.9f));
+      Var<float> y = a;
+      for (int i = 0; i < ops / 2; ++i) y = y * b + a;
+      tape.backward(y);
+    }
+    nanoseconds.push_back((seconds() - start) * 1e9 / (ops * tapes));
+  }
+  std::sort(nanoseconds.begin(), nanoseconds.end());
+  std::printf("scalar mul and add, forward + backward: median %.0f ns an op, best %.0f\n",
+              nanoseconds[nanoseconds.size() / 2], nanoseconds.front());
+}
+
+}  // namespace
+
+void add_bench(CLI::App& program) {
+  CLI::App* command = program.add_subcommand("bench", "measure this machine");
+  command->require_subcommand(1);
+  command->add_subcommand("engine", "cost of one scalar operator on the tape")->callback(bench_engine);
+}
+
+}  // namespace tapesort

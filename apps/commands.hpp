@@ -1,0 +1,11 @@
+// The sub-commands of `tapesort`, one file each. add_x declares x's options and what it runs.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace tapesort {
+
+void add_bench(CLI::App& program);
+void add_info(CLI::App& program);
+
+}  // namespace tapesort
