@@ -1,0 +1,71 @@
+#include "ops/sorting/hard.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "engine/check.hpp"
+#include "ops/shape.hpp"
+
+namespace tapesort {
+
+template <class T>
+Indices argsort(const Array<T>& scores, Direction direction) {
+  require(scores.dimension() >= 1, "argsort: scores are 0-d; need (..., n)");
+  const std::size_t n = scores.shape().back();
+  Indices order = uninitialized<Index>(scores.shape());
+  for (std::size_t start = 0; start < scores.size(); start += n) {
+    const T* s = scores.data() + start;
+    for (std::size_t i = 0; i < n; ++i) {
+      require(!std::isnan(s[i]), "argsort: score ", i, " of row ", start / n, " is NaN");
+    }
+    Index* o = order.data() + start;
+    std::iota(o, o + n, Index(0));
+    if (direction == Direction::descending) {
+      std::stable_sort(o, o + n, [s](Index a, Index b) { return s[a] > s[b]; });
+    } else {
+      std::stable_sort(o, o + n, [s](Index a, Index b) { return s[a] < s[b]; });
+    }
+  }
+  return order;
+}
+
+Indices inverse_permutation(const Indices& order) {
+  require(order.dimension() >= 1, "inverse_permutation: order is 0-d; need (..., n)");
+  const std::size_t n = order.shape().back();
+  Indices places = uninitialized<Index>(order.shape());
+  std::fill_n(places.data(), places.size(), Index(-1));
+  check_indices("inverse_permutation", order, n, order.shape());
+  for (std::size_t start = 0; start < order.size(); start += n) {
+    for (std::size_t i = 0; i < n; ++i) {
+      Index& place = places.data()[start + std::size_t(order.data()[start + i])];
+      require(place == -1, "inverse_permutation: row ", start / n, " has index ",
+              order.data()[start + i], " twice; need a permutation of 0 .. ", n, " - 1");
+      place = Index(i);
+    }
+  }
+  return places;
+}
+
+template <class T>
+Array<T> permutation_matrix(const Indices& order) {
+  require(order.dimension() >= 1, "permutation_matrix: order is 0-d; need (..., n)");
+  return one_hot<T>(order, order.shape().back());
+}
+
+template <class T>
+Var<T> straight_through(const Array<T>& hard, const Var<T>& soft) {
+  require_same_shape("straight_through", "hard", hard.shape(), "soft", soft.shape());
+  return record("straight_through", {soft}, hard,
+                [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
+}
+
+#define INSTANTIATE(T)                                           \
+  template Indices argsort(const Array<T>&, Direction);          \
+  template Array<T> permutation_matrix<T>(const Indices&);       \
+  template Var<T> straight_through(const Array<T>&, const Var<T>&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

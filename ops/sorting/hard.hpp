@@ -1,0 +1,32 @@
+// Sorting itself, and how a gradient is lent to it.
+//
+// A permutation is given by its order: order[i] is the index of the item at place i. Its matrix has
+// P[i, order[i]] = 1, so that P s is s sorted.
+#pragma once
+
+#include "engine/tape.hpp"
+
+namespace tapesort {
+
+enum class Direction { descending, ascending };
+
+// The order of the last axis: scores (..., n) -> (..., n). Stable: among equal scores the one with
+// the smaller index comes first, in either direction. std::invalid_argument for a NaN or for 0-d
+// scores; infinities sort as they should.
+template <class T>
+Indices argsort(const Array<T>& scores, Direction direction = Direction::descending);
+
+// order (..., n) -> the place of each item (..., n): places[order[i]] = i. std::invalid_argument
+// unless every row of order is a permutation of 0 .. n - 1.
+Indices inverse_permutation(const Indices& order);
+
+// order (..., n) -> P (..., n, n), P[i, order[i]] = 1.
+template <class T>
+Array<T> permutation_matrix(const Indices& order);
+
+// The value of `hard` with the gradient of `soft`: hard itself is flat wherever it has a
+// derivative. Shapes must agree. Source: Bengio, Leonard, Courville 2013.
+template <class T>
+Var<T> straight_through(const Array<T>& hard, const Var<T>& soft);
+
+}  // namespace tapesort
