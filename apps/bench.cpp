@@ -38,7 +38,8 @@ void bench_engine() {
 void add_bench(CLI::App& program) {
   CLI::App* command = program.add_subcommand("bench", "measure this machine");
   command->require_subcommand(1);
-  command->add_subcommand("engine", "cost of one scalar operator on the tape")->callback(bench_engine);
+  command->add_subcommand("engine", "cost of one scalar operator on the tape")
+      ->callback(bench_engine);
 }
 
 }  // namespace tapesort

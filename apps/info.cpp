@@ -16,15 +16,19 @@ std::string version(int major, int minor, int patch) {
 
 void print_info() {
   const BlasReport& blas = blas_report();
-  std::printf("tapesort       %s%s\n", TAPESORT_VERSION, TAPESORT_NATIVE ? ", built for this CPU" : ", portable");
+  std::printf("tapesort       %s%s\n", TAPESORT_VERSION,
+              TAPESORT_NATIVE ? ", built for this CPU" : ", portable");
   std::printf("compiler       gcc-compatible %s\n", __VERSION__);
-  std::printf("xtensor        %s, xtensor-blas %s\n",
-              version(XTENSOR_VERSION_MAJOR, XTENSOR_VERSION_MINOR, XTENSOR_VERSION_PATCH).c_str(),
-              version(XTENSOR_BLAS_VERSION_MAJOR, XTENSOR_BLAS_VERSION_MINOR, XTENSOR_BLAS_VERSION_PATCH).c_str());
+  std::printf(
+      "xtensor        %s, xtensor-blas %s\n",
+      version(XTENSOR_VERSION_MAJOR, XTENSOR_VERSION_MINOR, XTENSOR_VERSION_PATCH).c_str(),
+      version(XTENSOR_BLAS_VERSION_MAJOR, XTENSOR_BLAS_VERSION_MINOR, XTENSOR_BLAS_VERSION_PATCH)
+          .c_str());
   std::printf("BLAS           %s\n", blas.library.c_str());
   std::printf("CPU features   %s\n", blas.cpu.c_str());
   std::printf("BLAS kernel    %s, chosen by %s", blas.kernel.c_str(), blas.chosen_by.c_str());
-  if (blas.kernel != blas.kernel_at_load) std::printf(" (at load: %s)", blas.kernel_at_load.c_str());
+  if (blas.kernel != blas.kernel_at_load)
+    std::printf(" (at load: %s)", blas.kernel_at_load.c_str());
   std::printf("\nkernel check   largest error %.2g of the rounding bound\n", blas.check_error);
   std::printf("threads        %d of %d physical cores\n", threads(), physical_cores());
 }
@@ -32,7 +36,8 @@ void print_info() {
 }  // namespace
 
 void add_info(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("info", "CPU features, BLAS kernel, threads, versions");
+  CLI::App* command =
+      program.add_subcommand("info", "CPU features, BLAS kernel, threads, versions");
   command->callback(print_info);
 }
 

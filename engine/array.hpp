@@ -1,4 +1,5 @@
-// Array<T>: the tensors of this library. Dense, row-major, any number of dimensions; () is a scalar.
+// Array<T>: the tensors of this library. Dense, row-major, any number of dimensions; () is a
+// scalar.
 //
 // It is xtensor's xarray with recycled storage, so all of xtensor works on it. This is the only
 // file that includes xtensor's array headers (they moved in later versions) and the only one that
@@ -86,10 +87,11 @@ Array<T> with_shape(Array<T> array, const Shape& shape) {
   return array;
 }
 
-// A contiguous sum with sixteen running partial sums: it vectorises without reordering flags, and
-// its rounding error grows like n / 16 instead of n.
+// A contiguous sum. Sixteen running partial sums vectorise without reordering flags; long sums are
+// halved, so that the rounding error grows with log n.
 template <class T>
 T contiguous_sum(const T* x, std::size_t n) {
+  if (n > 4096) return contiguous_sum(x, n / 2) + contiguous_sum(x + n / 2, n - n / 2);
   constexpr std::size_t lanes = 16;
   T partial[lanes] = {};
   std::size_t i = 0;

@@ -78,7 +78,7 @@ void one_thread_gemm(bool transpose_a, bool transpose_b, std::size_t m, std::siz
                      std::size_t ldb, T beta, T* c, std::size_t ldc) {
   const auto side = [](bool transposed) { return transposed ? cxxblas::Trans : cxxblas::NoTrans; };
   cxxblas::gemm<xt::blas_index_t>(cxxblas::RowMajor, side(transpose_a), side(transpose_b), m, n, k,
-                              alpha, a, lda, b, ldb, beta, c, ldc);
+                                  alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 // The largest error of C = A B at odd sizes (edge tiles included), in units of k * epsilon.
@@ -170,7 +170,8 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
   if (m == 0 || n == 0) return;
   if (k == 0) {  // an empty sum; BLAS wants leading dimensions of at least 1
     for (std::size_t i = 0; i < m; ++i) {
-      for (std::size_t j = 0; j < n; ++j) c[i * ldc + j] = beta == T(0) ? T(0) : beta * c[i * ldc + j];
+      for (std::size_t j = 0; j < n; ++j)
+        c[i * ldc + j] = beta == T(0) ? T(0) : beta * c[i * ldc + j];
     }
     return;
   }
@@ -192,7 +193,7 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
   }
 }
 
-#define INSTANTIATE(T)                                                                         \
+#define INSTANTIATE(T)                                                                            \
   template void gemm(bool, bool, std::size_t, std::size_t, std::size_t, T, const T*, std::size_t, \
                      const T*, std::size_t, T, T*, std::size_t);
 INSTANTIATE(float)

@@ -72,8 +72,8 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
 
 template <class T>
 Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape) {
-  require(stretches_to(x.shape(), shape), op, ": shape ", x.shape(), " does not broadcast to ", shape,
-          "; counted from the last axis, extents must be equal or 1");
+  require(stretches_to(x.shape(), shape), op, ": shape ", x.shape(), " does not broadcast to ",
+          shape, "; counted from the last axis, extents must be equal or 1");
   Array<T> y = uninitialized<T>(shape);
   if (y.size() == 0) return y;
   Walk(x.shape(), shape)
@@ -104,7 +104,7 @@ Array<T> sum_to_shape(const Array<T>& y, const Shape& shape) {
   return x;
 }
 
-#define INSTANTIATE(T)                                                       \
+#define INSTANTIATE(T)                                                        \
   template Array<T> broadcast_to(const char*, const Array<T>&, const Shape&); \
   template Array<T> sum_to_shape(const Array<T>&, const Shape&);
 INSTANTIATE(float)

@@ -47,8 +47,8 @@ void require(bool ok, const Parts&... parts) {
 // axis in -dimension .. dimension - 1 (negative counts from the end) -> 0 .. dimension - 1.
 inline std::size_t checked_axis(const char* op, int axis, const Shape& shape) {
   const int dimension = static_cast<int>(shape.size());
-  require(axis >= -dimension && axis < dimension, op, ": axis ", axis, " is out of range for shape ",
-          shape, "; need ", -dimension, " <= axis < ", dimension);
+  require(axis >= -dimension && axis < dimension, op, ": axis ", axis,
+          " is out of range for shape ", shape, "; need ", -dimension, " <= axis < ", dimension);
   return static_cast<std::size_t>(axis < 0 ? axis + dimension : axis);
 }
 
@@ -58,7 +58,8 @@ inline void check_indices(const char* op, const Indices& indices, std::size_t ex
   for (std::size_t i = 0; i < indices.size(); ++i) {
     const Index index = indices.data()[i];
     require(index >= 0 && static_cast<std::size_t>(index) < extent, op, ": index ", index,
-            " at position ", i, " is out of range for shape ", shape, "; need 0 <= index < ", extent);
+            " at position ", i, " is out of range for shape ", shape, "; need 0 <= index < ",
+            extent);
   }
 }
 

@@ -20,7 +20,8 @@ bool GradcheckReport::ok() const {
 }
 
 std::string GradcheckReport::text() const {
-  std::string text = "input  shape            analytic <J'u,v>         numeric <u,Jv>  relative error\n";
+  std::string text =
+      "input  shape            analytic <J'u,v>         numeric <u,Jv>  relative error\n";
   for (const GradcheckRow& row : rows) {
     char line[160];
     std::snprintf(line, sizeof line, "%5zu  %-12s %20.12g %22.12g %15.2e%s\n", row.input,
@@ -53,7 +54,8 @@ GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Array<do
           "uses anew from a fixed seed inside f");
 
   GradcheckReport report;
-  std::vector<Array<double>> before(inputs.size());  // leaf gradients of earlier sweeps: they add up
+  std::vector<Array<double>> before(
+      inputs.size());  // leaf gradients of earlier sweeps: they add up
   for (std::size_t i = 0; i < inputs.size(); ++i) before[i] = zeros<double>(inputs[i].shape());
 
   for (int direction = 0; direction < options.directions; ++direction) {
@@ -75,7 +77,8 @@ GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Array<do
       };
       const double near = along(h) - along(-h), far = along(2 * h) - along(-2 * h);
 
-      GradcheckRow row{i, inputs[i].shape(), inner(gradient, v), (8 * near - far) / (12 * h), 0, false};
+      GradcheckRow row{i,    inputs[i].shape(), inner(gradient, v), (8 * near - far) / (12 * h), 0,
+                       false};
       const double scale = std::sqrt(inner(gradient, gradient) * inner(v, v)) / 1000;
       const double error = std::abs(row.analytic - row.numeric);
       const double size = std::max({std::abs(row.analytic), std::abs(row.numeric), scale});

@@ -35,8 +35,8 @@ std::string input_list(const Node<T>& node) {
   std::string text;
   for (std::size_t i = 0; i < node.input_count(); ++i) {
     const Var<T>& input = node.input(i);
-    text += (text.empty() ? "" : " ") +
-            (input.needs_grad() ? std::to_string(input.node()->index()) : "c" + to_text(input.shape()));
+    text += (text.empty() ? "" : " ") + (input.needs_grad() ? std::to_string(input.node()->index())
+                                                            : "c" + to_text(input.shape()));
   }
   return text.empty() ? "-" : text;
 }
@@ -45,8 +45,8 @@ std::string input_list(const Node<T>& node) {
 
 template <class T>
 std::string to_table(const Tape<T>& tape) {
-  std::string text = formatted("%5s  %-16s %-16s %-14s %-34s %s\n", "index", "op", "shape", "inputs",
-                               "value", "cotangent");
+  std::string text = formatted("%5s  %-16s %-16s %-14s %-34s %s\n", "index", "op", "shape",
+                               "inputs", "value", "cotangent");
   for (std::size_t i = 0; i < tape.size(); ++i) {
     const Node<T>& node = tape.node(i);
     text += formatted("%5zu  %-16s %-16s %-14s %-34s ", i, node.op(),
@@ -81,7 +81,7 @@ std::string to_dot(const Tape<T>& tape) {
   return "digraph tape {\n  rankdir=LR;\n" + nodes + edges + "}\n";
 }
 
-#define INSTANTIATE(T)                            \
+#define INSTANTIATE(T)                           \
   template std::string to_table(const Tape<T>&); \
   template std::string to_dot(const Tape<T>&);
 INSTANTIATE(float)

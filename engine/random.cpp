@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::size_t grain = 1 << 14;  // blocks a thread should at least have
 
-std::uint64_t join(std::uint32_t high, std::uint32_t low) { return std::uint64_t(high) << 32 | low; }
+std::uint64_t join(std::uint32_t high, std::uint32_t low) {
+  return std::uint64_t(high) << 32 | low;
+}
 
 // 53 random bits to [0, 1).
 double to_unit(std::uint64_t bits) { return double(bits >> 11) * 0x1p-53; }

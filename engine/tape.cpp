@@ -78,7 +78,8 @@ Array<T> Node<T>::take_cotangent() {
 template <class T>
 const Node<T>& Var<T>::checked() const {
   if (node_ == nullptr) {
-    throw std::logic_error("Var: this Var is empty; assign an operator's result or a leaf to it first");
+    throw std::logic_error(
+        "Var: this Var is empty; assign an operator's result or a leaf to it first");
   }
   return *node_;
 }
@@ -161,7 +162,8 @@ void Tape<T>::drop_cotangents() {
 template <class T>
 void Tape<T>::backward(const Var<T>& result) {
   require(result.size() == 1, "backward: the result of ", result.checked().op(), " has shape ",
-          result.shape(), "; pass a cotangent of that shape, or reduce it to one number, as by sum or mean");
+          result.shape(),
+          "; pass a cotangent of that shape, or reduce it to one number, as by sum or mean");
   backward(result, full<T>(result.shape(), T(1)));
 }
 
@@ -212,7 +214,8 @@ Tape<T>* common_tape(const char* op, const Var<T>* inputs, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const Node<T>* node = inputs[i].node();
     if (node == nullptr) {
-      throw std::logic_error(to_message(op, ": input ", i, " is an empty Var; assign a value first"));
+      throw std::logic_error(
+          to_message(op, ": input ", i, " is an empty Var; assign a value first"));
     }
     if (node->kind() == Node<T>::Kind::orphan) {
       throw std::logic_error(to_message(
@@ -237,12 +240,12 @@ void trap_value(const char* op, const Array<T>& value, const Var<T>* inputs, std
                                   ") holds a NaN or an infinity"));
 }
 
-#define INSTANTIATE(T)                                                            \
-  template class Node<T>;                                                         \
-  template class Var<T>;                                                          \
-  template class Tape<T>;                                                         \
-  template Var<T> constant(Array<T>);                                             \
-  template Tape<T>* common_tape(const char*, const Var<T>*, std::size_t);         \
+#define INSTANTIATE(T)                                                    \
+  template class Node<T>;                                                 \
+  template class Var<T>;                                                  \
+  template class Tape<T>;                                                 \
+  template Var<T> constant(Array<T>);                                     \
+  template Tape<T>* common_tape(const char*, const Var<T>*, std::size_t); \
   template void trap_value(const char*, const Array<T>&, const Var<T>*, std::size_t);
 INSTANTIATE(float)
 INSTANTIATE(double)

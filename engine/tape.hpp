@@ -78,7 +78,8 @@ class Node {
   static void operator delete(void* memory, std::size_t bytes) { Storage::give(memory, bytes); }
 
  protected:
-  Node(const char* op, Kind kind, Array<T> value) : op_(op), kind_(kind), value_(std::move(value)) {}
+  Node(const char* op, Kind kind, Array<T> value)
+      : op_(op), kind_(kind), value_(std::move(value)) {}
 
   // Passes the cotangent on to the inputs.
   virtual void pull() {}

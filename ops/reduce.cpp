@@ -7,6 +7,7 @@
 #include "engine/broadcast.hpp"
 #include "ops/axis.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/map.hpp"
 #include "ops/shape.hpp"
 
 namespace tapesort {
@@ -69,14 +70,18 @@ Var<T> var(const Var<T>& x, const Axes& axes, bool keep_dims, int ddof) {
   require(ddof >= 0 && r.count > std::size_t(ddof), "var: need more than ddof = ", ddof,
           " elements, got ", r.count, " in shape ", x.shape());
   const T n = T(r.count), divisor = T(r.count - std::size_t(ddof));
-  const Array<T> average = sum_to_shape(x.value(), r.kept) / n;
-  Array<T> centred = x.value() - *Stretched<T>("var", average, x.shape());
-  Array<T> value = sum_to_shape(Array<T>(centred * centred), r.kept) / divisor;
+  const Array<T> average = map(sum_to_shape(x.value(), r.kept), [n](auto s) { return s / n; });
+  Array<T> centred = map(x.value(), *Stretched<T>("var", average, x.shape()),
+                         [](auto x, auto mean) { return x - mean; });
+  const Array<T> squares = map(centred, [](auto c) { return c * c; });
+  Array<T> value = map(sum_to_shape(squares, r.kept), [divisor](auto s) { return s / divisor; });
   return record("var", {x}, with_shape(std::move(value), r.result),
                 [r, divisor, centred = std::move(centred)](Node<T>& y) {
                   const Array<T> ybar = with_shape(y.cotangent(), r.kept);
-                  accumulate(y.input(0), *Stretched<T>("var", ybar, centred.shape()) * centred *
-                                             (T(2) / divisor));
+                  accumulate(y.input(0), map(*Stretched<T>("var", ybar, centred.shape()), centred,
+                                             [divisor](auto ybar, auto c) {
+                                               return ybar * c * (T(2) / divisor);
+                                             }));
                 });
 }
 
@@ -206,20 +211,20 @@ Indices argmax(const Array<T>& x) {
   return where;
 }
 
-#define INSTANTIATE(T)                                                \
-  template Var<T> sum(const Var<T>&, const Axes&, bool);              \
-  template Var<T> mean(const Var<T>&, const Axes&, bool);             \
-  template Var<T> var(const Var<T>&, const Axes&, bool, int);         \
-  template Var<T> max(const Var<T>&, int, bool);                      \
-  template Var<T> min(const Var<T>&, int, bool);                      \
-  template Var<T> logsumexp(const Var<T>&, int, bool);                \
-  template Var<T> cumsum(const Var<T>&, int);                         \
-  template Var<T> sum(const Var<T>&);                                 \
-  template Var<T> mean(const Var<T>&);                                \
-  template Var<T> var(const Var<T>&);                                 \
-  template Var<T> max(const Var<T>&);                                 \
-  template Var<T> min(const Var<T>&);                                 \
-  template Var<T> logsumexp(const Var<T>&);                           \
+#define INSTANTIATE(T)                                        \
+  template Var<T> sum(const Var<T>&, const Axes&, bool);      \
+  template Var<T> mean(const Var<T>&, const Axes&, bool);     \
+  template Var<T> var(const Var<T>&, const Axes&, bool, int); \
+  template Var<T> max(const Var<T>&, int, bool);              \
+  template Var<T> min(const Var<T>&, int, bool);              \
+  template Var<T> logsumexp(const Var<T>&, int, bool);        \
+  template Var<T> cumsum(const Var<T>&, int);                 \
+  template Var<T> sum(const Var<T>&);                         \
+  template Var<T> mean(const Var<T>&);                        \
+  template Var<T> var(const Var<T>&);                         \
+  template Var<T> max(const Var<T>&);                         \
+  template Var<T> min(const Var<T>&);                         \
+  template Var<T> logsumexp(const Var<T>&);                   \
   template Indices argmax(const Array<T>&);
 INSTANTIATE(float)
 INSTANTIATE(double)

@@ -18,14 +18,16 @@ Var<T> reshape(const Var<T>& x, const std::vector<Index>& shape) {
     if (shape[i] == -1 && unknown == shape.size()) {
       unknown = i;
     } else {
-      require(shape[i] >= 0, "reshape: extents are >= 0, or -1 once for what is left; got ", shape[i]);
+      require(shape[i] >= 0, "reshape: extents are >= 0, or -1 once for what is left; got ",
+              shape[i]);
       known *= std::size_t(shape[i]);
     }
     result.push_back(std::size_t(std::max<Index>(shape[i], 0)));
   }
   if (unknown < shape.size() && known > 0) result[unknown] = x.size() / known;
   require(element_count(result) == x.size() && !(unknown < shape.size() && known == 0),
-          "reshape: shape ", x.shape(), " has ", x.size(), " elements, which do not fill ", wanted, ")");
+          "reshape: shape ", x.shape(), " has ", x.size(), " elements, which do not fill ", wanted,
+          ")");
   return record("reshape", {x}, with_shape(x.value(), result), [](Node<T>& y) {
     accumulate(y.input(0), with_shape(y.take_cotangent(), y.input(0).shape()));
   });
@@ -82,8 +84,8 @@ Var<T> transpose(const Var<T>& x) {
 
 namespace {
 
-// Copies block `at` .. `at + rows` (counted along the axis) between an array with extent n there and
-// one with extent `rows`; the blocks of each outer position are contiguous.
+// Copies block `at` .. `at + rows` (counted along the axis) between an array with extent n there
+// and one with extent `rows`; the blocks of each outer position are contiguous.
 template <class T>
 void copy_out(const T* whole, T* part, std::size_t outer, std::size_t n, std::size_t at,
               std::size_t rows, std::size_t inner) {
@@ -112,8 +114,8 @@ Var<T> slice(const Var<T>& x, int axis, Index begin, Index end) {
   Shape shape = x.shape();
   shape[view.axis] = std::size_t(last - first);
   Array<T> value = uninitialized<T>(shape);
-  copy_out(x.value().data(), value.data(), view.outer, view.n, std::size_t(first),
-           shape[view.axis], view.inner);
+  copy_out(x.value().data(), value.data(), view.outer, view.n, std::size_t(first), shape[view.axis],
+           view.inner);
   return record("slice", {x}, std::move(value), [view, first](Node<T>& y) {
     if (!y.input(0).needs_grad()) return;
     Array<T> xbar = zeros<T>(y.input(0).shape());
@@ -256,17 +258,17 @@ Array<T> one_hot(const Indices& indices, std::size_t classes) {
   return rows;
 }
 
-#define INSTANTIATE(T)                                                             \
-  template Var<T> reshape(const Var<T>&, const std::vector<Index>&);               \
-  template Var<T> transpose(const Var<T>&, const std::vector<int>&);               \
-  template Var<T> transpose(const Var<T>&);                                        \
-  template Var<T> slice(const Var<T>&, int, Index, Index);                         \
-  template Var<T> concat(const std::vector<Var<T>>&, int);                         \
-  template Var<T> stack(const std::vector<Var<T>>&, int);                          \
-  template Var<T> take(const Var<T>&, const Indices&, int);                        \
-  template Var<T> take_along_axis(const Var<T>&, const Indices&, int);             \
-  template Var<T> broadcast_to(const Var<T>&, const Shape&);                       \
-  template Array<T> one_hot(const Indices&, std::size_t);                          \
+#define INSTANTIATE(T)                                                 \
+  template Var<T> reshape(const Var<T>&, const std::vector<Index>&);   \
+  template Var<T> transpose(const Var<T>&, const std::vector<int>&);   \
+  template Var<T> transpose(const Var<T>&);                            \
+  template Var<T> slice(const Var<T>&, int, Index, Index);             \
+  template Var<T> concat(const std::vector<Var<T>>&, int);             \
+  template Var<T> stack(const std::vector<Var<T>>&, int);              \
+  template Var<T> take(const Var<T>&, const Indices&, int);            \
+  template Var<T> take_along_axis(const Var<T>&, const Indices&, int); \
+  template Var<T> broadcast_to(const Var<T>&, const Shape&);           \
+  template Array<T> one_hot(const Indices&, std::size_t);              \
   template Array<T> permuted(const Array<T>&, const std::vector<std::size_t>&);
 INSTANTIATE(float)
 INSTANTIATE(double)

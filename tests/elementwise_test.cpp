@@ -9,13 +9,19 @@ TEST_CASE("elementwise operators pass gradcheck, and float agrees with double") 
   check_rows({
       {"a + b", {{2, 3}, {2, 3}}, anywhere, [](const auto& x) { return x[0] + x[1]; }},
       {"a + b, row broadcast", {{2, 3}, {3}}, anywhere, [](const auto& x) { return x[0] + x[1]; }},
-      {"a + b, column broadcast", {{2, 1}, {2, 3}}, anywhere, [](const auto& x) { return x[0] + x[1]; }},
+      {"a + b, column broadcast",
+       {{2, 1}, {2, 3}},
+       anywhere,
+       [](const auto& x) { return x[0] + x[1]; }},
       {"a - b, outer", {{2, 1}, {1, 3}}, anywhere, [](const auto& x) { return x[0] - x[1]; }},
       {"a * b", {{4}, {4}}, anywhere, [](const auto& x) { return x[0] * x[1]; }},
       {"a * b, scalar", {{}, {2, 2, 3}}, anywhere, [](const auto& x) { return x[0] * x[1]; }},
       {"x * x", {{2, 3}}, anywhere, [](const auto& x) { return x[0] * x[0]; }},
       {"a / b", {{2, 3}, {2, 1}}, positive, [](const auto& x) { return x[0] / x[1]; }},
-      {"numbers", {{3}}, positive, [](const auto& x) { return (2 - (x[0] * 3 + 1) / 4) + 5 / x[0]; }},
+      {"numbers",
+       {{3}},
+       positive,
+       [](const auto& x) { return (2 - (x[0] * 3 + 1) / 4) + 5 / x[0]; }},
       {"-x", {{3}}, anywhere, [](const auto& x) { return -x[0]; }},
       {"exp", {{2, 3}}, anywhere, [](const auto& x) { return exp(x[0]); }},
       {"log", {{2, 3}}, positive, [](const auto& x) { return log(x[0]); }},
@@ -28,12 +34,23 @@ TEST_CASE("elementwise operators pass gradcheck, and float agrees with double") 
       {"sigmoid", {{2, 3}}, anywhere, [](const auto& x) { return sigmoid(x[0]); }},
       {"relu", {{2, 3}}, distinct, [](const auto& x) { return relu(x[0]); }},
       {"softplus", {{2, 3}}, anywhere, [](const auto& x) { return softplus(x[0]); }},
-      {"maximum", {{2, 3}, {3}}, distinct, [](const auto& x) { return maximum(x[0], x[1] * 1.01); }},
-      {"minimum", {{2, 3}, {2, 1}}, distinct, [](const auto& x) { return minimum(x[0], x[1] * 1.01); }},
+      {"maximum",
+       {{2, 3}, {3}},
+       distinct,
+       [](const auto& x) { return maximum(x[0], x[1] * 1.01); }},
+      {"minimum",
+       {{2, 3}, {2, 1}},
+       distinct,
+       [](const auto& x) { return minimum(x[0], x[1] * 1.01); }},
       {"clip", {{2, 5}}, distinct, [](const auto& x) { return clip(x[0], -0.2, 0.3); }},
-      {"where", {{2, 3}, {1, 3}}, distinct,
+      {"where",
+       {{2, 3}, {1, 3}},
+       distinct,
        [](const auto& x) { return where(greater(x[0], x[1] * 0.5), x[0], x[1]); }},
-      {"stop_gradient", {{2, 3}}, anywhere, [](const auto& x) { return x[0] + 0 * stop_gradient(x[0]); }},
+      {"stop_gradient",
+       {{2, 3}},
+       anywhere,
+       [](const auto& x) { return x[0] + 0 * stop_gradient(x[0]); }},
   });
 }
 
@@ -50,7 +67,8 @@ TEST_CASE("elementwise operators at kinks and extremes do what their header says
   CHECK(gradient({0.0}, [](auto x) { return pow(x, 0.0); }) == Array<double>{0.0});
   CHECK(gradient({1.0}, [](auto x) { return maximum(x, tapesort::constant<double>({1.0})); }) ==
         Array<double>{0.5});
-  CHECK(gradient({-1.0, 2.0}, [](auto x) { return clip(x, -1.0, 1.0); }) == Array<double>{1.0, 0.0});
+  CHECK(gradient({-1.0, 2.0}, [](auto x) { return clip(x, -1.0, 1.0); }) ==
+        Array<double>{1.0, 0.0});
   CHECK(softplus(tape.constant({-800.0, 800.0})).value() == Array<double>{0.0, 800.0});
   CHECK(sigmoid(tape.constant({-800.0, 800.0})).value() == Array<double>{0.0, 1.0});
 }
@@ -58,10 +76,12 @@ TEST_CASE("elementwise operators at kinks and extremes do what their header says
 TEST_CASE("elementwise operators name the shapes that do not broadcast") {
   Tape<float> tape;
   const Var<float> a = tape.leaf(zeros<float>({2, 3})), b = tape.leaf(zeros<float>({4}));
-  CHECK(error_of([&] { a * b; }) ==
-        "invalid_argument: mul: shapes (2, 3) and (4) do not broadcast; counted from the last axis, "
-        "extents must be equal or 1");
+  CHECK(
+      error_of([&] { a* b; }) ==
+      "invalid_argument: mul: shapes (2, 3) and (4) do not broadcast; counted from the last axis, "
+      "extents must be equal or 1");
   CHECK(error_of([&] { where(b, a, a); }).find("where: shapes (2, 3) and (4)") !=
         std::string::npos);
-  CHECK(error_of([&] { clip(a, 1, 0); }) == "invalid_argument: clip: need low <= high, got 1 and 0");
+  CHECK(error_of([&] { clip(a, 1, 0); }) ==
+        "invalid_argument: clip: need low <= high, got 1 and 0");
 }

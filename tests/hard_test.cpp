@@ -32,12 +32,16 @@ TEST_CASE("straight_through has one value and another one's gradient") {
 }
 
 TEST_CASE("sorting refuses what has no order") {
-  CHECK(error_of([] { argsort(Array<float>{1.0f, std::numeric_limits<float>::quiet_NaN()}); }) ==
-        "invalid_argument: argsort: score 1 of row 0 is NaN");
+  CHECK(error_of([] {
+          argsort(Array<float>{1.0f, std::numeric_limits<float>::quiet_NaN()});
+        }) == "invalid_argument: argsort: score 1 of row 0 is NaN");
   CHECK(error_of([] { argsort(scalar(1.0f)); }) ==
         "invalid_argument: argsort: scores are 0-d; need (..., n)");
-  CHECK(error_of([] { inverse_permutation(Indices{0, 0}); }) ==
-        "invalid_argument: inverse_permutation: row 0 has index 0 twice; need a permutation of 0 .. 2 - 1");
+  CHECK(error_of([] {
+          inverse_permutation(Indices{0, 0});
+        }) ==
+        "invalid_argument: inverse_permutation: row 0 has index 0 twice; need a permutation of 0 "
+        ".. 2 - 1");
   CHECK(error_of([] { straight_through(zeros<float>({2}), constant(zeros<float>({3}))); }) ==
         "invalid_argument: straight_through: shapes differ: hard is (2), soft is (3)");
 }

@@ -33,6 +33,7 @@ DOCTEST_REGISTER_LISTENER("counter", 1, Counter);
 int main(int argc, char** argv) {
   doctest::Context context(argc, argv);
   const int code = context.run();
-  if (!context.shouldExit()) std::printf("%u passed, %u failed\n", run_count - failed_count, failed_count);
+  if (!context.shouldExit())
+    std::printf("%u passed, %u failed\n", run_count - failed_count, failed_count);
   return code;
 }

@@ -53,9 +53,9 @@ namespace detail {
 
 // The value of an operator, and the gradients of <value, weights>.
 template <class T>
-std::vector<Array<double>> value_and_gradients(
-    const std::function<Var<T>(const Inputs<T>&)>& op, const std::vector<Array<double>>& at,
-    const Array<double>& weights) {
+std::vector<Array<double>> value_and_gradients(const std::function<Var<T>(const Inputs<T>&)>& op,
+                                               const std::vector<Array<double>>& at,
+                                               const Array<double>& weights) {
   Tape<T> tape;
   Inputs<T> leaves;
   for (const Array<double>& x : at) leaves.push_back(tape.leaf(convert<T>(x)));
@@ -86,8 +86,8 @@ inline void check_row(const OpRow& row) {
   std::vector<Array<double>> inputs;
   for (const Shape& shape : row.shapes) inputs.push_back(row.draw(random, shape));
 
-  const GradcheckReport report = gradcheck(
-      [&](Tape<double>&, const Inputs<double>& x) { return row.f64(x); }, inputs, random);
+  const GradcheckReport report =
+      gradcheck([&](Tape<double>&, const Inputs<double>& x) { return row.f64(x); }, inputs, random);
   CHECK_MESSAGE(report.ok(), row.name << "\n" << report.text());
 
   const Shape shape = [&] {

@@ -1,0 +1,86 @@
+#include "ops/matmul.hpp"
+
+#include "op_table.hpp"
+#include "ops/elementwise.hpp"
+
+using namespace tapesort;
+using namespace tapesort::testing;
+
+namespace {
+constexpr auto product = [](const auto& x) { return matmul(x[0], x[1]); };
+}
+
+TEST_CASE("matmul and squared_distances pass gradcheck, and float agrees with double") {
+  check_rows({
+      {"matmul", {{2, 3}, {3, 4}}, anywhere, product},
+      {"matmul, row", {{3}, {3, 4}}, anywhere, product},
+      {"matmul, column", {{2, 3}, {3}}, anywhere, product},
+      {"matmul, inner product", {{3}, {3}}, anywhere, product},
+      {"matmul, extents of 1", {{1, 3}, {3, 1}}, anywhere, product},
+      {"matmul, inner extent 1", {{2, 1}, {1, 4}}, anywhere, product},
+      {"matmul, batch", {{5, 2, 3}, {5, 3, 4}}, anywhere, product},
+      {"matmul, one b for all", {{2, 5, 2, 3}, {3, 4}}, anywhere, product},
+      {"matmul, batch of rows by one column", {{5, 2, 3}, {3}}, anywhere, product},
+      {"matmul, one a for all", {{2, 3}, {5, 3, 4}}, anywhere, product},
+      {"matmul, batches broadcast", {{5, 1, 2, 3}, {2, 3, 4}}, anywhere, product},
+      {"matmul, a with itself",
+       {{3, 3}},
+       anywhere,
+       [](const auto& x) { return matmul(x[0], x[0]); }},
+      {"squared_distances",
+       {{4, 3}, {5, 3}},
+       anywhere,
+       [](const auto& x) { return squared_distances(x[0], x[1]); }},
+      {"squared_distances, of a set to itself",
+       {{4, 3}},
+       anywhere,
+       [](const auto& x) { return squared_distances(x[0], x[0]); }},
+  });
+}
+
+TEST_CASE("matmul multiplies") {
+  const auto a = constant(Array<double>{{1.0, 2.0, 3.0}, {4.0, 5.0, 6.0}});
+  const auto b = constant(Array<double>{{1.0, 0.0}, {0.0, 1.0}, {2.0, -1.0}});
+  CHECK(matmul(a, b).value() == Array<double>{{7.0, -1.0}, {16.0, -1.0}});
+  CHECK(matmul(a, constant(Array<double>{1.0, 1.0, 1.0})).value() == Array<double>{6.0, 15.0});
+  CHECK(matmul(constant(zeros<double>({2, 0})), constant(zeros<double>({0, 2}))).value() ==
+        zeros<double>({2, 2}));
+  CHECK(matmul(constant(zeros<double>({0, 2})), constant(zeros<double>({2, 3}))).shape() ==
+        Shape{0, 3});
+}
+
+TEST_CASE("squared_distances keeps float's digits far from the origin") {
+  Generator random(3);
+  const Array<double> q = random.normal<double>({6, 8}), c = random.normal<double>({7, 8});
+  const Array<float> far_q = convert<float>(Array<double>(q + 1000.0)),
+                     far_c = convert<float>(Array<double>(c + 1000.0));
+  const auto exact =
+      squared_distances(constant(convert<double>(far_q)), constant(convert<double>(far_c)));
+  const auto y = squared_distances(constant(far_q), constant(far_c));
+  CHECK(distance(convert<double>(y.value()), exact.value()) < 1e-5);
+}
+
+TEST_CASE("matmul and squared_distances name shapes that do not fit") {
+  const auto of = [](const Shape& shape) { return constant(zeros<float>(shape)); };
+  CHECK(error_of([&] {
+          matmul(of({64, 10}), of({12, 3}));
+        }) ==
+        "invalid_argument: matmul: inner dimensions differ: a is (64, 10), b is (12, 3); need "
+        "a.shape[1] == b.shape[0]");
+  CHECK(
+      error_of([&] { matmul(of({}), of({3})); }) ==
+      "invalid_argument: matmul: a is (), b is (3); need at least one axis each (a product with a "
+      "number is a * b)");
+  CHECK(
+      error_of([&] {
+        matmul(of({2, 3, 4}), of({5, 4, 1}));
+      }) ==
+      "invalid_argument: matmul: shapes (2) and (5) do not broadcast; counted from the last axis, "
+      "extents must be equal or 1");
+  CHECK(
+      error_of([&] {
+        squared_distances(of({2, 3}), of({2, 4}));
+      }) ==
+      "invalid_argument: squared_distances: queries are (2, 3), candidates are (2, 4); need (q, d) "
+      "and (c, d)");
+}
