@@ -32,8 +32,7 @@ template <class T>
 class PlainNode final : public Node<T> {
  public:
   using typename Node<T>::Kind;
-  PlainNode(Kind kind, Array<T> value)
-      : Node<T>(kind == Kind::leaf ? "leaf" : "constant", kind, std::move(value)) {}
+  PlainNode(const char* op, Kind kind, Array<T> value) : Node<T>(op, kind, std::move(value)) {}
 };
 
 // A Parameter on the tape: passing its cotangent on means adding it to parameter.grad.
@@ -107,8 +106,8 @@ Array<T> Var<T>::grad() const {
 }
 
 template <class T>
-Var<T> constant(Array<T> value) {
-  return Var<T>(new PlainNode<T>(Node<T>::Kind::constant, std::move(value)));
+Var<T> constant(Array<T> value, const char* op) {
+  return Var<T>(new PlainNode<T>(op, Node<T>::Kind::constant, std::move(value)));
 }
 
 // --- Tape
@@ -141,7 +140,7 @@ Var<T> Tape<T>::append(Node<T>* node) {
 template <class T>
 Var<T> Tape<T>::leaf(Parameter<T>& parameter) {
   Node<T>* node = recording() ? static_cast<Node<T>*>(new ParameterNode<T>(parameter))
-                              : new PlainNode<T>(Node<T>::Kind::constant, Array<T>());
+                              : new PlainNode<T>("parameter", Node<T>::Kind::constant, Array<T>());
   node->borrowed_ = &parameter.value;
   return recording() ? append(node) : Var<T>(node);
 }
@@ -149,7 +148,7 @@ Var<T> Tape<T>::leaf(Parameter<T>& parameter) {
 template <class T>
 Var<T> Tape<T>::leaf(Array<T> value) {
   if (!recording()) return constant(std::move(value));
-  return append(new PlainNode<T>(Node<T>::Kind::leaf, std::move(value)));
+  return append(new PlainNode<T>("leaf", Node<T>::Kind::leaf, std::move(value)));
 }
 
 template <class T>
@@ -244,7 +243,7 @@ void trap_value(const char* op, const Array<T>& value, const Var<T>* inputs, std
   template class Node<T>;                                                 \
   template class Var<T>;                                                  \
   template class Tape<T>;                                                 \
-  template Var<T> constant(Array<T>);                                     \
+  template Var<T> constant(Array<T>, const char*);                        \
   template Tape<T>* common_tape(const char*, const Var<T>*, std::size_t); \
   template void trap_value(const char*, const Array<T>&, const Var<T>*, std::size_t);
 INSTANTIATE(float)

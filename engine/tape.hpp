@@ -146,7 +146,7 @@ class Var {
  private:
   friend class Tape<T>;
   template <class U>
-  friend Var<U> constant(Array<U> value);
+  friend Var<U> constant(Array<U> value, const char* op);
   template <class U, class Inputs, class Pullback>
   friend Var<U> record_inputs(const char*, Inputs, Array<U>, Pullback);
 
@@ -173,9 +173,9 @@ class Parameter {
   Array<T> grad;  // backward() adds here; same shape as value
 };
 
-// A value on no tape.
+// A value on no tape. Messages name it by `op`, the operator that it is the result of.
 template <class T>
-Var<T> constant(Array<T> value);
+Var<T> constant(Array<T> value, const char* op = "constant");
 
 enum class Recording { on, off };
 
@@ -310,7 +310,7 @@ template <class T, class Inputs, class Pullback>
 Var<T> record_inputs(const char* op, Inputs inputs, Array<T> value, Pullback pullback) {
   Tape<T>* tape = common_tape(op, inputs.data(), inputs.size());
   if (NonFiniteTrap::armed()) trap_value(op, value, inputs.data(), inputs.size());
-  if (tape == nullptr) return constant<T>(std::move(value));
+  if (tape == nullptr) return constant<T>(std::move(value), op);
   return tape->append(new OpNode<T, Inputs, Pullback>(op, std::move(inputs), std::move(value),
                                                       std::move(pullback)));
 }

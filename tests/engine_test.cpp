@@ -1,0 +1,266 @@
+// Broadcasting, gradcheck, printing, storage, the pool of threads, and BLAS.
+#include <cstdlib>
+#include <limits>
+#include <set>
+#include <thread>
+
+#include "engine/blas.hpp"
+#include "engine/broadcast.hpp"
+#include "engine/parallel.hpp"
+#include "engine/print.hpp"
+#include "op_table.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/reduce.hpp"
+
+using namespace tapesort;
+using namespace tapesort::testing;
+
+// --- broadcasting
+
+TEST_CASE("broadcasting follows NumPy's rules") {
+  CHECK(broadcast_shape("f", {2, 1, 3}, {4, 1}) == Shape{2, 4, 3});
+  CHECK(broadcast_shape("f", {}, {2, 0}) == Shape{2, 0});
+  CHECK(broadcast_shape("f", {1}, {0}) == Shape{0});
+  CHECK(broadcast_to("f", full<double>({2, 1}, 3.0), {2, 3}) ==
+        full<double>({2, 3}, 3.0));
+  CHECK(error_of([] {
+          broadcast_shape("f", {2, 3}, {2});
+        }) ==
+        "invalid_argument: f: shapes (2, 3) and (2) do not broadcast; counted from the last axis, "
+        "extents must be equal or 1");
+}
+
+TEST_CASE("broadcast_to copies along the stretched axis alone") {
+  CHECK(broadcast_to("f", Array<double>{1.0, 2.0}, {2, 2}) == Array<double>{{1.0, 2.0}, {1.0, 2.0}});
+}
+
+TEST_CASE("sum_to_shape is the transpose of broadcast_to: <u, B x> = <B' u, x>") {
+  Generator random(7);
+  const std::vector<std::pair<Shape, Shape>> cases{
+      {{}, {2, 3}},           {{3}, {2, 3}},          {{2, 1}, {2, 3}},
+      {{1, 3}, {2, 3}},       {{2, 1, 4}, {2, 3, 4}}, {{1, 3, 1}, {2, 3, 4}},
+      {{3, 1}, {2, 5, 3, 4}}, {{1, 1}, {1, 1}},       {{1, 4}, {0, 4}}};
+  for (const auto& [small, large] : cases) {
+    CAPTURE(to_text(small));
+    const Array<double> x = random.normal<double>(small), u = random.normal<double>(large);
+    const Array<double> bx = broadcast_to("f", x, large), btu = sum_to_shape(u, small);
+    double left = 0, right = 0;
+    for (std::size_t i = 0; i < u.size(); ++i) left += u.data()[i] * bx.data()[i];
+    for (std::size_t i = 0; i < x.size(); ++i) right += btu.data()[i] * x.data()[i];
+    CHECK(left == doctest::Approx(right).epsilon(1e-13));
+  }
+}
+
+// --- gradcheck
+
+namespace {
+
+// A wrong operator: the value of x^2 with the gradient of x.
+Var<double> wrong_square(const Var<double>& x) {
+  return record("wrong_square", {x}, Array<double>(x.value() * x.value()),
+                [](Node<double>& y) { accumulate(y.input(0), y.cotangent()); });
+}
+
+}  // namespace
+
+TEST_CASE("gradcheck says which input's gradient is wrong, with both numbers") {
+  Generator random(1);
+  const auto report =
+      gradcheck([](Tape<double>&, const Inputs<double>& x) { return x[0] * wrong_square(x[1]); },
+                {random.normal<double>({3}), random.normal<double>({3})}, random);
+  CHECK(!report.ok());
+  for (const GradcheckRow& row : report.rows) CHECK(row.ok == (row.input == 0));
+  CHECK(report.text().find("<-- wrong") != std::string::npos);
+}
+
+TEST_CASE("gradcheck refuses a function that is not one, and sees a gradient that is missing") {
+  Generator random(1), noise(2);
+  const auto noisy = [&](Tape<double>&, const Inputs<double>& x) { return x[0] * noise.uniform(); };
+  CHECK(error_of([&] {
+          gradcheck(noisy, {scalar(1.0)}, random);
+        }).find("gives two different results") != std::string::npos);
+  const auto detached = [](Tape<double>&, const Inputs<double>& x) {
+    return square(stop_gradient(x[0]));
+  };
+  CHECK(!gradcheck(detached, {scalar(1.0)}, random).ok());
+  const auto nan = [](Tape<double>&, const Inputs<double>& x) { return log(x[0] - 5); };
+  CHECK(error_of([&] {
+          if (!gradcheck(nan, {scalar(1.0)}, random).ok()) throw std::runtime_error("not ok");
+        }) != "no error");
+}
+
+// --- printing
+
+TEST_CASE("a tape prints as a table and as DOT") {
+  Tape<double> tape;
+  tape.keep_cotangents(true);
+  const auto x = tape.leaf(Array<double>{1.0, 2.0});
+  const auto y = sum(x * tape.constant(Array<double>{3.0, 4.0}));
+  tape.backward(y);
+  const std::string table = to_table(tape);
+  CHECK(
+      table ==
+      "index  op               shape            inputs         value                              "
+      "cotangent\n"
+      "    0  leaf             (2)              -              1 2                                "
+      "3 4\n"
+      "    1  mul              (2)              0 c(2)         3 8                                "
+      "1 1\n"
+      "    2  sum              ()               1              11                                 "
+      "1\n");
+  const std::string dot = to_dot(tape);
+  CHECK(dot.rfind("digraph tape {", 0) == 0);
+  CHECK(dot.find("  1 -> 2;\n") != std::string::npos);
+  CHECK(dot.find("2: sum\\n()") != std::string::npos);
+}
+
+// --- storage
+
+TEST_CASE("storage is aligned, keeps blocks apart, and gives a freed one out again") {
+  std::set<void*> seen;
+  std::vector<std::pair<void*, std::size_t>> blocks;
+  for (std::size_t bytes : {0, 1, 64, 65, 512, 513, 1000, 4096, 5000, 1 << 20, (1 << 20) + 1}) {
+    void* block = Storage::take(bytes);
+    CHECK(reinterpret_cast<std::uintptr_t>(block) % Storage::alignment == 0);
+    CHECK(seen.insert(block).second);
+    std::fill_n(static_cast<char*>(block), bytes, 'x');
+    blocks.push_back({block, bytes});
+  }
+  for (auto [block, bytes] : blocks) Storage::give(block, bytes);
+#if TAPESORT_RECYCLE
+  void* again = Storage::take(4000);  // the same class as 4096
+  CHECK(seen.count(again) == 1);
+  Storage::give(again, 4000);
+#endif
+}
+
+TEST_CASE("storage taken on one thread may be given back on another") {
+  Array<float> array;
+  std::thread([&] { array = full<float>({1000}, 2.0f); }).join();
+  CHECK(array.data()[999] == 2);
+  std::thread([moved = std::move(array)]() mutable { moved = Array<float>(); }).join();
+}
+
+// --- threads
+
+TEST_CASE("parallel_for covers every position once, in parts that depend on the count alone") {
+  const int before = threads();
+  for (int count : {1, 2, 3}) {
+    set_threads(count);
+    std::vector<int> visits(1001, 0);
+    parallel_for(visits.size(), 10, [&](std::size_t begin, std::size_t end, std::size_t part) {
+      CHECK(begin == visits.size() * part / std::size_t(count));
+      for (std::size_t i = begin; i < end; ++i) ++visits[i];
+    });
+    CHECK(visits == std::vector<int>(1001, 1));
+  }
+  set_threads(before);
+  CHECK(error_of([] { set_threads(0); }) ==
+        "invalid_argument: set_threads: need at least 1 thread, got 0");
+}
+
+TEST_CASE("parallel_for runs nested, passes an exception on, and works again afterwards") {
+  const int before = threads();
+  set_threads(2);
+  std::vector<int> visits(64, 0);
+  parallel_for(8, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) {
+      parallel_for(8, 1, [&](std::size_t from, std::size_t to, std::size_t) {
+        for (std::size_t j = from; j < to; ++j) ++visits[i * 8 + j];
+      });
+    }
+  });
+  CHECK(visits == std::vector<int>(64, 1));
+  CHECK(error_of([] {
+          parallel_for(2, 1, [](std::size_t, std::size_t, std::size_t part) {
+            if (part == 1) throw std::invalid_argument("from a worker");
+          });
+        }) == "invalid_argument: from a worker");
+  int total = 0;
+  parallel_for(1, 1, [&](std::size_t, std::size_t, std::size_t) { ++total; });
+  CHECK(total == 1);
+  set_threads(before);
+}
+
+TEST_CASE("FlushDenormals reaches the workers and is undone") {
+  const int before = threads();
+  set_threads(2);
+  volatile float tiny = 1e-38f;
+  const auto halves = [&] {
+    std::vector<float> result(2);
+    parallel_for(2, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+      for (std::size_t i = begin; i < end; ++i) result[i] = tiny * 0.25f;
+    });
+    return result;
+  };
+#if defined(__SSE__)
+  {
+    const FlushDenormals flush;
+    CHECK(halves() == std::vector<float>{0.0f, 0.0f});
+  }
+#endif
+  for (float half : halves()) CHECK(half > 0);
+  set_threads(before);
+}
+
+// --- BLAS
+
+TEST_CASE("gemm agrees with a plain loop in every orientation, on any number of threads") {
+  Generator random(5);
+  const int before = threads();
+  for (int count : {1, 2}) {
+    set_threads(count);
+    for (bool ta : {false, true}) {
+      for (bool tb : {false, true}) {
+        for (auto [m, n, k] :
+             {std::array<std::size_t, 3>{3, 4, 5}, {200, 33, 170}, {1, 300, 200}}) {
+          const Array<double> a = random.normal<double>({ta ? k : m, ta ? m : k});
+          const Array<double> b = random.normal<double>({tb ? n : k, tb ? k : n});
+          Array<double> c = random.normal<double>({m, n});
+          Array<double> expected = c;
+          for (std::size_t i = 0; i < m; ++i) {
+            for (std::size_t j = 0; j < n; ++j) {
+              double total = 0;
+              for (std::size_t l = 0; l < k; ++l)
+                total += (ta ? a(l, i) : a(i, l)) * (tb ? b(j, l) : b(l, j));
+              expected(i, j) = 2 * total - c(i, j);
+            }
+          }
+          gemm<double>(ta, tb, m, n, k, 2, a.data(), ta ? m : k, b.data(), tb ? k : n, -1, c.data(),
+                       n);
+          CHECK(distance(c, expected) < 1e-13);
+        }
+      }
+    }
+  }
+  set_threads(before);
+}
+
+TEST_CASE("the BLAS kernel in use is the best one that this CPU has, and multiplies rightly") {
+  const BlasReport& report = blas_report();
+  CHECK(report.check_error <= 1);
+  if (std::getenv("OPENBLAS_CORETYPE") == nullptr) {
+    CHECK(better_blas_kernel(report.kernel) == report.kernel);
+  } else {
+    CHECK(report.chosen_by == "user (OPENBLAS_CORETYPE)");
+    CHECK(report.kernel == report.kernel_at_load);
+  }
+}
+
+TEST_CASE(
+    "a kernel that is too old for the CPU is recognised and exchanged in the running library") {
+  const std::string kernel = blas_report().kernel;
+  if (!switch_blas_kernel("Prescott")) {
+    MESSAGE("this BLAS allows no change of kernel");
+    return;
+  }
+  CHECK(blas_kernel() == "Prescott");
+  const std::string better = better_blas_kernel("Prescott");
+  if (better != "Prescott") {
+    CHECK(switch_blas_kernel(better));
+    CHECK(better_blas_kernel(better) == better);
+  }
+  CHECK(!switch_blas_kernel("NoSuchKernel"));
+  CHECK(switch_blas_kernel(kernel));
+  CHECK(blas_kernel() == kernel);
+}

@@ -1,0 +1,180 @@
+#include "engine/tape.hpp"
+
+#include <limits>
+
+#include "op_table.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/reduce.hpp"
+
+using namespace tapesort;
+using namespace tapesort::testing;
+
+TEST_CASE("a value used twice receives both contributions before it passes them on") {
+  Tape<double> tape;
+  const auto a = tape.leaf(Array<double>{1.0, 2.0});
+  const auto b = a + a;
+  const auto c = b + b;
+  tape.backward(sum(c));
+  CHECK(a.grad() == Array<double>{4.0, 4.0});
+
+  const auto x = tape.leaf(scalar(3.0));
+  const auto y = x * x;      // y' = 2 x
+  tape.backward(y * y + y);  // (2 y + 1) y'
+  CHECK(x.grad() == scalar(19.0 * 6.0));
+}
+
+TEST_CASE("a chain of a million nodes runs forward, backward, and is freed without recursion") {
+  constexpr int length = 1000000;
+  Var<float> last;
+  {
+    Tape<float> tape;
+    const Var<float> x = tape.leaf(scalar(1.0f));
+    last = x;
+    for (int i = 0; i < length; ++i) last = last + 1;
+    CHECK(tape.size() == length + 1);
+    tape.backward(last);
+    CHECK(x.grad() == scalar(1.0f));
+  }
+  CHECK(last.item() == float(length + 1));  // outlives its tape as a value
+}
+
+TEST_CASE("backward twice: every call is a full sweep, and gradients add up") {
+  Parameter<double> w("w", scalar(3.0));
+  Tape<double> tape;
+  const auto x = tape.leaf(w);
+  const auto y = x * x;
+  tape.backward(y);
+  CHECK(w.grad == scalar(6.0));
+  tape.backward(y);
+  CHECK(w.grad == scalar(12.0));
+  tape.backward(x * 2);  // another result of the same tape
+  CHECK(w.grad == scalar(14.0));
+  w.zero_grad();
+  tape.backward(y);
+  CHECK(w.grad == scalar(6.0));
+}
+
+TEST_CASE("a parameter is borrowed: the tape sees its value, and adds into its grad") {
+  Parameter<float> w("w", Array<float>{1.0f, 2.0f});
+  Tape<float> tape;
+  const auto first = tape.leaf(w), second = tape.leaf(w);  // may be on a tape several times
+  CHECK(first.value().data() == w.value.data());
+  tape.backward(sum(first * second));
+  CHECK(w.grad == Array<float>{2.0f, 4.0f});
+}
+
+TEST_CASE("nothing is recorded for constants, nor on a tape that does not record") {
+  Tape<double> tape;
+  const auto c = tape.constant(Array<double>{1.0, 2.0});
+  const auto y = exp(c * c + 1);
+  CHECK(tape.size() == 0);
+  CHECK(!y.needs_grad());
+  CHECK(y.node()->input_count() == 0);
+
+  Parameter<double> w("w", scalar(2.0));
+  Tape<double> off(Recording::off);
+  const auto z = square(off.leaf(w));
+  CHECK(off.size() == 0);
+  CHECK(z.item() == 4);
+  CHECK(
+      error_of([&] { off.backward(z); }) ==
+      "logic_error: backward: square of shape () was not recorded; use a tape with Recording::on");
+}
+
+TEST_CASE("intermediate values of an evaluation live no longer than their handles") {
+  Tape<float> off(Recording::off);
+  const Var<float> x = off.leaf(full<float>({4}, 2.0f));
+  Var<float> y = x * x;
+  const Node<float>* kept = y.node();
+  y = y + 1;  // the product is gone: nothing refers to it
+  CHECK(y.node() != kept);
+  CHECK(y.node()->input_count() == 0);
+}
+
+TEST_CASE("a cotangent is freed as soon as it has been passed on, unless it is to be kept") {
+  Tape<double> tape;
+  const auto x = tape.leaf(scalar(2.0));
+  const auto y = x * x;
+  const auto z = y + 1;
+  tape.backward(z);
+  CHECK(!tape.node(1).has_cotangent());
+  CHECK(!tape.node(2).has_cotangent());
+  tape.keep_cotangents(true);
+  tape.backward(z);
+  CHECK(tape.node(1).cotangent() == scalar(1.0));
+  CHECK(x.grad() == scalar(8.0));  // 4 from each call
+}
+
+TEST_CASE("the cotangent of a result with several elements is the user's") {
+  Tape<double> tape;
+  const auto x = tape.leaf(Array<double>{1.0, 2.0});
+  const auto y = x * x;
+  CHECK(error_of([&] { tape.backward(y); }) ==
+        "invalid_argument: backward: the result of mul has shape (2); pass a cotangent of that "
+        "shape, "
+        "or reduce it to one number, as by sum or mean");
+  CHECK(error_of([&] {
+          tape.backward(y, Array<double>{1.0, 1.0, 1.0});
+        }) == "invalid_argument: backward: shapes differ: the result is (2), its cotangent is (3)");
+  tape.backward(y, Array<double>{10.0, 1.0});
+  CHECK(x.grad() == Array<double>{20.0, 4.0});
+}
+
+TEST_CASE("misuse of a tape is named, with the remedy") {
+  Tape<float> tape, other;
+  const auto x = tape.leaf(zeros<float>({2, 3}));
+  const auto y = other.leaf(zeros<float>({3}));
+  CHECK(error_of([&] { x* y; }) ==
+        "logic_error: mul: the inputs (inputs (2, 3), (3)) are on two tapes; make all leaves on "
+        "one, or "
+        "pass constant(v.value()) between them");
+  const auto total = sum(y);
+  CHECK(error_of([&] { tape.backward(total); }) ==
+        "logic_error: backward: sum of shape () is on another tape; call backward on the tape that "
+        "made "
+        "its leaves");
+  CHECK(error_of([&] { tape.backward(sum(tape.constant(zeros<float>({2})))); }) ==
+        "logic_error: backward: sum of shape () needs no gradient; compute it from a leaf of "
+        "this "
+        "tape");
+  CHECK(error_of([] { Var<float>().value(); }) ==
+        "logic_error: Var: this Var is empty; assign an operator's result or a leaf to it first");
+  CHECK(error_of([&] { x + Var<float>(); }).find("empty") != std::string::npos);
+  CHECK(error_of([&] { x.item(); }) == "invalid_argument: item: need one element, shape is (2, 3)");
+  CHECK(error_of([&] { (x * x).grad(); }).rfind("logic_error: grad", 0) == 0);
+
+  Var<float> orphan;
+  {
+    Tape<float> gone;
+    orphan = exp(gone.leaf(zeros<float>({2})));
+  }
+  CHECK(orphan.value() == full<float>({2}, 1.0f));
+  CHECK(error_of([&] { orphan + 1; }) ==
+        "logic_error: add: the tape of input 0, exp of shape (2), is gone; keep the tape, or pass "
+        "constant(v.value()) on to the next one");
+}
+
+TEST_CASE("the trap names the first operator whose value or cotangent is not finite") {
+  Tape<double> tape;
+  const auto x = tape.leaf(Array<double>{1.0, 0.0});
+  CHECK(log(x).value().data()[1] == -std::numeric_limits<double>::infinity());  // off by default
+  const NonFiniteTrap trap;
+  CHECK(error_of([&] { log(x) * 2; }) ==
+        "exception: the value of log (input (2)) holds a NaN or an infinity");
+  const auto y = sum(sqrt(x));  // a finite value with an infinite derivative
+  CHECK(error_of([&] { tape.backward(y); }) ==
+        "exception: the pullback of sqrt (node 2, input (2)) gave its input 0 a cotangent with a "
+        "NaN or "
+        "an infinity");
+  for (std::size_t i = 1; i < tape.size(); ++i) CHECK(!tape.node(i).has_cotangent());
+}
+
+TEST_CASE("copies of a Var share its node, and an assignment lets go of the old one") {
+  Var<double> a = constant(scalar(1.0));
+  Var<double> b = a, c = constant(scalar(2.0));
+  b = b;
+  CHECK(a.node() == b.node());
+  b = c;
+  CHECK(a.item() == 1);
+  CHECK(b.item() == 2);
+}
