@@ -1,0 +1,108 @@
+#include "apps/data/data_set.hpp"
+
+#include <array>
+#include <filesystem>
+
+#include "apps/data/cifar10.hpp"
+#include "apps/data/embedded_digits.hpp"
+#include "apps/data/idx.hpp"
+#include "engine/check.hpp"
+#include "engine/parallel.hpp"
+
+namespace tapesort {
+namespace {
+
+std::vector<std::string> numbered(std::size_t count) {
+  std::vector<std::string> names(count);
+  for (std::size_t i = 0; i < count; ++i) names[i] = std::to_string(i);
+  return names;
+}
+
+DataSet load_digits() {
+  const EmbeddedDigits digits = embedded_digits();
+  const auto file = [](const EmbeddedFile& f) { return unzip(f.name, f.data, f.size); };
+  return {"digits", parse_idx_pair(file(digits.train_images), file(digits.train_labels), 10),
+          parse_idx_pair(file(digits.test_images), file(digits.test_labels), 10), numbered(10)};
+}
+
+// MNIST's own site wrote train-images-idx3-ubyte; unpacking programs make .idx3-ubyte of it.
+NamedBytes read_mnist_file(const std::string& folder, const std::string& part,
+                           const std::string& kind) {
+  for (const char* separator : {"-", "."}) {
+    for (const char* ending : {"", ".gz"}) {
+      const std::string file = folder + "/" + part + separator + kind + ending;
+      if (std::filesystem::exists(file)) return read_bytes(file);
+    }
+  }
+  throw std::runtime_error(
+      to_message(folder, ": there is no ", part, "-", kind, " or ", part, "-", kind, ".gz"));
+}
+
+DataSet load_folder(const std::string& folder, std::vector<std::string> classes) {
+  if (!std::filesystem::is_directory(folder)) {
+    throw std::runtime_error("data set '" + folder +
+                             "': there is no such folder; need digits, fashion, cifar10:DIR or a "
+                             "folder with MNIST's four files");
+  }
+  // Unzipping is most of the time, so training and test go on side by side.
+  const char* const parts[4] = {"train-images", "train-labels", "t10k-images", "t10k-labels"};
+  std::array<NamedBytes, 4> files;
+  parallel_for(4, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) {
+      files[i] = read_mnist_file(folder, parts[i], i % 2 == 0 ? "idx3-ubyte" : "idx1-ubyte");
+    }
+  });
+  DataSet set;
+  set.name = folder;
+  set.train = parse_idx_pair(files[0], files[1], classes.size());
+  if (classes.empty()) {  // not known: as many as the training labels name
+    const Indices& labels = set.train.labels;
+    classes = numbered(1 + *std::max_element(labels.data(), labels.data() + labels.size()));
+  }
+  set.test = parse_idx_pair(files[2], files[3], classes.size());
+  if (set.test.height() != set.train.height() || set.test.width() != set.train.width()) {
+    bad_data(files[2].name, 8, "images ", set.test.height(), " x ", set.test.width(), "; expected ",
+             set.train.height(), " x ", set.train.width(), ", as in training");
+  }
+  set.classes = std::move(classes);
+  return set;
+}
+
+DataSet load_fashion() {
+  if (!std::filesystem::is_directory(fashion_folder)) {
+    throw std::runtime_error(
+        to_message("data set 'fashion': ", fashion_folder,
+                   " is missing; install Debian's package: apt-get install dataset-fashion-mnist"));
+  }
+  DataSet set = load_folder(fashion_folder, {"T-shirt", "trousers", "pullover", "dress", "coat",
+                                             "sandal", "shirt", "sneaker", "bag", "ankle boot"});
+  set.name = "fashion";
+  return set;
+}
+
+DataSet load_cifar10(const std::string& folder) {
+  constexpr std::size_t records = 10000;  // in each file
+  std::vector<NamedBytes> train;
+  for (int i = 1; i <= 5; ++i) {
+    train.push_back(read_bytes(folder + "/data_batch_" + std::to_string(i) + ".bin"));
+  }
+  return {
+      "cifar10:" + folder,
+      parse_cifar10(train, records),
+      parse_cifar10({read_bytes(folder + "/test_batch.bin")}, records),
+      {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}};
+}
+
+}  // namespace
+
+DataSet load_data(const std::string& where) {
+  const std::string cifar10 = "cifar10:";
+  if (where == "digits") return load_digits();
+  if (where == "fashion") return load_fashion();
+  if (where.compare(0, cifar10.size(), cifar10) == 0) {
+    return load_cifar10(where.substr(cifar10.size()));
+  }
+  return load_folder(where, {});
+}
+
+}  // namespace tapesort

@@ -1,0 +1,30 @@
+// The data sets that the experiments know, by name.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/data/image_set.hpp"
+
+namespace tapesort {
+
+struct DataSet {
+  std::string name;  // what load_data was asked for
+  ImageSet train, test;
+  std::vector<std::string> classes;  // the name of each label
+};
+
+// where =
+//   "digits"        the 4,000 + 1,000 digits inside the program (apps/data/digits/README.md)
+//   "fashion"       Fashion-MNIST, 60,000 + 10,000, from Debian's package dataset-fashion-mnist
+//   "cifar10:DIR"   CIFAR-10's binary version: DIR/data_batch_1.bin .. _5.bin, DIR/test_batch.bin
+//   a folder        train-images, train-labels, t10k-images, t10k-labels in MNIST's naming
+//                   (-idx3-ubyte or .idx3-ubyte, and so on), plain or .gz
+//
+// std::runtime_error, one line that names the file, when one is missing or faulty (idx.hpp).
+DataSet load_data(const std::string& where);
+
+// Where dataset-fashion-mnist puts its files.
+constexpr const char* fashion_folder = "/usr/share/datasets/fashion-mnist";
+
+}  // namespace tapesort
