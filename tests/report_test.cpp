@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/report/progress.hpp"
-#include "apps/report/replace_file.hpp"
+#include "models/replace_file.hpp"
 #include "apps/report/result_row.hpp"
 #include "engine/parallel.hpp"
 #include "op_table.hpp"

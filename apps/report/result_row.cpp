@@ -3,7 +3,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "apps/report/replace_file.hpp"
+#include "models/replace_file.hpp"
 #include "engine/blas.hpp"
 #include "engine/parallel.hpp"
 

@@ -1,4 +1,4 @@
-#include "apps/report/replace_file.hpp"
+#include "models/replace_file.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

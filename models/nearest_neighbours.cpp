@@ -1,0 +1,165 @@
+#include "models/nearest_neighbours.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "engine/blas.hpp"
+#include "engine/check.hpp"
+#include "engine/parallel.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/matmul.hpp"
+#include "ops/reduce.hpp"
+#include "ops/sorting/neural_sort.hpp"
+
+namespace tapesort {
+namespace {
+
+// The k smallest (distance, index) pairs seen so far, largest first once full.
+class Nearest {
+ public:
+  explicit Nearest(std::size_t k) : k_(k) { heap_.reserve(k); }
+
+  // Distances of candidates first, first + 1, ..; nearly all are too far, which one comparison
+  // tells. Candidates come in order of index, so an equal distance does not displace an earlier
+  // one.
+  void offer(const float* distances, std::size_t count, std::size_t first) {
+    for (std::size_t j = 0; j < count; ++j) {
+      if (heap_.size() == k_ && !(distances[j] < heap_.front().first)) continue;
+      if (heap_.size() == k_) {
+        std::pop_heap(heap_.begin(), heap_.end());
+        heap_.pop_back();
+      }
+      heap_.emplace_back(distances[j], Index(first + j));
+      std::push_heap(heap_.begin(), heap_.end());
+    }
+  }
+
+  void write(Index* nearest_first) {
+    std::sort_heap(heap_.begin(), heap_.end());
+    for (const auto& [distance, index] : heap_) *nearest_first++ = index;
+  }
+
+ private:
+  std::size_t k_;
+  std::vector<std::pair<float, Index>> heap_;
+};
+
+}  // namespace
+
+Indices nearest_neighbours(const Array<float>& queries, const Array<float>& candidates,
+                           std::size_t k) {
+  require(queries.dimension() == 2 && candidates.dimension() == 2 &&
+              queries.shape()[1] == candidates.shape()[1],
+          "nearest_neighbours: queries are ", queries.shape(), ", candidates are ",
+          candidates.shape(), "; need (q, d) and (c, d)");
+  const std::size_t q = queries.shape()[0], c = candidates.shape()[0], d = queries.shape()[1];
+  require(k >= 1 && k <= c, "nearest_neighbours: need 1 <= k <= ", c, " candidates, got k = ", k);
+
+  // |q - c|^2 - |q|^2 = |c|^2 - 2 q . c orders the candidates of one query. Moving everything by
+  // the candidates' mean changes no distance and loses fewer digits.
+  std::vector<double> sums(d, 0.0);
+  for (std::size_t i = 0; i < c; ++i) {
+    for (std::size_t j = 0; j < d; ++j) sums[j] += double(candidates.data()[i * d + j]);
+  }
+  const auto centred = [&](const Array<float>& x) {
+    Array<float> y = uninitialized<float>(x.shape());
+    for (std::size_t i = 0; i < x.shape()[0]; ++i) {
+      for (std::size_t j = 0; j < d; ++j) {
+        y.data()[i * d + j] = x.data()[i * d + j] - float(sums[j] / double(c));
+      }
+    }
+    return y;
+  };
+  const Array<float> from = centred(queries), to = centred(candidates);
+  std::vector<float> norms(c);
+  for (std::size_t i = 0; i < c; ++i) {
+    const Array<float>& y = to;
+    double norm = 0;
+    for (std::size_t j = 0; j < d; ++j) norm += double(y.data()[i * d + j]) * y.data()[i * d + j];
+    norms[i] = float(norm);
+  }
+
+  constexpr std::size_t query_block = 256, candidate_block = 1024;
+  Indices nearest = uninitialized<Index>({q, k});
+  const std::size_t blocks = (q + query_block - 1) / query_block;
+  parallel_for(blocks, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+    std::vector<float> distances(query_block * candidate_block);
+    for (std::size_t block = begin; block < end; ++block) {
+      const std::size_t first = block * query_block, rows = std::min(query_block, q - first);
+      std::vector<Nearest> best(rows, Nearest(k));
+      for (std::size_t at = 0; at < c; at += candidate_block) {
+        const std::size_t columns = std::min(candidate_block, c - at);
+        for (std::size_t i = 0; i < rows; ++i) {
+          std::copy_n(norms.data() + at, columns, distances.data() + i * columns);
+        }
+        gemm<float>(false, true, rows, columns, d, -2, from.data() + first * d, d,
+                    to.data() + at * d, d, 1, distances.data(), columns);
+        for (std::size_t i = 0; i < rows; ++i) {
+          best[i].offer(distances.data() + i * columns, columns, at);
+        }
+      }
+      for (std::size_t i = 0; i < rows; ++i) best[i].write(nearest.data() + (first + i) * k);
+    }
+  });
+  return nearest;
+}
+
+Indices majority_vote(const Indices& labels) {
+  require(labels.dimension() == 2 && labels.shape()[1] >= 1, "majority_vote: labels are ",
+          labels.shape(), "; need (q, k), k >= 1");
+  const std::size_t q = labels.shape()[0], k = labels.shape()[1];
+  Indices winners = uninitialized<Index>({q});
+  for (std::size_t i = 0; i < q; ++i) {
+    const Index* row = labels.data() + i * k;
+    std::map<Index, std::size_t> votes;
+    for (std::size_t j = 0; j < k; ++j) ++votes[row[j]];
+    const Index* best = row;  // the nearest neighbour's label, unless one has more votes
+    for (std::size_t j = 1; j < k; ++j) {
+      if (votes[row[j]] > votes[*best]) best = row + j;
+    }
+    winners.data()[i] = *best;
+  }
+  return winners;
+}
+
+Indices neighbour_labels(const Indices& which, const Indices& labels) {
+  check_indices("neighbour_labels", which, labels.size(), labels.shape());
+  Indices result = uninitialized<Index>(which.shape());
+  for (std::size_t i = 0; i < which.size(); ++i) {
+    result.data()[i] = labels.data()[std::size_t(which.data()[i])];
+  }
+  return result;
+}
+
+double accuracy(const Indices& predicted, const Indices& truth) {
+  require_same_shape("accuracy", "predicted", predicted.shape(), "truth", truth.shape());
+  require(truth.size() > 0, "accuracy: nothing to compare");
+  std::size_t right = 0;
+  for (std::size_t i = 0; i < truth.size(); ++i) right += predicted.data()[i] == truth.data()[i];
+  return double(right) / double(truth.size());
+}
+
+template <class T>
+Var<T> knn_loss(const Var<T>& queries, const Indices& query_labels, const Var<T>& candidates,
+                const Indices& candidate_labels, std::size_t k, double tau) {
+  const Var<T> scores = -squared_distances(queries, candidates);  // (q, c), nearest is largest
+  const std::size_t q = scores.shape()[0], c = scores.shape()[1];
+  require(query_labels.shape() == Shape{q} && candidate_labels.shape() == Shape{c},
+          "knn_loss: labels are ", query_labels.shape(), " and ", candidate_labels.shape(),
+          "; need one for each of the ", q, " queries and ", c, " candidates");
+  Array<T> same = uninitialized<T>({q, c});
+  for (std::size_t i = 0; i < q; ++i) {
+    for (std::size_t j = 0; j < c; ++j) {
+      same.data()[i * c + j] = T(query_labels.data()[i] == candidate_labels.data()[j]);
+    }
+  }
+  const Var<T> mass = top_k_mass(scores, k, tau);  // (q, c), rows sum to k
+  return sum(mass * constant(std::move(same))) / -T(q);
+}
+
+template Var<float> knn_loss(const Var<float>&, const Indices&, const Var<float>&, const Indices&,
+                             std::size_t, double);
+template Var<double> knn_loss(const Var<double>&, const Indices&, const Var<double>&,
+                              const Indices&, std::size_t, double);
+
+}  // namespace tapesort

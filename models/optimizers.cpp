@@ -1,0 +1,127 @@
+#include "models/optimizers.hpp"
+
+#include <cmath>
+
+#include "engine/check.hpp"
+#include "engine/parallel.hpp"
+
+namespace tapesort {
+
+template <class T>
+Optimizer<T>::Optimizer(std::vector<Parameter<T>*> parameters, double learning_rate)
+    : parameters_(std::move(parameters)) {
+  set_learning_rate(learning_rate);
+}
+
+template <class T>
+void Optimizer<T>::zero_grad() {
+  for (Parameter<T>* parameter : parameters_) parameter->zero_grad();
+}
+
+template <class T>
+void Optimizer<T>::set_learning_rate(double rate) {
+  require(rate >= 0 && std::isfinite(rate), "optimizer: need learning_rate >= 0, got ", rate);
+  learning_rate_ = rate;
+}
+
+template <class T>
+std::vector<Array<T>>& Optimizer<T>::add_memory(const std::string& kind) {
+  auto arrays = std::make_unique<std::vector<Array<T>>>();
+  for (const Parameter<T>* p : parameters_) arrays->push_back(zeros<T>(p->value.shape()));
+  memory_.emplace_back(kind, std::move(arrays));
+  return *memory_.back().second;
+}
+
+template <class T>
+std::vector<typename Optimizer<T>::Memory> Optimizer<T>::memory() {
+  std::vector<Memory> all;
+  for (auto& [kind, arrays] : memory_) {
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      all.push_back({"optimizer." + kind + "." + parameters_[i]->name, &(*arrays)[i]});
+    }
+  }
+  return all;
+}
+
+namespace {
+
+// update(i) for every element of every parameter.
+template <class Update>
+void for_elements(std::size_t count, const Update& update) {
+  parallel_for(count, 1 << 15, [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) update(i);
+  });
+}
+
+}  // namespace
+
+template <class T>
+Sgd<T>::Sgd(std::vector<Parameter<T>*> parameters, double learning_rate, double momentum,
+            double weight_decay)
+    : Optimizer<T>(std::move(parameters), learning_rate),
+      momentum_(momentum),
+      weight_decay_(weight_decay),
+      velocity_(this->add_memory("velocity")) {
+  require(momentum >= 0 && momentum < 1, "Sgd: need 0 <= momentum < 1, got ", momentum);
+  require(weight_decay >= 0, "Sgd: need weight_decay >= 0, got ", weight_decay);
+}
+
+template <class T>
+void Sgd<T>::step() {
+  ++this->steps_;
+  const T rate = T(this->learning_rate_), momentum = T(momentum_), decay = T(weight_decay_);
+  for (std::size_t k = 0; k < this->parameters_.size(); ++k) {
+    T* value = this->parameters_[k]->value.data();
+    const T* grad = this->parameters_[k]->grad.data();
+    T* velocity = velocity_[k].data();
+    for_elements(velocity_[k].size(), [=](std::size_t i) {
+      velocity[i] = momentum * velocity[i] + (grad[i] + decay * value[i]);
+      value[i] -= rate * velocity[i];
+    });
+  }
+}
+
+template <class T>
+Adam<T>::Adam(std::vector<Parameter<T>*> parameters, double learning_rate, double beta1,
+              double beta2, double eps, double weight_decay)
+    : Optimizer<T>(std::move(parameters), learning_rate),
+      beta1_(beta1),
+      beta2_(beta2),
+      eps_(eps),
+      weight_decay_(weight_decay),
+      m_(this->add_memory("m")),
+      v_(this->add_memory("v")) {
+  require(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1,
+          "Adam: need 0 <= beta1, beta2 < 1, got ", beta1, " and ", beta2);
+  require(eps > 0, "Adam: need eps > 0, got ", eps);
+  require(weight_decay >= 0, "Adam: need weight_decay >= 0, got ", weight_decay);
+}
+
+template <class T>
+void Adam<T>::step() {
+  const double t = double(++this->steps_);
+  const T rate = T(this->learning_rate_ / (1 - std::pow(beta1_, t)));
+  const T scale = T(1 / std::sqrt(1 - std::pow(beta2_, t)));
+  const T b1 = T(beta1_), b2 = T(beta2_), eps = T(eps_), decay = T(weight_decay_);
+  for (std::size_t k = 0; k < this->parameters_.size(); ++k) {
+    T* value = this->parameters_[k]->value.data();
+    const T* grad = this->parameters_[k]->grad.data();
+    T *m = m_[k].data(), *v = v_[k].data();
+    for_elements(m_[k].size(), [=](std::size_t i) {
+      const T g = grad[i] + decay * value[i];
+      m[i] = b1 * m[i] + (1 - b1) * g;
+      v[i] = b2 * v[i] + (1 - b2) * g * g;
+      value[i] -= rate * m[i] / (std::sqrt(v[i]) * scale + eps);
+    });
+  }
+}
+
+#define INSTANTIATE(T)         \
+  template class Optimizer<T>; \
+  template class Sgd<T>;       \
+  template class Adam<T>;
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

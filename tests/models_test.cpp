@@ -1,0 +1,225 @@
+#include <filesystem>
+#include <fstream>
+
+#include "models/checkpoint.hpp"
+#include "models/nearest_neighbours.hpp"
+#include "models/networks.hpp"
+#include "models/optimizers.hpp"
+#include "op_table.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/reduce.hpp"
+#include "ops/softmax.hpp"
+#include "temporary_folder.hpp"
+
+using namespace tapesort;
+using namespace tapesort::testing;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string content(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+void write(const std::string& file, const std::string& text) {
+  std::ofstream(file, std::ios::binary) << text;
+}
+
+// Two layers and normalisation in double, to be differentiated.
+struct Small {
+  Generator random{3};
+  Sequential<double> net;
+  Small() {
+    net.add<Linear<double>>("fc1", 4, 5, Init::fan_in, random).add<Relu<double>>();
+    net.add<BatchNorm2d<double>>("norm", 5);
+    net.add<Linear<double>>("fc2", 5, 3, Init::he, random);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a parameter's gradient, through all layers, agrees with central differences") {
+  Small small;
+  const Array<double> x = Generator(4).normal<double>({6, 4});
+  const Indices labels{0, 1, 2, 0, 1, 2};
+  const auto loss = [&](Tape<double>& tape) {
+    return cross_entropy(small.net.forward({tape, true}, tape.constant(x)), labels);
+  };
+  {
+    Tape<double> tape;
+    tape.backward(loss(tape));
+  }
+  for (Parameter<double>* p : small.net.state().parameters) {
+    CAPTURE(p->name);
+    for (std::size_t i = 0; i < p->value.size(); ++i) {
+      const double at = p->value.data()[i], h = 1e-6;
+      const auto value = [&](double v) {
+        p->value.data()[i] = v;
+        Tape<double> off(Recording::off);
+        return loss(off).item();
+      };
+      const double numeric = (value(at + h) - value(at - h)) / (2 * h);
+      p->value.data()[i] = at;
+      CHECK(p->grad.data()[i] == doctest::Approx(numeric).epsilon(1e-5));
+    }
+  }
+}
+
+TEST_CASE("networks by name: shapes, parameters, and what is said to an unknown name") {
+  Generator random(1);
+  const auto outputs = [&](const char* name, const ImageShape& image, std::size_t wanted) {
+    const auto net = make_network(name, image, wanted, random);
+    Tape<float> off(Recording::off);
+    const auto x = off.constant(zeros<float>({2, image.height, image.width, image.channels}));
+    return std::make_pair(net->forward({off}, x).shape(), parameter_count(net->state()));
+  };
+  CHECK(outputs("paper_mnist", {28, 28, 1}, 0) ==
+        std::make_pair(Shape{2, 500}, std::size_t(520 + 25050 + 400500)));
+  CHECK(outputs("paper_sort", {112, 28, 1}, 1) == std::make_pair(Shape{2, 1}, std::size_t(855041)));
+  CHECK(outputs("mlp", {8, 8, 3}, 7).first == Shape{2, 7});
+  CHECK(error_of([&] {
+          make_network("lenet", {28, 28, 1}, 0, random);
+        }).find("there is no network \"lenet\"; there are paper_mnist, paper_sort") !=
+        std::string::npos);
+  CHECK(error_of([&] {
+          make_network("paper_mnist", {8, 8, 1}, 0, random);
+        }) == "invalid_argument: paper_mnist: images are 8 x 8; need at least 16 x 16");
+}
+
+TEST_CASE("truncated normal weights stay within two deviations") {
+  Generator random(1);
+  Linear<double> layer("fc", 100, 100, Init::truncated_normal, random);
+  const Array<double>& w = layer.state().parameters[0]->value;
+  double square_sum = 0;
+  for (double v : w) {
+    REQUIRE(std::abs(v) <= 0.2);
+    square_sum += v * v;
+  }
+  CHECK(std::sqrt(square_sum / double(w.size())) == doctest::Approx(0.1 * 0.8796).epsilon(0.02));
+  CHECK(layer.state().parameters[1]->value == full<double>({100}, 0.1));
+}
+
+TEST_CASE("Sgd follows its formula") {
+  Parameter<double> w("w", Array<double>{1.0, -2.0});
+  Sgd<double> opt({&w}, 0.1, 0.9, 0.5);
+  w.grad = Array<double>{1.0, 1.0};
+  opt.step();  // g = 1.5, 0; v = g
+  CHECK(distance(w.value, Array<double>{0.85, -2.0}) < 1e-15);
+  opt.step();  // g = 1.425, 0; v = 2.775, 0
+  CHECK(distance(w.value, Array<double>{0.5725, -2.0}) < 1e-15);
+  opt.zero_grad();
+  CHECK(w.grad == Array<double>{0.0, 0.0});
+  CHECK(error_of([&] { Sgd<double>({&w}, 0.1, 1.0); }) ==
+        "invalid_argument: Sgd: need 0 <= momentum < 1, got 1");
+  CHECK(error_of([&] { opt.set_learning_rate(-1); }) ==
+        "invalid_argument: optimizer: need learning_rate >= 0, got -1");
+}
+
+TEST_CASE("Adam follows its formula, and finds a minimum") {
+  Parameter<double> w("w", scalar(1.0));
+  Adam<double> opt({&w}, 0.1);
+  w.grad = scalar(4.0);
+  opt.step();  // the first step is the learning rate, whatever the gradient
+  CHECK(w.value.data()[0] == doctest::Approx(0.9).epsilon(1e-8));
+  w.grad = scalar(0.0);
+  opt.step();  // m = 0.36 / 0.19, v = 0.015984 / 0.001999
+  CHECK(w.value.data()[0] ==
+        doctest::Approx(0.9 - 0.1 * (0.36 / 0.19) / std::sqrt(0.015984 / 0.001999)).epsilon(1e-8));
+  for (int step = 0; step < 500; ++step) {
+    opt.zero_grad();
+    Tape<double> tape;
+    tape.backward(square(tape.leaf(w) - 3));
+    opt.step();
+  }
+  CHECK(w.value.data()[0] == doctest::Approx(3).epsilon(1e-3));
+}
+
+TEST_CASE("nearest neighbours are exact, in order, and ties go to the smaller index") {
+  Generator random(8);
+  const Array<float> q = random.normal<float>({301, 5}), c = random.normal<float>({1500, 5});
+  const Indices found = nearest_neighbours(q, c, 7);
+  for (std::size_t i = 0; i < 301; ++i) {
+    std::vector<std::pair<double, Index>> all;
+    for (std::size_t j = 0; j < 1500; ++j) {
+      double distance = 0;
+      for (std::size_t l = 0; l < 5; ++l) distance += std::pow(double(q(i, l)) - c(j, l), 2);
+      all.push_back({distance, Index(j)});
+    }
+    std::partial_sort(all.begin(), all.begin() + 7, all.end());
+    for (std::size_t j = 0; j < 7; ++j) REQUIRE(found(i, j) == all[j].second);
+  }
+  const Array<float> same = zeros<float>({5, 2});
+  CHECK(nearest_neighbours(zeros<float>({1, 2}), same, 3) == Indices{{0, 1, 2}});
+  CHECK(error_of([&] { nearest_neighbours(q, c, 1501); }) ==
+        "invalid_argument: nearest_neighbours: need 1 <= k <= 1500 candidates, got k = 1501");
+}
+
+TEST_CASE("a vote that is tied goes to the label that is nearest") {
+  CHECK(majority_vote(Indices{{2, 1, 1}, {2, 1, 0}, {0, 1, 1}}) == Indices{1, 2, 1});
+  CHECK(majority_vote(Indices{{3, 1, 1, 3}}) == Indices{3});
+  CHECK(accuracy(Indices{1, 2, 3, 4}, Indices{1, 2, 0, 4}) == 0.75);
+  CHECK(neighbour_labels(Indices{{2, 0}}, Indices{5, 6, 7}) == Indices{{7, 5}});
+}
+
+TEST_CASE("knn_loss passes gradcheck, and is -k when the neighbours are right") {
+  const Indices q{0, 1}, c{0, 1, 0, 1, 1};
+  check_rows({{"knn_loss", {{2, 3}, {5, 3}}, anywhere, [=](const auto& x) {
+                 return knn_loss(x[0], q, x[1], c, 2, 1.5);
+               }}});
+  const auto queries = constant(with_shape(Array<double>{0.0, 10.0}, {2, 1}));
+  const auto candidates = constant(with_shape(Array<double>{0.0, 10.0, 0.5, 10.25, 11.0}, {5, 1}));
+  CHECK(knn_loss(queries, q, candidates, c, 2, 1e-3).item() == doctest::Approx(-2));
+  CHECK(error_of([&] { knn_loss(queries, c, candidates, c, 2, 1); }) ==
+        "invalid_argument: knn_loss: labels are (5) and (5); need one for each of the 2 queries "
+        "and 5 "
+        "candidates");
+}
+
+TEST_CASE("a model is saved and loaded, and a bad file changes nothing") {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "model.safetensors");
+  Small saved, loaded;
+  saved.net.state().parameters[0]->value.data()[0] = 42;
+  *saved.net.state().buffers[0].value = full<double>({5}, 0.25);
+  save_model(file, saved.net.state(), {{"epoch", "7"}});
+  load_model(file, loaded.net.state());
+  CHECK(loaded.net.state().parameters[0]->value == saved.net.state().parameters[0]->value);
+  CHECK(*loaded.net.state().buffers[0].value == full<double>({5}, 0.25));
+  CHECK(load_checkpoint<double>(file).metadata.at("epoch") == "7");
+  CHECK(fs::directory_iterator(folder.path())->path() == file);  // no temporary file is left
+
+  const std::string whole = content(file);
+  const auto refused = [&](const std::string& bytes) {
+    const std::string bad = (folder / "bad");
+    write(bad, bytes);
+    loaded.net.state().parameters[0]->value.data()[0] = -1;
+    const std::string error = error_of([&] { load_model(bad, loaded.net.state()); });
+    CHECK(loaded.net.state().parameters[0]->value.data()[0] == -1);
+    CHECK(error.rfind("exception: " + bad + ": ", 0) == 0);
+    return error;
+  };
+  CHECK(refused(whole.substr(0, whole.size() - 1)).find("truncated") != std::string::npos);
+  CHECK(refused(whole.substr(0, 20)).find("truncated") != std::string::npos);
+  CHECK(refused("").find("no checkpoint") != std::string::npos);
+  CHECK(refused("PNG, or something else that is long enough").find("no checkpoint") !=
+        std::string::npos);
+  CHECK(error_of([&] {
+          load_model((folder / "none"), loaded.net.state());
+        }).find("cannot be opened") != std::string::npos);
+
+  Generator random(1);
+  Linear<double> other("fc1", 4, 6, Init::he, random);
+  CHECK(error_of([&] { load_model(file, other.state()); }) ==
+        "exception: " + file + ": array fc1.weight has shape (4, 5); this model expects (4, 6)");
+  Linear<double> stranger("fc9", 4, 5, Init::he, random);
+  CHECK(error_of([&] { load_model(file, stranger.state()); }) ==
+        "exception: " + file + ": has no array fc9.weight");
+  Linear<float> narrow("fc1", 4, 5, Init::he, random);
+  CHECK(error_of([&] {
+          load_model(file, narrow.state());
+        }).find("is of type \"F64\"; expected F32") != std::string::npos);
+
+  // saving where it is not possible leaves the old file
+  CHECK(error_of([&] { save_model(file + "/below", saved.net.state()); }) != "no error");
+  CHECK(content(file) == whole);
+}
