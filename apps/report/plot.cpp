@@ -1,0 +1,147 @@
+#include "apps/report/plot.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <sstream>
+
+#include "apps/report/gnuplot.hpp"
+#include "engine/check.hpp"
+
+namespace tapesort {
+namespace {
+
+constexpr std::size_t panel_width = 900, panel_height = 480;
+
+// Okabe and Ito's colours, which also the colour-blind can tell apart.
+const char* colour(std::size_t i) {
+  constexpr const char* colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                                     "#E69F00", "#56B4E9", "#000000"};
+  return colours[i % std::size(colours)];
+}
+
+void check_lengths(const Series& series, std::size_t length) {
+  require(series.y.size() == length, "draw: series '", series.name, "' has ", series.y.size(),
+          " values; need ", length);
+  require(series.error.empty() || series.error.size() == length, "draw: series '", series.name,
+          "' has ", series.error.size(), " error bars; need none or ", length);
+}
+
+double smallest_x(const LinePlot& plot) {
+  double smallest = std::numeric_limits<double>::infinity();
+  for (const Series& series : plot.series) {
+    for (const double x : series.x) smallest = std::min(smallest, x);
+  }
+  return smallest;
+}
+
+// What all plots have in common: thin grey frame and grid, the legend below the plot.
+void put_style(std::ostream& out, const std::string& title, const std::string& y_label) {
+  out << "set border 3 lc rgb '#606060'\n"
+         "set tics nomirror out scale 0.6 textcolor rgb '#303030'\n"
+         "set grid ytics lt 1 lw 1 lc rgb '#E4E4E4'\n"
+         "set key outside bottom center horizontal reverse Left samplen 2 height 1\n"
+         "set rmargin 3\n"
+         "set title "
+      << gnuplot_text(title) << " font ',13'\nset ylabel " << gnuplot_text(y_label) << '\n';
+}
+
+// The data block $series<i>: x, y and, if there are any, the error bars.
+template <class X>
+void put_data(std::ostream& out, std::size_t i, std::size_t count, const Series& series,
+              const X& x) {
+  out << "$series" << i << " << END_OF_SERIES\n";
+  for (std::size_t j = 0; j < count; ++j) {
+    out << x(j) << ' ' << series.y[j];
+    if (!series.error.empty()) out << ' ' << series.error[j];
+    out << '\n';
+  }
+  out << "END_OF_SERIES\n";
+}
+
+void put_lines(std::ostream& out, const LinePlot& plot) {
+  require(!plot.series.empty(), "draw: a line plot without series; need at least one");
+  put_style(out, plot.title, plot.y_label);
+  out << "set xlabel " << gnuplot_text(plot.x_label)
+      << "\nset grid xtics\nunset logscale\nset format x '%g'\n"
+      << "set autoscale xfix\nset offsets graph 0.02, graph 0.02, 0, 0\n";
+  if (plot.log_x) out << "set logscale x\n";
+  if (plot.log_x && smallest_x(plot) >= 1) out << "set format x '%.0s%c'\n";  // 100, 1k, 1M
+  if (plot.log_y) out << "set logscale y\n";
+  std::ostringstream plots;
+  for (std::size_t i = 0; i < plot.series.size(); ++i) {
+    const Series& series = plot.series[i];
+    check_lengths(series, series.x.size());
+    put_data(out, i, series.x.size(), series, [&](std::size_t j) { return series.x[j]; });
+    // Points that stand close together would hide their line.
+    const char* style = !series.error.empty()   ? " using 1:2:3 with yerrorlines"
+                        : series.x.size() <= 40 ? " using 1:2 with linespoints"
+                                                : " using 1:2 with lines";
+    plots << (i ? ", " : "plot ") << "$series" << i << style << " lw 2 pt 7 ps 0.8 lc rgb '"
+          << colour(i) << "' title " << gnuplot_text(series.name);
+  }
+  out << plots.str() << '\n';
+}
+
+}  // namespace
+
+bool draw(const std::vector<LinePlot>& panels, const std::string& file, std::ostream& messages) {
+  std::ostringstream out;
+  out.precision(10);
+  out << "set multiplot layout " << panels.size() << ",1\n";
+  for (const LinePlot& panel : panels) put_lines(out, panel);
+  out << "unset multiplot\n";
+  return run_gnuplot(file, panel_width, panel_height * panels.size(), out.str(), messages);
+}
+
+bool draw(const LinePlot& plot, const std::string& file, std::ostream& messages) {
+  return draw(std::vector<LinePlot>{plot}, file, messages);
+}
+
+// Group g stands at x = g; its bars share 0.8 of the distance between groups.
+bool draw(const BarPlot& plot, const std::string& file, std::ostream& messages) {
+  require(!plot.series.empty(), "draw: a bar plot without series; need at least one");
+  const double width = 0.8 / double(plot.series.size());
+  std::ostringstream out, bars, errors;
+  out.precision(10);
+  put_style(out, plot.title, plot.y_label);
+  out << "set style fill solid 0.9 noborder\nset boxwidth " << 0.92 * width
+      << "\nset xrange [-0.6:" << double(plot.groups.size()) - 0.4
+      << "]\nset yrange [0:*]\nset offsets 0, 0, graph 0.03, 0\nset xtics scale 0 (";
+  for (std::size_t g = 0; g < plot.groups.size(); ++g) {
+    out << (g ? ", " : "") << gnuplot_text(plot.groups[g]) << ' ' << g;
+  }
+  out << ")\n";
+  for (std::size_t i = 0; i < plot.series.size(); ++i) {
+    const Series& series = plot.series[i];
+    check_lengths(series, plot.groups.size());
+    const double shift = (double(i) - 0.5 * double(plot.series.size() - 1)) * width;
+    put_data(out, i, plot.groups.size(), series, [&](std::size_t g) { return double(g) + shift; });
+    bars << (i ? ", " : "plot ") << "$series" << i << " using 1:2 with boxes lc rgb '" << colour(i)
+         << "' title " << gnuplot_text(series.name);
+    if (!series.error.empty()) {
+      // flat-headed arrows: gnuplot's own error bars put a white dot on the bar
+      errors << ", $series" << i
+             << " using 1:($2 - $3):(0):(2 * $3) with vectors heads size screen 0.004,90 lw 1.5 "
+                "lc rgb '#303030' notitle";
+    }
+  }
+  out << bars.str() << errors.str() << '\n';
+  return run_gnuplot(file, panel_width, panel_height, out.str(), messages);
+}
+
+bool draw_learning_curve(const std::string& title, std::vector<Series> losses,
+                         std::vector<Series> accuracies, const std::string& file,
+                         std::ostream& messages) {
+  std::vector<LinePlot> panels(1);
+  panels[0] = {title, "epoch", "loss", false, false, std::move(losses)};
+  if (!accuracies.empty()) {
+    for (Series& series : accuracies) {
+      for (double& y : series.y) y *= 100;
+      for (double& e : series.error) e *= 100;
+    }
+    panels.push_back({"", "epoch", "accuracy, %", false, false, std::move(accuracies)});
+  }
+  return draw(panels, file, messages);
+}
+
+}  // namespace tapesort

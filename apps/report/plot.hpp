@@ -1,0 +1,43 @@
+// Line and bar plots as PNG files. Like every picture (gnuplot.hpp) they return false, after a line
+// on `messages`, when they could not be drawn.
+#pragma once
+
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace tapesort {
+
+struct Series {
+  std::string name;
+  std::vector<double> x, y;   // of one length; a NaN leaves a gap
+  std::vector<double> error;  // half the length of each error bar; empty: none
+};
+
+struct LinePlot {
+  std::string title, x_label, y_label;
+  bool log_x = false, log_y = false;
+  std::vector<Series> series;
+};
+
+// One group of bars for each name, in it one bar for each series; Series::x is not used.
+struct BarPlot {
+  std::string title, y_label;
+  std::vector<std::string> groups;
+  std::vector<Series> series;
+};
+
+bool draw(const LinePlot& plot, const std::string& file, std::ostream& messages = std::cerr);
+bool draw(const BarPlot& plot, const std::string& file, std::ostream& messages = std::cerr);
+
+// Plots above one another.
+bool draw(const std::vector<LinePlot>& panels, const std::string& file,
+          std::ostream& messages = std::cerr);
+
+// Losses above accuracies (fractions, shown in percent), both over epochs; no second panel without
+// accuracies.
+bool draw_learning_curve(const std::string& title, std::vector<Series> losses,
+                         std::vector<Series> accuracies, const std::string& file,
+                         std::ostream& messages = std::cerr);
+
+}  // namespace tapesort
