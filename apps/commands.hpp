@@ -7,5 +7,6 @@ namespace tapesort {
 
 void add_bench(CLI::App& program);
 void add_info(CLI::App& program);
+void add_knn(CLI::App& program);
 
 }  // namespace tapesort

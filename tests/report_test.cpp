@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/report/progress.hpp"
-#include "models/replace_file.hpp"
 #include "apps/report/result_row.hpp"
 #include "engine/parallel.hpp"
+#include "models/replace_file.hpp"
 #include "op_table.hpp"
 #include "temporary_folder.hpp"
 

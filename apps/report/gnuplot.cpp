@@ -10,8 +10,8 @@
 #include <ostream>
 #include <stdexcept>
 
-#include "apps/report/replace_file.hpp"
 #include "engine/check.hpp"
+#include "models/replace_file.hpp"
 
 extern char** environ;
 

@@ -3,9 +3,9 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "models/replace_file.hpp"
 #include "engine/blas.hpp"
 #include "engine/parallel.hpp"
+#include "models/replace_file.hpp"
 
 namespace tapesort {
 namespace {

@@ -1,0 +1,64 @@
+// The training loop that the experiments share: steps, validation, learning rate, time budget,
+// checkpoints, interruption and resumption. A task says what one step and one validation are.
+//
+// A run is a function of its seed: everything random in step i comes from (seed, i), so a run that
+// is resumed from a checkpoint continues bit for bit as if it had never stopped.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "models/layers.hpp"
+#include "models/optimizers.hpp"
+
+namespace tapesort {
+
+class Task {
+ public:
+  virtual ~Task() = default;
+
+  virtual std::string name() const = 0;
+  virtual std::size_t steps_per_epoch() const = 0;
+  virtual std::size_t images_per_step() const = 0;
+
+  // The loss of step number `step` (0, 1, ..), on this tape. `random` belongs to the step.
+  virtual Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) = 0;
+  // A figure of merit on the validation pool, larger is better. The state with the best one is
+  // kept.
+  virtual double validate() = 0;
+
+  // What is trained.
+  virtual State<float> state() = 0;
+};
+
+enum class Schedule { constant, cosine };  // cosine: from the learning rate down to 0
+
+struct TrainerOptions {
+  std::size_t epochs = 1;
+  double minutes = 0;  // > 0: stop after so long, whatever `epochs` says; the schedule follows time
+  double learning_rate = 1e-3;
+  Schedule schedule = Schedule::constant;
+  std::uint64_t seed = 0;
+  std::string checkpoint;          // file; empty: none
+  double checkpoint_seconds = 60;  // how often
+  bool resume = false;             // continue from the checkpoint if it is there
+  nlohmann::json settings;         // stored with the checkpoint; a resumed run must have the same
+};
+
+struct TrainingResult {
+  struct Epoch {
+    double loss, validation, seconds;
+  };
+  std::vector<Epoch> epochs;
+  std::size_t steps = 0;
+  double seconds = 0;  // training and validation, over all sessions of a resumed run
+  double best_validation = 0;
+  std::size_t best_epoch = 0;  // counted from 1
+  bool interrupted = false;    // by Ctrl-C: a checkpoint was written, nothing more should be done
+};
+
+// Trains; at the end the task's state is that of the best validation. Prints progress on stderr.
+// std::runtime_error when the loss is not finite, naming the step.
+TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptions& options);
+
+}  // namespace tapesort
