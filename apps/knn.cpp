@@ -29,7 +29,7 @@ struct KnnOptions {
   std::size_t k = 9, epochs = 0, batch = 100, validation = 0;
   double tau = 16, minutes = 0, learning_rate = 1e-3, momentum = 0.9, weight_decay = 5e-4;
   std::uint64_t seed = 1;
-  bool json = false, resume = false;
+  bool json = false, resume = false, profile = false;
 };
 
 // Embeddings of all images of a set, (N, d), batch by batch.
@@ -207,6 +207,7 @@ int run_knn(KnnOptions o) {
   options.seed = o.seed;
   if (!o.out.empty()) options.checkpoint = o.out + "/checkpoint.safetensors";
   options.resume = o.resume;
+  options.profile = o.profile;
   options.settings = settings_of(o);
   const TrainingResult result = train(task, *optimizer, options);
   if (result.interrupted) {
@@ -289,6 +290,7 @@ void add_knn(CLI::App& program) {
   command->add_option("--save", o->save, "write the trained network to this file (safetensors)");
   command->add_option("--out", o->out, "folder for pictures, result.json and the checkpoint");
   command->add_flag("--resume", o->resume, "continue from the checkpoint in --out");
+  command->add_flag("--profile", o->profile, "print time and bytes by operator at the end");
   command->add_flag("--json", o->json, "print the result as one JSON object, and nothing else");
   command->callback([o] {
     if (const int code = run_knn(*o)) throw CLI::RuntimeError(code);

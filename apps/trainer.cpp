@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 #include "apps/report/progress.hpp"
 #include "engine/check.hpp"
@@ -145,12 +146,21 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
   const InterruptHandler interrupts;
   Progress progress(task.name(), options.epochs, per_epoch, result.steps);
   double saved_at = before;
+  Profile profile;
+  std::optional<Profiling> profiling;
+  if (options.profile) profiling.emplace(profile);
+  const auto book = [&](const char* what) {
+    if (options.profile) profile.other(what);
+  };
 
   const auto out_of_time = [&] {
     return options.minutes > 0 && result.seconds >= options.minutes * 60;
   };
   const auto validate = [&](std::size_t steps_of_epoch) {
+    Profile* const training = std::exchange(Profile::active(), nullptr);
     const double validation = task.validate();
+    Profile::active() = training;
+    book("validation");
     progress.validated(validation);
     result.seconds = before + progress.seconds();
     session.validated({session.loss_sum / double(steps_of_epoch), validation, result.seconds});
@@ -174,7 +184,9 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
       optimizer.zero_grad();
       tape.backward(total);
     }
+    book("freeing the tape");
     optimizer.step();
+    book("optimizer");
     ++result.steps;
     session.loss_sum += loss;
     progress.step(loss, task.images_per_step());
@@ -195,6 +207,7 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
   if (result.steps % per_epoch != 0) validate(result.steps % per_epoch);
   if (!options.checkpoint.empty()) session.save();
   session.restore_best();
+  if (options.profile) std::fprintf(stderr, "%s", profile.text().c_str());
   return result;
 }
 

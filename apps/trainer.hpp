@@ -41,6 +41,7 @@ struct TrainerOptions {
   std::uint64_t seed = 0;
   std::string checkpoint;          // file; empty: none
   double checkpoint_seconds = 60;  // how often
+  bool profile = false;            // at the end, print where the time went
   bool resume = false;             // continue from the checkpoint if it is there
   nlohmann::json settings;         // stored with the checkpoint; a resumed run must have the same
 };

@@ -106,7 +106,13 @@ Array<T> Var<T>::grad() const {
 }
 
 template <class T>
-Var<T> constant(Array<T> value, const char* op) {
+Var<T> constant(Array<T> value) {
+  if (Profile* profile = Profile::active()) profile->other("between operators");
+  return unrecorded<T>("constant", std::move(value));
+}
+
+template <class T>
+Var<T> unrecorded(const char* op, Array<T> value) {
   return Var<T>(new PlainNode<T>(op, Node<T>::Kind::constant, std::move(value)));
 }
 
@@ -130,6 +136,7 @@ Tape<T>::~Tape() {
 
 template <class T>
 Var<T> Tape<T>::append(Node<T>* node) {
+  if (Profile* profile = Profile::active()) profile->other("between operators");
   Var<T> var(node);
   node->tape_ = this;
   node->index_ = nodes_.size();
@@ -181,11 +188,13 @@ void Tape<T>::backward(const Var<T>& result, Array<T> cotangent) {
   if (NonFiniteTrap::armed()) trap_value("the cotangent given to backward", cotangent, &result, 1);
 
   result.node()->receive(std::move(cotangent));
+  if (Profile* profile = Profile::active()) profile->other("between operators");
   try {
     for (std::size_t i = result.node()->index() + 1; i-- > 0;) {
       Node<T>& node = *nodes_[i].node();
       if (!node.has_cotangent() || node.kind_ == Node<T>::Kind::leaf) continue;
       node.pull();
+      if (Profile* profile = Profile::active()) profile->backward(node.op());
       if (NonFiniteTrap::armed()) {
         for (std::size_t k = 0; k < node.input_count(); ++k) {
           const Node<T>& input = *node.input(k).node();
@@ -243,7 +252,8 @@ void trap_value(const char* op, const Array<T>& value, const Var<T>* inputs, std
   template class Node<T>;                                                 \
   template class Var<T>;                                                  \
   template class Tape<T>;                                                 \
-  template Var<T> constant(Array<T>, const char*);                        \
+  template Var<T> constant(Array<T>);                                     \
+  template Var<T> unrecorded(const char*, Array<T>);                      \
   template Tape<T>* common_tape(const char*, const Var<T>*, std::size_t); \
   template void trap_value(const char*, const Array<T>&, const Var<T>*, std::size_t);
 INSTANTIATE(float)

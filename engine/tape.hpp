@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "engine/array.hpp"
+#include "engine/profile.hpp"
 #include "engine/storage.hpp"
 
 namespace tapesort {
@@ -146,7 +147,7 @@ class Var {
  private:
   friend class Tape<T>;
   template <class U>
-  friend Var<U> constant(Array<U> value, const char* op);
+  friend Var<U> unrecorded(const char* op, Array<U> value);
   template <class U, class Inputs, class Pullback>
   friend Var<U> record_inputs(const char*, Inputs, Array<U>, Pullback);
 
@@ -173,9 +174,9 @@ class Parameter {
   Array<T> grad;  // backward() adds here; same shape as value
 };
 
-// A value on no tape. Messages name it by `op`, the operator that it is the result of.
+// A value on no tape.
 template <class T>
-Var<T> constant(Array<T> value, const char* op = "constant");
+Var<T> constant(Array<T> value);
 
 enum class Recording { on, off };
 
@@ -298,6 +299,10 @@ class OpNode final : public Node<T> {
   Pullback pullback_;
 };
 
+// An operator's result of which only the value is kept.
+template <class T>
+Var<T> unrecorded(const char* op, Array<T> value);
+
 // The one tape of those inputs that need a gradient, null when none does.
 template <class T>
 Tape<T>* common_tape(const char* op, const Var<T>* inputs, std::size_t count);
@@ -310,7 +315,8 @@ template <class T, class Inputs, class Pullback>
 Var<T> record_inputs(const char* op, Inputs inputs, Array<T> value, Pullback pullback) {
   Tape<T>* tape = common_tape(op, inputs.data(), inputs.size());
   if (NonFiniteTrap::armed()) trap_value(op, value, inputs.data(), inputs.size());
-  if (tape == nullptr) return constant<T>(std::move(value), op);
+  if (Profile* profile = Profile::active()) profile->forward(op, value.size() * sizeof(T));
+  if (tape == nullptr) return unrecorded<T>(op, std::move(value));
   return tape->append(new OpNode<T, Inputs, Pullback>(op, std::move(inputs), std::move(value),
                                                       std::move(pullback)));
 }
