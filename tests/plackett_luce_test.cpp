@@ -4,9 +4,11 @@
 #include "golden.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/estimators/conditional_noise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/hard.hpp"
+#include "ops/sorting/neural_sort.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -128,6 +130,19 @@ TEST_CASE("log-probability and gradient are those of the published implementatio
   }
 }
 
+TEST_CASE("relaxed samples at given noise are those of the published implementation") {
+  for (const auto& c : golden("plackett_luce.json")["cases"]) {
+    Tape<double> tape;
+    const Var<double> s = tape.leaf(Array<double>(xt::log(to_array<double>(c["scores"]))));
+    const double tau = c["tau"];
+    const Var<double> z = PlackettLuce<double>(s).perturbed(to_array<double>(c["gumbel"]));
+    const Var<double> P = neural_sort(z, tau);
+    CHECK(distance(P.value(), to_array<double>(c["P_perturbed"])) < 1e-12);
+    tape.backward(P, to_array<double>(c["W"]));
+    CHECK(distance(s.grad(), to_array<double>(c["dlog_scores_perturbed"])) < 1e-12);
+  }
+}
+
 TEST_CASE("probabilities sum to one, those of a prefix to those of its continuations") {
   const Array<double> p = probabilities(four);
   CHECK(sum(constant(p)).item() == doctest::Approx(1).epsilon(1e-14));
@@ -161,6 +176,13 @@ TEST_CASE("log_prob keeps its precision where probabilities are extreme") {
   const Array<float> shifted = f + 16384.0f;
   const float a = log_prob(constant(f), Indices{2, 0, 1}).item();
   CHECK(log_prob(constant(shifted), Indices{2, 0, 1}).item() == doctest::Approx(a).epsilon(1e-6));
+  const auto prefix_gradient = [](const Array<float>& at) {
+    Tape<float> tape;
+    const Var<float> s = tape.leaf(at);
+    tape.backward(log_prob(s, Indices{2}));
+    return convert<double>(s.grad());
+  };
+  CHECK(distance(prefix_gradient(shifted), prefix_gradient(f)) < 1e-6);
 }
 
 TEST_CASE("samples have their exact probabilities") {
