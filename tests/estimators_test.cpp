@@ -82,6 +82,19 @@ TEST_CASE("exact_expectation is the sum over all orders") {
   }
   CHECK(exact_expectation(constant(scores), f_on_orders).item() ==
         doctest::Approx(expected).epsilon(1e-14));
+  // at n = 1 there is one order, and f's own gradient is its probabilities
+  CHECK(exact_expectation(constant(Array<double>{{7.0}, {0.0}}),
+                          OrderCost<double>([](const Indices& z) {
+                            return constant(full<double>({1, z.shape()[1]}, 3.0));
+                          }))
+            .value() == Array<double>{3.0, 3.0});
+  Tape<double> tape;
+  const Var<double> costs = tape.leaf(zeros<double>({24}));
+  tape.backward(exact_expectation(constant(scores),
+                                  OrderCost<double>([&](const Indices&) { return costs; })));
+  const Array<double> log_p = PlackettLuce<double>(constant(scores)).log_prob(all).value();
+  CHECK(distance(costs.grad(), xt::exp(log_p)) < 1e-15);
+
   check_rows({{"exact_expectation", {{2, 4}}, anywhere, [](const auto& x) {
                  using T = std::decay_t<decltype(x[0].item())>;
                  return exact_expectation(x[0], on_orders<T>(quadratic<T>));

@@ -30,23 +30,6 @@ OrderCost<T> on_orders(MatrixCost<T> f) {
 }
 
 template <class T>
-Var<T> exact_expectation(const Var<T>& log_scores, const OrderCost<T>& f) {
-  const PlackettLuce<T> p(log_scores);
-  const Indices all = all_orders(log_scores.shape().back());
-  const std::size_t n = all.shape()[1], rows = log_scores.size() / n;
-  Shape shape = log_scores.shape();
-  Indices orders = uninitialized<Index>([&] {  // every order for every row
-    Shape with_orders{all.shape()[0]};
-    for (std::size_t extent : shape) with_orders.push_back(extent);
-    return with_orders;
-  }());
-  for (std::size_t r = 0; r < orders.size() / n; ++r) {
-    std::copy_n(all.data() + r / rows * n, n, orders.data() + r * n);
-  }
-  return sum(exp(p.log_prob(orders)) * evaluate_cost<T>("exact_expectation", f, orders), 0);
-}
-
-template <class T>
 Var<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t samples,
                  Generator& random, Baseline baseline) {
   const PlackettLuce<T> p(log_scores);
@@ -92,7 +75,6 @@ Var<T> straight_through_expectation(const Var<T>& log_scores, const MatrixCost<T
 #define INSTANTIATE(T)                                                                         \
   template Var<T> evaluate_cost(const char*, const OrderCost<T>&, const Indices&);             \
   template OrderCost<T> on_orders(MatrixCost<T>);                                              \
-  template Var<T> exact_expectation(const Var<T>&, const OrderCost<T>&);                       \
   template Var<T> reinforce(const Var<T>&, const OrderCost<T>&, std::size_t, Generator&,       \
                             Baseline);                                                         \
   template Var<T> reinforce(const Var<T>&, const OrderCost<T>&, std::size_t, Generator&,       \
