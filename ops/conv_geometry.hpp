@@ -22,8 +22,8 @@ struct ConvGeometry {
     require(bias.size() == 1 && bias[0] == weight[3], op, ": bias is ", bias, ", weight is ",
             weight, "; need bias of shape (", weight[3], ")");
     require(stride >= 1, op, ": stride must be >= 1, got 0");
-    require(weight[0] >= 1 && weight[1] >= 1, op, ": weight is ", weight,
-            "; need a kernel of at least 1 x 1");
+    require(weight[0] >= 1 && weight[1] >= 1 && weight[3] >= 1, op, ": weight is ", weight,
+            "; need a kernel of at least 1 x 1 and an output channel");
     n = x[0], h = x[1], w = x[2], c = x[3];
     kh = weight[0], kw = weight[1], o = weight[3];
     require(kh <= h + 2 * padding && kw <= w + 2 * padding, op, ": the kernel of weight ", weight,

@@ -145,7 +145,9 @@ TEST_CASE("conv2d says what does not fit") {
         "(2, 5, 6, 3) with padding 0");
   CHECK(error_of([&] {
           conv2d(x, leaf({0, 3, 3, 4}), b);
-        }) == "invalid_argument: conv2d: weight is (0, 3, 3, 4); need a kernel of at least 1 x 1");
+        }) ==
+        "invalid_argument: conv2d: weight is (0, 3, 3, 4); need a kernel of at least 1 x 1 and an "
+        "output channel");
   CHECK(error_of([&] { Conv2dOptions::same(4); }) ==
         "invalid_argument: Conv2dOptions::same: the kernel must be odd, got 4");
 }

@@ -40,7 +40,8 @@ void put_style(std::ostream& out, const std::string& title, const std::string& y
          "set tics nomirror out scale 0.6 textcolor rgb '#303030'\n"
          "set grid ytics lt 1 lw 1 lc rgb '#E4E4E4'\n"
          "set key outside bottom center horizontal reverse Left samplen 2 height 1\n"
-         "set rmargin 3\n"
+         "set rmargin 3\nset lmargin 11\n"  // fixed, so that panels stand in line
+
          "set title "
       << gnuplot_text(title) << " font ',13'\nset ylabel " << gnuplot_text(y_label) << '\n';
 }

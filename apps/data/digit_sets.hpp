@@ -1,0 +1,38 @@
+// The input of the sorting and median tasks: sets of pictures of numbers, each number's digits one
+// above the other. Source: Grover, Wang, Zweig, Ermon, ICLR 2019, section 6.
+#pragma once
+
+#include <vector>
+
+#include "apps/data/image_set.hpp"
+
+namespace tapesort {
+
+// Images of single digits, by class. Keep one pool for training, one for validation, one for test.
+class DigitPool {
+ public:
+  // std::invalid_argument when a label is not 0 .. 9 or a class has no image.
+  explicit DigitPool(ImageSet set);
+
+  const ImageSet& set() const { return set_; }
+  // The positions in the set of this digit's images.
+  const std::vector<std::size_t>& images_of(std::size_t digit) const { return by_class_[digit]; }
+
+ private:
+  ImageSet set_;
+  std::vector<std::vector<std::size_t>> by_class_;
+};
+
+struct DigitSets {
+  Array<float> images;  // (sets * n, digits * H, W, C), 0 .. 1; set by set
+  Indices labels;       // (sets, n), the numbers
+};
+
+// `sets` sets of n numbers, uniform on 0 .. 10^digits - 1 and written with leading zeros, each
+// digit by an image of its class drawn with replacement; the most significant digit is on top.
+// Single- threaded (it runs beside the training step), so it depends on the generator alone.
+// std::invalid_argument unless 1 <= digits <= 18.
+DigitSets draw_digit_sets(const DigitPool& pool, std::size_t sets, std::size_t n,
+                          std::size_t digits, Generator& random);
+
+}  // namespace tapesort

@@ -1,0 +1,115 @@
+// A convolution and its two transposes, of a batch of images.
+//
+//   y     = x * w           convolve, from x with its border of zeros
+//   xbar  = ybar * w'       convolve again: at stride 1 the transpose of a convolution is the one
+//   with
+//                           the weights flipped and their channels exchanged; at stride s, ybar's
+//                           pixels are first set s apart
+//   wbar  = x' * ybar       the same sums, over pixels instead of taps
+//
+// The threads share the images. Each works on one image at a time, in scratch memory that fits its
+// cache, and has a weight gradient of its own; these are added up in the threads' order.
+#pragma once
+
+#include <functional>
+
+#include "engine/parallel.hpp"
+#include "ops/conv_image.hpp"
+
+namespace tapesort {
+
+// Where to find image n: in memory, or drawn into scratch memory of one image's size.
+template <class T>
+using Images = std::function<const T*(std::size_t n, T* scratch)>;
+
+template <class T>
+Images<T> images_of(const Array<T>& batch) {
+  const std::size_t size = batch.shape()[0] == 0 ? 0 : batch.size() / batch.shape()[0];
+  return [first = batch.data(), size](std::size_t n, T*) { return first + n * size; };
+}
+
+// n images (out_h, conv.out_width, channels) from those of x, drawn on the canvas. Weight and bias
+// come in whole lanes, conv.o columns, of which `channels` are wanted.
+template <class T>
+Array<T> convolve(const ImageConv& conv, std::size_t n, std::size_t out_h, std::size_t channels,
+                  const Canvas<T>& canvas, const Images<T>& x, const Array<T>& weight,
+                  const Array<T>& bias) {
+  Array<T> y = uninitialized<T>({n, out_h, conv.out_width, channels});
+  parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+    Array<T> drawn = uninitialized<T>({canvas.size()});
+    Array<T> scratch = uninitialized<T>({canvas.image_size()});
+    Array<T> row = uninitialized<T>({conv.out_width, conv.o});
+    for (std::size_t image = begin; image < end; ++image) {
+      canvas.draw(x(image, scratch.data()), drawn.data());
+      for (std::size_t i = 0; i < out_h; ++i) {
+        T* to = y.data() + (image * out_h + i) * conv.out_width * channels;
+        if (channels == conv.o) {
+          convolve_row(conv, drawn.data(), weight.data(), bias.data(), i, to);
+          continue;
+        }
+        convolve_row(conv, drawn.data(), weight.data(), bias.data(), i, row.data());
+        for (std::size_t j = 0; j < conv.out_width; ++j) {
+          std::copy_n(row.data() + j * conv.o, channels, to + j * channels);
+        }
+      }
+    }
+  });
+  return y;
+}
+
+template <class T>
+Array<T> convolve_forward(const ConvGeometry& g, const Array<T>& x, const Array<T>& weight,
+                          const Array<T>& bias) {
+  const Canvas<T> canvas = x_canvas<T>(g);
+  const ImageConv conv{canvas.w, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
+  return convolve(conv, g.n, g.oh, g.o, canvas, images_of(x),
+                  whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o),
+                  whole_lane_rows(bias.data(), 1, g.o));
+}
+
+template <class T>
+Array<T> input_gradient(const ConvGeometry& g, const Array<T>& weight, const Images<T>& ybar) {
+  const Canvas<T> canvas = ybar_canvas<T>(g);
+  const ImageConv conv{canvas.w, g.o, g.kh, g.kw, whole_lanes<T>(g.c), g.w, 1};
+  return convolve(conv, g.n, g.h, g.c, canvas, ybar, flipped_weight(g, weight.data()),
+                  zeros<T>({conv.o}));
+}
+
+template <class T>
+Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<T>& ybar) {
+  const Canvas<T> canvas = x_canvas<T>(g);
+  const ImageConv conv{canvas.w, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
+  const std::size_t taps = g.kh * g.kw * g.c, pixels = g.oh * g.ow;
+  Array<T> wbars = zeros<T>({parallel_parts(g.n, 1), taps, conv.o});
+  parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
+    Array<T> drawn = uninitialized<T>({canvas.size()});
+    Array<T> scratch = uninitialized<T>({pixels * g.o});
+    Array<T> filled = uninitialized<T>({conv.o == g.o ? 0 : pixels * conv.o});
+    for (std::size_t n = begin; n < end; ++n) {
+      canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
+      const T* cotangent = ybar(n, scratch.data());
+      if (conv.o != g.o) {
+        fill_lanes(cotangent, pixels, g.o, filled.data());
+        cotangent = filled.data();
+      }
+      add_weight_gradient(conv, drawn.data(), cotangent, g.oh, wbars.data() + part * taps * conv.o);
+    }
+  });
+  return sum_parts(wbars, g.weight_shape());
+}
+
+template <class T>
+Array<T> bias_gradient(const ConvGeometry& g, const Array<T>& ybar) {
+  const std::size_t pixels = g.oh * g.ow;
+  Array<T> bbars = zeros<T>({parallel_parts(g.n, 1), g.o});
+  parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
+    Array<T> partial = uninitialized<T>({g.o});
+    for (std::size_t n = begin; n < end; ++n) {
+      add_pixels(ybar.data() + n * pixels * g.o, pixels, g.o, partial.data(),
+                 bbars.data() + part * g.o);
+    }
+  });
+  return sum_parts(bbars, {g.o});
+}
+
+}  // namespace tapesort

@@ -1,0 +1,170 @@
+// Convolution of one image, and its two transposes, in terms of sum_products. What they ask for:
+// images with their border of zeros already around them, channels of the result in whole registers.
+#pragma once
+
+#include "ops/conv_geometry.hpp"
+#include "ops/conv_tile.hpp"
+#include "ops/lanes.hpp"
+
+namespace tapesort {
+
+// Copies the rows of a matrix, each filled up with zeros to whole registers.
+template <class T>
+void fill_lanes(const T* matrix, std::size_t rows, std::size_t columns, T* to) {
+  const std::size_t width = whole_lanes<T>(columns);
+  for (std::size_t r = 0; r < rows; ++r) {
+    std::fill(std::copy_n(matrix + r * columns, columns, to + r * width), to + (r + 1) * width,
+              T(0));
+  }
+}
+template <class T>
+Array<T> whole_lane_rows(const T* matrix, std::size_t rows, std::size_t columns) {
+  Array<T> filled = uninitialized<T>({rows, whole_lanes<T>(columns)});
+  fill_lanes(matrix, rows, columns, filled.data());
+  return filled;
+}
+
+// parts (number of parts, .., columns or more) summed over the parts in order, without the columns
+// that fill up the registers, as `shape` (.., columns).
+template <class T>
+Array<T> sum_parts(const Array<T>& parts, const Shape& shape) {
+  const std::size_t columns = shape.back(), width = parts.shape().back();
+  Array<T> sum = zeros<T>(shape);
+  const std::size_t rows = sum.size() / columns;
+  for (std::size_t part = 0; part < parts.shape()[0]; ++part) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      const T* from = parts.data() + (part * rows + r) * width;
+      for (std::size_t c = 0; c < columns; ++c) sum.data()[r * columns + c] += from[c];
+    }
+  }
+  return sum;
+}
+
+// A convolution of stride `stride` from a bordered image, `width` pixels of c channels wide, to an
+// image `out_width` pixels of o channels wide.
+struct ImageConv {
+  std::size_t width, c, kh, kw, o, out_width, stride;
+};
+
+// Row i of y: row[j, o] = bias[o] + sum_klc image[s i + k, s j + l, c] weight[k, l, c, o].
+template <class T>
+void convolve_row(const ImageConv& g, const T* image, const T* weight, const T* bias, std::size_t i,
+                  T* row) {
+  const std::size_t taps = g.kw * g.c;  // of one kernel row: side by side in image and weight
+  const Sums<T> sums{image + i * g.stride * g.width * g.c,
+                     g.stride * g.c,
+                     1,
+                     g.width * g.c,
+                     weight,
+                     g.o,
+                     taps * g.o,
+                     taps,
+                     g.kh};
+  sum_products(sums, g.out_width, g.o, bias, 0, row, g.o);
+}
+
+// wbar[k, l, c, o] += sum_ij image[s i + k, s j + l, c] ybar[i, j, o], over `rows` rows of ybar.
+template <class T>
+void add_weight_gradient(const ImageConv& g, const T* image, const T* ybar, std::size_t rows,
+                         T* wbar) {
+  // A few rows at a time: they stay in the first-level cache while all of wbar passes by.
+  const std::size_t band = std::max<std::size_t>(1, 112 / g.out_width);
+  const std::size_t taps = g.kw * g.c;
+  for (std::size_t i = 0; i < rows; i += band) {
+    for (std::size_t k = 0; k < g.kh; ++k) {
+      const Sums<T> sums{image + (i * g.stride + k) * g.width * g.c,
+                         1,
+                         g.stride * g.c,
+                         g.stride * g.width * g.c,
+                         ybar + i * g.out_width * g.o,
+                         g.o,
+                         g.out_width * g.o,
+                         g.out_width,
+                         std::min(band, rows - i)};
+      T* w = wbar + k * taps * g.o;
+      sum_products(sums, taps, g.o, w, g.o, w, g.o);
+    }
+  }
+}
+
+// sum[o] += each pixel's o; sums of sums, so that rounding errors do not grow with their number.
+template <class T>
+void add_pixels(const T* image, std::size_t pixels, std::size_t o, T* partial, T* sum) {
+  constexpr std::size_t block = 64;
+  for (std::size_t from = 0; from < pixels; from += block) {
+    std::fill_n(partial, o, T(0));
+    for (std::size_t p = from; p < std::min(pixels, from + block); ++p) {
+      for (std::size_t c = 0; c < o; ++c) partial[c] += image[p * o + c];
+    }
+    for (std::size_t c = 0; c < o; ++c) sum[c] += partial[c];
+  }
+}
+
+// A canvas (h, w, channels) on which images are drawn: pixel (i, j) at (top + step i, left + step
+// j), with `channels` >= the image's, zero elsewhere; what falls outside is left out.
+template <class T>
+struct Canvas {
+  std::size_t h, w, channels;
+  std::size_t image_h, image_w, image_channels;
+  std::ptrdiff_t top, left;
+  std::size_t step;
+
+  std::size_t size() const { return h * w * channels; }
+  std::size_t image_size() const { return image_h * image_w * image_channels; }
+
+  void draw(const T* image, T* canvas) const {
+    std::fill_n(canvas, size(), T(0));
+    const auto inside = [](std::ptrdiff_t at, std::size_t extent) {
+      return at >= 0 && at < std::ptrdiff_t(extent);
+    };
+    for (std::size_t i = 0; i < image_h; ++i) {
+      const std::ptrdiff_t row = top + std::ptrdiff_t(step * i);
+      if (!inside(row, h)) continue;
+      const T* from = image + i * image_w * image_channels;
+      T* to = canvas + std::size_t(row) * w * channels;
+      if (step == 1 && image_channels == channels && left >= 0 && left + image_w <= w) {
+        std::copy_n(from, image_w * channels, to + std::size_t(left) * channels);
+        continue;
+      }
+      for (std::size_t j = 0; j < image_w; ++j) {
+        const std::ptrdiff_t column = left + std::ptrdiff_t(step * j);
+        if (!inside(column, w)) continue;
+        std::copy_n(from + j * image_channels, image_channels, to + std::size_t(column) * channels);
+      }
+    }
+  }
+};
+
+// x with its border of zeros.
+template <class T>
+Canvas<T> x_canvas(const ConvGeometry& g) {
+  const auto border = std::ptrdiff_t(g.padding);
+  return {g.h + 2 * g.padding, g.w + 2 * g.padding, g.c, g.h, g.w, g.c, border, border, 1};
+}
+
+// ybar as the transpose needs it: x[s i + k - p] took from y[i], so with k counted from the other
+// end, k' = kh - 1 - k, xbar[row] takes from canvas row `row + k'` = s i + (kh - 1 - p).
+template <class T>
+Canvas<T> ybar_canvas(const ConvGeometry& g) {
+  const auto top = std::ptrdiff_t(g.kh) - 1 - std::ptrdiff_t(g.padding);
+  const auto left = std::ptrdiff_t(g.kw) - 1 - std::ptrdiff_t(g.padding);
+  return {g.h + g.kh - 1, g.w + g.kw - 1, g.o, g.oh, g.ow, g.o, top, left, g.stride};
+}
+
+// The weights of the transpose: flipped in both directions, inputs and outputs exchanged, so
+// (kh, kw, c, o) -> (kh, kw, o, whole_lanes(c)).
+template <class T>
+Array<T> flipped_weight(const ConvGeometry& g, const T* weight) {
+  const std::size_t width = whole_lanes<T>(g.c), taps = g.kh * g.kw;
+  Array<T> flipped = zeros<T>({taps, g.o, width});
+  for (std::size_t t = 0; t < taps; ++t) {
+    for (std::size_t c = 0; c < g.c; ++c) {
+      for (std::size_t o = 0; o < g.o; ++o) {
+        flipped.data()[((taps - 1 - t) * g.o + o) * width + c] = weight[(t * g.c + c) * g.o + o];
+      }
+    }
+  }
+  return flipped;
+}
+
+}  // namespace tapesort

@@ -1,0 +1,265 @@
+#include "ops/conv_pool.hpp"
+
+#include "ops/conv_batch.hpp"
+#include "ops/conv_sparse.hpp"
+
+namespace tapesort {
+namespace {
+
+// Which pixel of each window was the largest: 2 * row + column.
+using Choices = Array<std::uint8_t>;
+
+// A convolution's geometry, and that of the pooled result.
+struct Pooled : ConvGeometry {
+  std::size_t ph, pw;
+  explicit Pooled(const ConvGeometry& g) : ConvGeometry(g), ph(g.oh / 2), pw(g.ow / 2) {}
+  Shape shape() const { return {n, ph, pw, o}; }
+  std::size_t image_size() const { return ph * pw * o; }
+};
+
+// One window for each of n channels: max(a, b, c, d, 0), NaN counted as largest, and which it was.
+// `choice` is a scratch row.
+template <class T>
+void pool_windows(const T* a, const T* b, const T* c, const T* d, std::size_t n, T* y, T* choice,
+                  std::uint8_t* choices) {
+  for (std::size_t o = 0; o < n; ++o) {
+    T best = a[o], which = 0;
+    const auto challenge = [&](T v, T number) {
+      const bool wins = (v > best) | (v != v);
+      best = wins ? v : best;
+      which = wins ? number : which;
+    };
+    challenge(b[o], 1);
+    challenge(c[o], 2);
+    challenge(d[o], 3);
+    y[o] = best < 0 ? T(0) : best;
+    choice[o] = which;
+  }
+  for (std::size_t o = 0; o < n; ++o) choices[o] = static_cast<std::uint8_t>(choice[o]);
+}
+
+template <class T>
+Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, const Array<T>& bias,
+                 Choices& choices) {
+  const Canvas<T> canvas = x_canvas<T>(g);
+  const ImageConv conv{canvas.w, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
+  const Array<T> w = whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o);
+  const Array<T> b = whole_lane_rows(bias.data(), 1, g.o);
+  Array<T> y = uninitialized<T>(g.shape());
+  parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+    Array<T> drawn = uninitialized<T>({canvas.size()});
+    Array<T> rows = uninitialized<T>({2, g.ow, conv.o}), choice = uninitialized<T>({g.o});
+    T *upper = rows.data(), *lower = rows.data() + g.ow * conv.o;
+    for (std::size_t n = begin; n < end; ++n) {
+      canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
+      for (std::size_t i = 0; i < g.ph; ++i) {
+        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i, upper);
+        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i + 1, lower);
+        for (std::size_t j = 0; j < g.pw; ++j) {
+          const std::size_t left = 2 * j * conv.o, right = left + conv.o;
+          const std::size_t to = ((n * g.ph + i) * g.pw + j) * g.o;
+          pool_windows(upper + left, upper + right, lower + left, lower + right, g.o, y.data() + to,
+                       choice.data(), choices.data() + to);
+        }
+      }
+    }
+  });
+  return y;
+}
+
+// The result, its cotangent, and where it goes: what all gradients are made from.
+template <class T>
+struct Backward {
+  const Pooled& g;
+  const Array<T>&y, &ybar;
+  const Choices& choices;
+
+  // Calls f(i, j, o, di, dj, value, alive) for every pooled element of image n; its cotangent
+  // belongs to the convolution's pixel (2 i + di, 2 j + dj) when alive, and to none otherwise.
+  template <class F>
+  void for_elements(std::size_t n, std::size_t i_begin, std::size_t i_end, const F& f) const {
+    std::size_t at = n * g.image_size() + i_begin * g.pw * g.o;
+    for (std::size_t i = i_begin; i < i_end; ++i) {
+      for (std::size_t j = 0; j < g.pw; ++j) {
+        for (std::size_t o = 0; o < g.o; ++o, ++at) {
+          const std::size_t choice = choices.data()[at];
+          f(i, j, o, choice / 2, choice % 2, ybar.data()[at], y.data()[at] > 0);
+        }
+      }
+    }
+  }
+
+  // The cotangent of the convolution, image by image.
+  Images<T> dense() const {
+    return [this](std::size_t n, T* image) -> const T* {
+      std::fill_n(image, g.oh * g.ow * g.o, T(0));
+      for_elements(n, 0, g.ph, [&](auto i, auto j, auto o, auto di, auto dj, T value, bool alive) {
+        image[((2 * i + di) * g.ow + 2 * j + dj) * g.o + o] = alive ? value : T(0);
+      });
+      return image;
+    };
+  }
+
+  Array<T> bias_gradient() const {
+    Array<T> bbars = zeros<T>({parallel_parts(g.n, 1), g.o});
+    parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
+      Array<T> sum = uninitialized<T>({g.o});
+      for (std::size_t n = begin; n < end; ++n) {
+        sum.fill(T(0));
+        for_elements(n, 0, g.ph, [&](auto, auto, auto o, auto, auto, T value, bool alive) {
+          sum.data()[o] += alive ? value : T(0);
+        });
+        for (std::size_t o = 0; o < g.o; ++o) bbars.data()[part * g.o + o] += sum.data()[o];
+      }
+    });
+    return sum_parts(bbars, {g.o});
+  }
+
+  // Few channels of x leave the registers empty; then the dense way is faster.
+  bool sparse() const {
+    return g.c >= Lanes<T>::size && g.kw <= widest_sparse_kernel && g.stride == 1;
+  }
+
+  Array<T> weight_gradient(const Array<T>& x) const {
+    if (!sparse()) return tapesort::weight_gradient(g, x, dense());
+    Canvas<T> canvas = x_canvas<T>(g);
+    const std::size_t c = canvas.channels = whole_lanes<T>(g.c);
+    // As many rows of windows at a time as the first-level cache can hold the pixels of.
+    const std::size_t row_bytes = canvas.w * std::min(c, 2 * Lanes<T>::size) * sizeof(T);
+    const std::size_t fitting = (std::size_t{28} << 10) / row_bytes;
+    const std::size_t band = fitting < g.kh + 1 ? 1 : (fitting - g.kh + 1) / 2;
+    const std::size_t room = band * g.pw;
+
+    Array<T> wbars = zeros<T>({parallel_parts(g.n, 1), g.o, g.kh, g.kw, c});
+    parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
+      Array<T> drawn = uninitialized<T>({canvas.size()});
+      Array<Nonzero<T>> elements = Array<Nonzero<T>>::from_shape({g.o, room});
+      Indices counts = uninitialized<Index>({g.o});
+      for (std::size_t n = begin; n < end; ++n) {
+        canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
+        for (std::size_t i = 0; i < g.ph; i += band) {
+          counts.fill(0);
+          for_elements(n, i, std::min(i + band, g.ph),
+                       [&](auto i, auto j, auto o, auto di, auto dj, T value, bool alive) {
+                         const std::size_t pixel = (2 * i + di) * canvas.w + 2 * j + dj;
+                         Index& count = counts.data()[o];
+                         elements.data()[o * room + count] = {value, std::uint32_t(pixel * c)};
+                         count += alive;
+                       });
+          for (std::size_t o = 0; o < g.o; ++o) {
+            for (std::size_t k = 0; k < g.kh; ++k) {
+              add_sparse_weight_gradient(elements.data() + o * room, std::size_t(counts.data()[o]),
+                                         drawn.data() + k * canvas.w * c, g.kw, c,
+                                         wbars.data() + ((part * g.o + o) * g.kh + k) * g.kw * c);
+            }
+          }
+        }
+      }
+    });
+    // (o, kh, kw, c) -> (kh, kw, c, o)
+    const Array<T> sum = sum_parts(wbars, {g.o, g.kh, g.kw, g.c});
+    Array<T> wbar = uninitialized<T>(g.weight_shape());
+    const std::size_t taps = g.kh * g.kw * g.c;
+    for (std::size_t t = 0; t < taps; ++t) {
+      for (std::size_t o = 0; o < g.o; ++o) wbar.data()[t * g.o + o] = sum.data()[o * taps + t];
+    }
+    return wbar;
+  }
+
+  // (kh, c / lanes, o, kw + 2, lanes): the kw + 1 pixels that a pair of pixels of ybar reaches meet
+  // these weights, after one zero if the element is the right one's, before one if the left one's.
+  Array<T> weight_by_output(const Array<T>& weight) const {
+    constexpr std::size_t lanes = Lanes<T>::size;
+    const std::size_t registers = whole_lanes<T>(g.c) / lanes;
+    Array<T> w = zeros<T>({g.kh, registers, g.o, g.kw + 2, lanes});
+    const T* from = weight.data();
+    for (std::size_t k = 0; k < g.kh; ++k) {
+      for (std::size_t l = 0; l < g.kw; ++l) {
+        for (std::size_t c = 0; c < g.c; ++c) {
+          T* to = w.data() + ((k * registers + c / lanes) * g.o * (g.kw + 2) + l + 1) * lanes +
+                  c % lanes;
+          for (std::size_t o = 0; o < g.o; ++o) to[o * (g.kw + 2) * lanes] = *from++;
+        }
+      }
+    }
+    return w;
+  }
+
+  Array<T> input_gradient(const Array<T>& weight) const {
+    if (!sparse()) return tapesort::input_gradient(g, weight, dense());
+    constexpr std::size_t lanes = Lanes<T>::size;
+    const std::size_t c = whole_lanes<T>(g.c), width = g.w + 2 * g.padding;
+    const std::size_t height = g.h + 2 * g.padding, slice = g.o * (g.kw + 2) * lanes;
+    const Array<T> w = weight_by_output(weight);
+    Array<T> xbar = uninitialized<T>(g.x_shape());
+    parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+      Array<T> canvas = uninitialized<T>({height, width, c});  // xbar with its border
+      // For every row of the convolution and pair of its pixels, the elements there.
+      Array<Nonzero<T>> elements = Array<Nonzero<T>>::from_shape({2 * g.ph, g.pw, g.o});
+      Indices counts = uninitialized<Index>({2 * g.ph, g.pw});
+      for (std::size_t n = begin; n < end; ++n) {
+        counts.fill(0);
+        for_elements(n, 0, g.ph,
+                     [&](auto i, auto j, auto o, auto di, auto dj, T value, bool alive) {
+                       const std::size_t pair = (2 * i + di) * g.pw + j;
+                       Index& count = counts.data()[pair];
+                       const std::size_t offset = (o * (g.kw + 2) + 1 - dj) * lanes;
+                       elements.data()[pair * g.o + count] = {value, std::uint32_t(offset)};
+                       count += alive;
+                     });
+        canvas.fill(T(0));
+        // A slice of the weights at a time stays in the first-level cache.
+        for (std::size_t k = 0; k < g.kh; ++k) {
+          for (std::size_t r = 0; r < c / lanes; ++r) {
+            const T* weights = w.data() + (k * (c / lanes) + r) * slice;
+            for (std::size_t row = 0; row < 2 * g.ph; ++row) {
+              T* to = canvas.data() + (row + k) * width * c + r * lanes;
+              for (std::size_t j = 0; j < g.pw; ++j) {
+                const std::size_t pair = row * g.pw + j;
+                add_sparse_input_gradient(elements.data() + pair * g.o,
+                                          std::size_t(counts.data()[pair]), weights, g.kw, c,
+                                          to + 2 * j * c);
+              }
+            }
+          }
+        }
+        for (std::size_t i = 0; i < g.h; ++i) {
+          for (std::size_t j = 0; j < g.w; ++j) {
+            std::copy_n(canvas.data() + ((i + g.padding) * width + j + g.padding) * c, g.c,
+                        xbar.data() + ((n * g.h + i) * g.w + j) * g.c);
+          }
+        }
+      }
+    });
+    return xbar;
+  }
+};
+
+}  // namespace
+
+template <class T>
+Var<T> conv2d_relu_pool(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
+                        const Conv2dOptions& options) {
+  const char* op = "conv2d_relu_pool";
+  const Pooled g(ConvGeometry(op, x.shape(), weight.shape(), bias.shape(), options));
+  require(g.ph >= 1 && g.pw >= 1, op, ": the convolution of x ", x.shape(), " gives (", g.oh, ", ",
+          g.ow, ") pixels; need at least 2 x 2 to pool");
+  Choices choices = Choices::from_shape(g.shape());
+  Array<T> y = forward(g, x.value(), weight.value(), bias.value(), choices);
+  return record(op, {x, weight, bias}, std::move(y), [g, choices = std::move(choices)](Node<T>& y) {
+    const Backward<T> backward{g, y.value(), y.cotangent(), choices};
+    const Var<T>&x = y.input(0), weight = y.input(1), bias = y.input(2);
+    if (x.needs_grad()) accumulate(x, backward.input_gradient(weight.value()));
+    if (weight.needs_grad()) accumulate(weight, backward.weight_gradient(x.value()));
+    if (bias.needs_grad()) accumulate(bias, backward.bias_gradient());
+  });
+}
+
+#define INSTANTIATE(T)                                                          \
+  template Var<T> conv2d_relu_pool(const Var<T>&, const Var<T>&, const Var<T>&, \
+                                   const Conv2dOptions&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

@@ -1,0 +1,20 @@
+// The layer that most small networks for images are made of, as one operator.
+#pragma once
+
+#include "ops/conv.hpp"
+
+namespace tapesort {
+
+// max_pool2d(relu(conv2d(x, weight, bias, options)), 2, 2), with the same value bit for bit and the
+// same gradient up to rounding, but
+//   - what the convolution gives is never stored: of each four pixels only the largest is kept, and
+//     which of them it was;
+//   - its cotangent, which is zero in three of four places and where the result is 0, is visited
+//     only where it is not. For the second layer of the paper's sorting network this makes the
+//     backward pass several times faster.
+// std::invalid_argument as conv2d, or when the convolution gives less than 2 x 2 pixels.
+template <class T>
+Var<T> conv2d_relu_pool(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
+                        const Conv2dOptions& options = {});
+
+}  // namespace tapesort

@@ -1,0 +1,36 @@
+// The transposes of a convolution when few elements of ybar are not zero, as behind max-pooling,
+// where at most one in four is: each such element is visited once, instead of every position.
+// What stands beside it in memory, and fills the registers, are the channels of x: one element of
+// ybar meets kh kw c weights, and as many elements of x.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/lanes.hpp"
+
+namespace tapesort {
+
+// An element of ybar, and where what it meets begins.
+template <class T>
+struct Nonzero {
+  T value;
+  std::uint32_t offset;
+};
+
+constexpr std::size_t widest_sparse_kernel = 7;
+
+// For one output channel and one row of the kernel's taps:
+//   wbar[l, c] += sum over e of e.value image[e.offset + l channels + c]
+// for kw taps l of `channels` numbers, a multiple of Lanes<T>::size. kw <= widest_sparse_kernel.
+template <class T>
+void add_sparse_weight_gradient(const Nonzero<T>* elements, std::size_t count, const T* image,
+                                std::size_t kw, std::size_t channels, T* wbar);
+
+// For two neighbouring pixels of ybar, one row of the kernel's taps and one register of channels:
+//   xbar[u pixel + c] += sum over e of e.value weight[e.offset + u Lanes<T>::size + c]
+// for the kw + 1 pixels u that they reach.
+template <class T>
+void add_sparse_input_gradient(const Nonzero<T>* elements, std::size_t count, const T* weight,
+                               std::size_t kw, std::size_t pixel, T* xbar);
+
+}  // namespace tapesort

@@ -1,0 +1,29 @@
+// The inner loop of convolution and of its transposes: a tile of running sums held in registers.
+#pragma once
+
+#include <cstddef>
+
+namespace tapesort {
+
+// The operands of  sum over r < outer, k < inner of  a[p a_row + k a_step + r a_jump]
+//                                                  b[o        + k b_step + r b_jump]
+// for each row p and column o of a result. In a convolution p is a pixel, o an output channel, and
+// the summed index runs over the kernel's rows (r) and over each row's taps and channels (k), which
+// stand side by side in memory. In the gradient of the weights p is a tap and channel, and the
+// summed index runs over the image's rows (r) and pixels (k).
+template <class T>
+struct Sums {
+  const T* a;
+  std::size_t a_row, a_step, a_jump;
+  const T* b;
+  std::size_t b_step, b_jump;
+  std::size_t inner, outer;
+};
+
+// c[p c_row + o] = start[p start_row + o] + that sum, for `rows` rows and `columns` columns, a
+// multiple of Lanes<T>::size. c may be start.
+template <class T>
+void sum_products(const Sums<T>& sums, std::size_t rows, std::size_t columns, const T* start,
+                  std::size_t start_row, T* c, std::size_t c_row);
+
+}  // namespace tapesort

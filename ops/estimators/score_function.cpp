@@ -1,0 +1,75 @@
+#include "ops/estimators/score_function.hpp"
+
+#include "engine/check.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/reduce.hpp"
+#include "ops/sorting/hard.hpp"
+
+namespace tapesort {
+namespace {
+
+// (S, ...) -> the sum over S, (...).
+template <class T>
+Array<T> sum_over_samples(const char* op, const Array<T>& f) {
+  require(f.dimension() >= 1 && f.shape()[0] >= 1, op, ": f is ", f.shape(),
+          "; need (S, ...) with S >= 1");
+  Array<T> sum = zeros<T>(Shape(f.shape().begin() + 1, f.shape().end()));
+  for (std::size_t i = 0; i < f.size(); ++i) sum.data()[i % sum.size()] += f.data()[i];
+  return sum;
+}
+
+}  // namespace
+
+template <class T>
+Var<T> score_function(const Var<T>& f, const Var<T>& log_prob, const Array<T>& baseline) {
+  require_same_shape("score_function", "f", f.shape(), "log_prob", log_prob.shape());
+  const Var<T> weight = stop_gradient(f) - constant<T>(baseline);
+  const Var<T> surrogate = mean(f + weight * log_prob, 0);
+  return straight_through(mean(stop_gradient(f), 0).value(), surrogate);
+}
+
+template <class T>
+Array<T> leave_one_out_mean(const Array<T>& f) {
+  const Array<T> sum = sum_over_samples("leave_one_out_mean", f);
+  const std::size_t samples = f.shape()[0];
+  require(samples >= 2, "leave_one_out_mean: f is ", f.shape(), "; need S >= 2 samples");
+  Array<T> others = uninitialized<T>(f.shape());
+  for (std::size_t i = 0; i < f.size(); ++i) {
+    others.data()[i] = (sum.data()[i % sum.size()] - f.data()[i]) / T(samples - 1);
+  }
+  return others;
+}
+
+template <class T>
+RunningMean<T>::RunningMean(T decay) : decay_(decay) {
+  require(decay >= 0 && decay < 1, "RunningMean: decay must be in [0, 1), got ", decay);
+}
+
+template <class T>
+Array<T> RunningMean<T>::value(const Shape& shape) const {
+  if (weight_ == T(0)) return zeros<T>(shape);
+  require_same_shape("RunningMean", "wanted", shape, "taken in", total_.shape());
+  return total_ / weight_;
+}
+
+template <class T>
+void RunningMean<T>::update(const Array<T>& f) {
+  const Array<T> sum = sum_over_samples("RunningMean", f);
+  if (weight_ == T(0)) total_ = zeros<T>(sum.shape());
+  require_same_shape("RunningMean", "f's mean", sum.shape(), "taken in", total_.shape());
+  const T share = (1 - decay_) / T(f.shape()[0]);
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    total_.data()[i] = decay_ * total_.data()[i] + share * sum.data()[i];
+  }
+  weight_ = decay_ * weight_ + (1 - decay_);
+}
+
+#define INSTANTIATE(T)                                                           \
+  template Var<T> score_function(const Var<T>&, const Var<T>&, const Array<T>&); \
+  template Array<T> leave_one_out_mean(const Array<T>&);                         \
+  template class RunningMean<T>;
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

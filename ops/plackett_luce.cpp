@@ -1,0 +1,176 @@
+#include "ops/plackett_luce.hpp"
+
+#include <cmath>
+#include <numeric>
+
+#include "ops/elementwise.hpp"
+#include "ops/estimators/score_function.hpp"
+#include "ops/plackett_luce_choices.hpp"
+#include "ops/sorting/hard.hpp"
+
+namespace tapesort {
+
+using namespace plackett_luce;
+
+template <class T>
+Array<T> exponential_noise(const Shape& shape, Generator& random) {
+  const Array<double> u = random.uniform<double>(shape);
+  Array<T> noise = uninitialized<T>(shape);
+  for (std::size_t i = 0; i < u.size(); ++i) {
+    // u = 0 would give 0, and Gumbel noise its infinity
+    noise.data()[i] = T(std::max(-std::log1p(-u.data()[i]), 0x1p-54));
+  }
+  return noise;
+}
+
+template <class T>
+Array<T> gumbel_noise(const Shape& shape, Generator& random) {
+  Array<T> noise = exponential_noise<T>(shape, random);
+  for (std::size_t i = 0; i < noise.size(); ++i) noise.data()[i] = -std::log(noise.data()[i]);
+  return noise;
+}
+
+template <class T>
+PlackettLuce<T>::PlackettLuce(const Var<T>& log_scores) : s_(log_scores) {
+  require(s_.dimension() >= 1, "PlackettLuce: log_scores are 0-d; need (..., n)");
+  const std::size_t n = s_.shape().back();
+  require(n >= 1, "PlackettLuce: log_scores are ", s_.shape(), "; need n >= 1");
+  for (std::size_t i = 0; i < s_.size(); ++i) {
+    require(std::isfinite(s_.value().data()[i]), "PlackettLuce: log-score ", i % n, " of row ",
+            i / n, " is ", s_.value().data()[i], "; need finite numbers");
+  }
+}
+
+template <class T>
+Var<T> PlackettLuce<T>::log_prob(const Indices& order) const {
+  const OrderRows shape("PlackettLuce::log_prob", s_.shape(), order.shape());
+  const std::size_t n = shape.n, k = shape.k;
+  Array<T> y = uninitialized<T>(Shape(order.shape().begin(), order.shape().end() - 1));
+  Array<double> odds = uninitialized<double>(order.shape());
+  Array<double> rest = uninitialized<double>(y.shape());
+  Choices choices(shape);
+  for (std::size_t r = 0; r < shape.rows; ++r) {
+    choices.read("PlackettLuce::log_prob", s_.value().data() + r % shape.score_rows * n,
+                 order.data() + r * k, r);
+    double sum = 0;
+    for (std::size_t i = 0; i < k; ++i) sum -= softplus(-choices.odds[i]);  // ln p_i
+    y.data()[r] = T(sum);
+    std::copy_n(choices.odds.data(), k, odds.data() + r * k);
+    rest.data()[r] = choices.total[k];
+  }
+  // The probability of j at place i is e^(s_j - L_i), at its own place j that is p_j; from one
+  // place to the next e^(-L) grows by 1 / (1 - p_i). So its sum over the places up to j is p_j R_j
+  // with R_j = 1 + (1 - p_(j-1)) R_(j-1), all of whose terms lie in 0 .. 1.
+  return record("plackett_luce_log_prob", {s_}, std::move(y),
+                [order, odds, rest, shape](Node<T>& y) {
+                  const std::size_t n = shape.n, k = shape.k;
+                  const Array<T>& s = y.input(0).value();
+                  Array<T> grad = zeros<T>(s.shape());
+                  std::vector<char> chosen(n);
+                  for (std::size_t r = 0; r < shape.rows; ++r) {
+                    const double ybar = y.cotangent().data()[r];
+                    const T* s_row = s.data() + r % shape.score_rows * n;
+                    T* g = grad.data() + r % shape.score_rows * n;
+                    std::fill(chosen.begin(), chosen.end(), 0);
+                    double R = 1;
+                    for (std::size_t i = 0; i < k; ++i) {
+                      const std::size_t j = std::size_t(order.data()[r * k + i]);
+                      const double p = sigmoid(odds.data()[r * k + i]);
+                      g[j] += T(ybar * (1 - p * R));
+                      R = 1 + sigmoid(-odds.data()[r * k + i]) * R;
+                      chosen[j] = 1;
+                    }
+                    for (std::size_t j = 0; k < n && j < n; ++j) {
+                      if (!chosen[j])
+                        g[j] -= T(ybar * std::exp(double(s_row[j]) - rest.data()[r]) * (R - 1));
+                    }
+                  }
+                  accumulate(y.input(0), std::move(grad));
+                });
+}
+
+template <class T>
+Indices PlackettLuce<T>::mode() const {
+  return argsort(s_.value());
+}
+
+template <class T>
+Shape PlackettLuce<T>::with_samples(const Shape& samples) const {
+  Shape shape = samples;
+  for (std::size_t extent : s_.shape()) shape.push_back(extent);
+  return shape;
+}
+
+template <class T>
+Var<T> PlackettLuce<T>::perturbed(const Array<T>& noise) const {
+  return s_ + constant<T>(noise);
+}
+
+template <class T>
+Var<T> PlackettLuce<T>::perturbed(Generator& random, const Shape& samples) const {
+  return perturbed(gumbel_noise<T>(with_samples(samples), random));
+}
+
+template <class T>
+Indices PlackettLuce<T>::sample(Generator& random, const Shape& samples) const {
+  return argsort(perturbed(random, samples).value());
+}
+
+template <class T>
+Var<T> PlackettLuce<T>::relaxed_sample(const RelaxedSort<T>& relaxed_sort, Generator& random,
+                                       const Shape& samples) const {
+  return relaxed_sort(perturbed(random, samples));
+}
+
+template <class T>
+Var<T> PlackettLuce<T>::straight_through_sample(const RelaxedSort<T>& relaxed_sort,
+                                                Generator& random, const Shape& samples) const {
+  const Var<T> z = perturbed(random, samples);
+  return straight_through(permutation_matrix<T>(argsort(z.value())), relaxed_sort(z));
+}
+
+// In both, the gradient of f itself with respect to p's scores has mean zero and would only add
+// noise: E grad log p = 0.
+template <class T>
+Var<T> PlackettLuce<T>::entropy(Generator& random, std::size_t samples) const {
+  require(samples >= 2, "PlackettLuce::entropy: need at least 2 samples, got ", samples);
+  const Var<T> log_p = log_prob(sample(random, {samples}));
+  const Var<T> f = -stop_gradient(log_p);
+  return score_function(f, log_p, leave_one_out_mean(f.value()));
+}
+
+template <class T>
+Var<T> PlackettLuce<T>::divergence(const PlackettLuce& q, Generator& random,
+                                   std::size_t samples) const {
+  require_same_shape("PlackettLuce::divergence", "p", s_.shape(), "q", q.s_.shape());
+  require(samples >= 2, "PlackettLuce::divergence: need at least 2 samples, got ", samples);
+  const Indices order = sample(random, {samples});
+  const Var<T> log_p = log_prob(order);
+  const Var<T> f = stop_gradient(log_p) - q.log_prob(order);
+  return score_function(f, log_p, leave_one_out_mean(f.value()));
+}
+
+Indices all_orders(std::size_t n) {
+  require(n <= 8, "all_orders: n is ", n,
+          "; need n <= 8, whose 40,320 orders are the most that is held");
+  std::size_t count = 1;
+  for (std::size_t i = 2; i <= n; ++i) count *= i;
+  Indices orders = uninitialized<Index>({count, n});
+  std::vector<Index> order(n);
+  std::iota(order.begin(), order.end(), Index(0));
+  for (std::size_t r = 0; r < count; ++r) {
+    std::copy(order.begin(), order.end(), orders.data() + r * n);
+    std::next_permutation(order.begin(), order.end());
+  }
+  return orders;
+}
+
+#define INSTANTIATE(T)                                              \
+  template Array<T> exponential_noise<T>(const Shape&, Generator&); \
+  template Array<T> gumbel_noise<T>(const Shape&, Generator&);      \
+  template class PlackettLuce<T>;
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

@@ -1,0 +1,61 @@
+// The two loops over one row of P_hat that need vector instructions.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#ifdef XTENSOR_USE_XSIMD
+#include <xsimd/xsimd.hpp>
+#endif
+
+#include "engine/array.hpp"
+
+namespace tapesort {
+
+// row_j = e^(row_j - shift) / sum_k e^(row_k - shift); shift is the row's largest element.
+template <class T>
+void softmax_row(T* row, std::size_t n, T shift) {
+  T total = 0;
+#ifdef XTENSOR_USE_XSIMD
+  using Lanes = xsimd::batch<T>;
+  Lanes sums(T(0));
+  std::size_t j = 0;
+  for (; j + Lanes::size <= n; j += Lanes::size) {
+    const Lanes e = xsimd::exp(Lanes::load_unaligned(row + j) - Lanes(shift));
+    e.store_unaligned(row + j);
+    sums += e;
+  }
+  if (j < n) {
+    // The rest goes through the same exponential, padded with what becomes zero.
+    T padded[Lanes::size];
+    std::fill(std::copy(row + j, row + n, padded), padded + Lanes::size,
+              -std::numeric_limits<T>::infinity());
+    const Lanes e = xsimd::exp(Lanes::load_unaligned(padded) - Lanes(shift));
+    e.store_unaligned(padded);
+    std::copy_n(padded, n - j, row + j);
+    sums += e;
+  }
+  total = xsimd::hadd(sums);
+#else
+  for (std::size_t j = 0; j < n; ++j) total += row[j] = std::exp(row[j] - shift);
+#endif
+  const T scale = 1 / total;
+  for (std::size_t j = 0; j < n; ++j) row[j] *= scale;
+}
+
+// Sixteen running sums, as in contiguous_sum.
+template <class T>
+T dot(const T* a, const T* b, std::size_t n) {
+  constexpr std::size_t lanes = 16;
+  T partial[lanes] = {};
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) partial[lane] += a[i + lane] * b[i + lane];
+  }
+  T total = 0;
+  for (T p : partial) total += p;
+  for (; i < n; ++i) total += a[i] * b[i];
+  return total;
+}
+
+}  // namespace tapesort

@@ -1,0 +1,53 @@
+// What the relaxations have in common: a batch is a number of sets (..., n), or of matrices
+// (..., n, n), each on its own.
+#pragma once
+
+#include <cmath>
+
+#include "engine/check.hpp"
+#include "engine/parallel.hpp"
+
+namespace tapesort {
+
+inline void check_positive(const char* op, const char* name, double value) {
+  require(value > 0 && std::isfinite(value), op, ": ", name, " must be > 0 and finite, got ",
+          value);
+}
+
+// n of scores (..., n), which must be finite numbers.
+template <class T>
+std::size_t checked_set_size(const char* op, const Array<T>& scores) {
+  require(scores.dimension() >= 1, op, ": scores are 0-d; need (..., n)");
+  const std::size_t n = scores.shape().back();
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const T s = scores.data()[i];
+    require(std::isfinite(s), op, ": score ", i % n, " of row ", i / n, " is ", s,
+            "; need finite scores (a large negative number stands for minus infinity)");
+  }
+  return n;
+}
+
+// n of matrices (..., n, n).
+inline std::size_t checked_matrix_size(const char* op, const char* name, const Shape& shape) {
+  require(shape.size() >= 2 && shape[shape.size() - 1] == shape[shape.size() - 2], op, ": ", name,
+          " is ", shape, "; need square matrices (..., n, n)");
+  return shape.back();
+}
+
+// scores (..., n) -> matrices (..., n, n).
+inline Shape matrix_shape(const Shape& scores) {
+  Shape shape = scores;
+  shape.push_back(scores.back());
+  return shape;
+}
+
+// Calls work(set) for every set, in parallel; `cost` is a set's, in nanoseconds, roughly.
+template <class Work>
+void for_sets(std::size_t sets, std::size_t cost, const Work& work) {
+  const FlushDenormals flush;
+  parallel_for(sets, 1 + 50000 / (cost + 1), [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t set = begin; set < end; ++set) work(set);
+  });
+}
+
+}  // namespace tapesort

@@ -1,0 +1,232 @@
+#include "ops/sorting/sinkhorn.hpp"
+
+#include <memory>
+#ifdef XTENSOR_USE_XSIMD
+#include <xsimd/xsimd.hpp>
+#endif
+
+#include "ops/elementwise.hpp"
+#include "ops/sorting/sets.hpp"
+
+namespace tapesort {
+namespace {
+
+// How many matrices are worked on at once: one to a lane, element by element, so that rows and
+// columns cost the same and a set of 9 wastes no lane.
+template <class T>
+struct Single {
+  using Value = T;
+  using Pack = T;
+  static constexpr std::size_t width = 1;
+  static Pack load(const T* p) { return *p; }
+  static void store(T* p, Pack x) { *p = x; }
+};
+#ifdef XTENSOR_USE_XSIMD
+template <class T>
+struct Lanes {
+  using Value = T;
+  using Pack = xsimd::batch<T>;
+  static constexpr std::size_t width = Pack::size;
+  static Pack load(const T* p) { return Pack::load_unaligned(p); }
+  static void store(T* p, const Pack& x) { x.store_unaligned(p); }
+};
+#else
+template <class T>
+using Lanes = Single<T>;
+#endif
+
+// One group of W::width matrices (n, n), interleaved.
+template <class W>
+class Group {
+  using T = typename W::Value;
+  using Pack = typename W::Pack;
+
+ public:
+  Group(std::size_t n, std::size_t halves_kept)
+      : n_(n),
+        size_(n * n * W::width),
+        X_(uninitialized<T>({size_})),
+        P_(uninitialized<T>({size_ * halves_kept})) {}
+
+  T* X() { return X_.data(); }
+  std::size_t halves() const { return halves_; }
+
+  // Normalises X along one axis; exp of the result goes to the half-step's place in P, or to its
+  // only place when P is not kept.
+  void half_step(std::size_t line_stride, std::size_t stride) {
+    T* P = place(halves_++);
+    for (std::size_t line = 0; line < n_; ++line) {
+      T *x = X() + line * line_stride * W::width, *p = P + line * line_stride * W::width;
+      const std::size_t step = stride * W::width;
+      using std::exp, std::log, std::max;
+      Pack largest = W::load(x);
+      for (std::size_t k = 1; k < n_; ++k) largest = max(largest, W::load(x + k * step));
+      Pack total(T(0));
+      for (std::size_t k = 0; k < n_; ++k) {
+        const Pack e = exp(W::load(x + k * step) - largest);
+        W::store(p + k * step, e);
+        total = total + e;
+      }
+      const Pack shift = largest + log(total), scale = Pack(T(1)) / total;
+      for (std::size_t k = 0; k < n_; ++k) {
+        W::store(x + k * step, W::load(x + k * step) - shift);
+        W::store(p + k * step, W::load(p + k * step) * scale);
+      }
+    }
+  }
+  void iterate() {
+    half_step(n_, 1);
+    half_step(1, n_);
+  }
+
+  // Undoes all half-steps on the cotangent Xbar.
+  void backward(T* Xbar) const {
+    for (std::size_t half = halves_; half-- > 0;) {
+      const bool rows = half % 2 == 0;
+      const T* P = P_.data() + half * size_;
+      const std::size_t step = (rows ? 1 : n_) * W::width;
+      for (std::size_t line = 0; line < n_; ++line) {
+        const std::size_t start = line * (rows ? n_ : 1) * W::width;
+        T* xbar = Xbar + start;
+        Pack total(T(0));
+        for (std::size_t k = 0; k < n_; ++k) total = total + W::load(xbar + k * step);
+        for (std::size_t k = 0; k < n_; ++k) {
+          const Pack p = W::load(P + start + k * step);
+          W::store(xbar + k * step, W::load(xbar + k * step) - p * total);
+        }
+      }
+    }
+  }
+
+  // exp(X) after the last half-step.
+  const T* P_hat() { return place(halves_ - 1); }
+
+  // The largest |row sum - 1| of P_hat; for single matrices.
+  double row_error() {
+    double error = 0;
+    for (std::size_t i = 0; i < n_; ++i) {
+      double total = -1;
+      for (std::size_t j = 0; j < n_; ++j) total += double(P_hat()[i * n_ + j]);
+      error = std::max(error, std::abs(total));
+    }
+    return error;
+  }
+
+ private:
+  T* place(std::size_t half) { return P_.data() + (half * size_) % P_.size(); }
+
+  std::size_t n_, size_, halves_ = 0;
+  Array<T> X_, P_;
+};
+
+// matrices first .. first + width - 1 of a batch <-> one interleaved group. Lanes beyond the end of
+// the batch repeat its last matrix.
+template <class W, class T, class F>
+void interleave(const Array<T>& batch, std::size_t first, std::size_t size, T* group, F f) {
+  const std::size_t last = batch.size() / size - 1;
+  for (std::size_t lane = 0; lane < W::width; ++lane) {
+    const T* matrix = batch.data() + std::min(first + lane, last) * size;
+    for (std::size_t e = 0; e < size; ++e) group[e * W::width + lane] = f(matrix[e]);
+  }
+}
+template <class W, class T>
+void separate(const T* group, std::size_t first, std::size_t size, Array<T>& batch) {
+  const std::size_t matrices = batch.size() / size;
+  for (std::size_t lane = 0; lane < W::width && first + lane < matrices; ++lane) {
+    T* matrix = batch.data() + (first + lane) * size;
+    for (std::size_t e = 0; e < size; ++e) matrix[e] = group[e * W::width + lane];
+  }
+}
+
+template <class W, class T>
+Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T scale, std::size_t n,
+           const SinkhornOptions& options) {
+  using Groups = std::vector<std::unique_ptr<Group<W>>>;
+  const std::size_t size = n * n, matrices = log_alpha.size() / size;
+  const std::size_t count = (matrices + W::width - 1) / W::width;
+  const std::size_t halves = 2 * std::size_t(options.iterations), cost = 2 * size * halves;
+  const bool keep = log_alpha.needs_grad();
+
+  auto groups = std::make_shared<Groups>(count);
+  Array<T> value = uninitialized<T>(log_alpha.shape());
+  for_sets(count, cost, [&](std::size_t g) {
+    const std::size_t first = g * W::width;
+    auto group = std::make_unique<Group<W>>(n, keep ? halves : 1);
+    interleave<W>(log_alpha.value(), first, size, group->X(), [&](T a) { return a * scale; });
+    for (int i = 0; i < options.iterations; ++i) {
+      group->iterate();
+      if (W::width == 1 && options.tolerance > 0 && group->row_error() <= options.tolerance) break;
+    }
+    separate<W>(exponentiate ? group->P_hat() : group->X(), first, size, value);
+    if (keep) (*groups)[g] = std::move(group);
+  });
+
+  return record(op, {log_alpha}, std::move(value), [=](Node<T>& y) {
+    Array<T> ybar = y.cotangent(), abar = uninitialized<T>(ybar.shape());
+    if (exponentiate) {
+      for (std::size_t i = 0; i < ybar.size(); ++i) ybar.data()[i] *= y.value().data()[i];
+    }
+    for_sets(count, cost / 2, [&](std::size_t g) {
+      Array<T> Xbar = uninitialized<T>({size * W::width});
+      interleave<W>(ybar, g * W::width, size, Xbar.data(), [](T x) { return x; });
+      (*groups)[g]->backward(Xbar.data());
+      for (T& x : Xbar) x *= scale;
+      separate<W>(Xbar.data(), g * W::width, size, abar);
+    });
+    accumulate(y.input(0), std::move(abar));
+  });
+}
+
+template <class T>
+Var<T> normalised(const char* op, bool exponentiate, const Var<T>& log_alpha, double tau,
+                  const SinkhornOptions& options) {
+  const std::size_t n = checked_matrix_size(op, "log_alpha", log_alpha.shape());
+  for (T a : log_alpha.value()) {
+    require(std::isfinite(a), op, ": log_alpha has an entry ", a,
+            "; need finite ones (a large negative number forbids a place)");
+  }
+  check_positive(op, "tau", tau);
+  require(options.iterations >= 1, op, ": iterations must be >= 1, got ", options.iterations);
+  require(options.tolerance >= 0, op, ": tolerance must be >= 0, got ", options.tolerance);
+  if (log_alpha.size() == 0) return log_alpha;
+  const T scale = T(1 / tau);
+  // Matrices that stop at different times, or that are alone, cannot share an instruction.
+  if (options.tolerance > 0 || log_alpha.size() == n * n) {
+    return run<Single<T>>(op, exponentiate, log_alpha, scale, n, options);
+  }
+  return run<Lanes<T>>(op, exponentiate, log_alpha, scale, n, options);
+}
+
+}  // namespace
+
+template <class T>
+Var<T> sinkhorn(const Var<T>& log_alpha, double tau, const SinkhornOptions& options) {
+  return normalised("sinkhorn", true, log_alpha, tau, options);
+}
+
+template <class T>
+Var<T> log_sinkhorn(const Var<T>& log_alpha, double tau, const SinkhornOptions& options) {
+  return normalised("log_sinkhorn", false, log_alpha, tau, options);
+}
+
+template <class T>
+Var<T> gumbel_sinkhorn(const Var<T>& log_alpha, double tau, Generator& random, double noise_scale,
+                       const SinkhornOptions& options) {
+  Array<T> noise = uninitialized<T>(log_alpha.shape());
+  for (T& g : noise) {
+    const double waiting_time = -std::log1p(-random.uniform());  // exponential; 0 once in 2^53
+    g = T(-noise_scale * std::log(std::max(waiting_time, 0x1p-54)));
+  }
+  return sinkhorn(log_alpha + constant<T>(std::move(noise)), tau, options);
+}
+
+#define INSTANTIATE(T)                                                         \
+  template Var<T> sinkhorn(const Var<T>&, double, const SinkhornOptions&);     \
+  template Var<T> log_sinkhorn(const Var<T>&, double, const SinkhornOptions&); \
+  template Var<T> gumbel_sinkhorn(const Var<T>&, double, Generator&, double,   \
+                                  const SinkhornOptions&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

@@ -1,0 +1,134 @@
+#include "ops/sorting/sinkhorn.hpp"
+
+#include "golden.hpp"
+#include "op_table.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/sorting/permutation.hpp"
+
+using namespace tapesort;
+using namespace tapesort::testing;
+
+TEST_CASE("sinkhorn passes gradcheck, and float agrees with double") {
+  check_rows({
+      {"sinkhorn, one matrix",
+       {{4, 4}},
+       anywhere,
+       [](const auto& x) { return sinkhorn(x[0], 1.0); }},
+      // 33 matrices: full and unfilled groups of lanes.
+      {"sinkhorn, batch",
+       {{33, 3, 3}},
+       anywhere,
+       [](const auto& x) { return sinkhorn(x[0], 0.5); }},
+      {"sinkhorn, 3 iterations",
+       {{2, 2, 5, 5}},
+       anywhere,
+       [](const auto& x) { return sinkhorn(x[0], 1.0, {3}); }},
+      {"log_sinkhorn",
+       {{5, 4, 4}},
+       anywhere,
+       [](const auto& x) { return log_sinkhorn(x[0], 2.0); }},
+      {"sinkhorn, tolerance",
+       {{3, 4, 4}},
+       anywhere,
+       [](const auto& x) {
+         return sinkhorn(x[0], 1.0, {200, 1e-4});
+       }},
+      {"gumbel_sinkhorn",
+       {{3, 4, 4}},
+       anywhere,
+       [](const auto& x) {
+         Generator random(5);
+         return gumbel_sinkhorn(x[0], 1.0, random);
+       }},
+  });
+}
+
+TEST_CASE("sinkhorn has the published values and gradients") {
+  for (const auto& row : golden("sinkhorn.json")["cases"]) {
+    Tape<double> tape;
+    const Var<double> log_alpha = tape.leaf(to_array<double>(row["log_alpha"]));
+    const Var<double> P_hat = sinkhorn(log_alpha, row["tau"], {row["n_iters"]});
+    CHECK(distance(P_hat.value(), to_array<double>(row["P"])) < 1e-10);
+    tape.backward(P_hat, to_array<double>(row["W"]));
+    CHECK(distance(log_alpha.grad(), to_array<double>(row["dlog_alpha"])) < 1e-10);
+  }
+}
+
+TEST_CASE("a batch of matrices gives what each gives alone") {
+  Generator random(8);
+  const Array<double> batch = random.normal<double>({21, 3, 3});
+  const Array<double> together = sinkhorn(constant(batch), 0.7).value();
+  for (std::size_t b = 0; b < 21; ++b) {
+    Array<double> alone = uninitialized<double>({3, 3});
+    std::copy_n(batch.data() + 9 * b, 9, alone.data());
+    alone = sinkhorn(constant(alone), 0.7).value();
+    for (std::size_t e = 0; e < 9; ++e) {
+      CHECK(together.data()[9 * b + e] == doctest::Approx(alone.data()[e]).epsilon(1e-13));
+    }
+  }
+}
+
+TEST_CASE("sinkhorn converges to doubly stochastic matrices, and stops at the tolerance") {
+  Generator random(9);
+  const Var<double> log_alpha = constant(random.normal<double>({2, 6, 6}, 0, 2));
+  CHECK_FALSE(is_doubly_stochastic(sinkhorn(log_alpha, 1.0, {2}).value(), 1e-6));
+  CHECK(is_doubly_stochastic(sinkhorn(log_alpha, 1.0, {500}).value(), 1e-9));
+  const double error = stochastic_error(sinkhorn(log_alpha, 1.0, {500, 1e-3}).value());
+  CHECK(error <= 1e-3);
+  CHECK(error > 1e-9);  // it did stop
+}
+
+TEST_CASE("sinkhorn tends to the best assignment, ties stay undecided, extremes stay finite") {
+  Generator random(10);
+  const Array<double> gain = random.normal<double>({5, 5});
+  const Array<double> P_hat = sinkhorn(constant(gain), 0.01, {5000}).value();
+  CHECK(nearest_permutation(P_hat) == best_assignment(gain));
+  CHECK(distance(sinkhorn(constant(zeros<double>({3, 3})), 0.1).value(),
+                 full<double>({3, 3}, 1.0 / 3)) < 1e-15);
+  const Array<float> forbidden{{-1e30f, 0.0f}, {0.0f, 0.0f}};
+  // The only matrix left has P[0, 1] = P[1, 0] = 1, approached like 1 / iterations.
+  const Array<float> P = sinkhorn(constant(forbidden), 1.0).value();
+  CHECK(P(0, 0) == 0);
+  CHECK(P(0, 1) > 0.95);
+  CHECK(P(1, 1) < 0.05);
+}
+
+TEST_CASE("gumbel_sinkhorn is sinkhorn without noise, and varies with it") {
+  const Var<double> log_alpha = constant(Array<double>{{0.3, -0.2}, {0.5, 1.0}});
+  Generator random(11);
+  CHECK(gumbel_sinkhorn(log_alpha, 1.0, random, 0.0).value() == sinkhorn(log_alpha, 1.0).value());
+  const Array<double> one = gumbel_sinkhorn(log_alpha, 1.0, random).value();
+  CHECK(one != gumbel_sinkhorn(log_alpha, 1.0, random).value());
+  // As tau -> 0 a 2 x 2 sample is the identity when a logistic variable, the difference of sums of
+  // Gumbels, exceeds -(0.3 + 1.0 - 0.5 + 0.2): count against that, four standard deviations wide.
+  // The noise is G00 + G11 - G01 - G10, the sum of two standard logistics L1 + L2, for which
+  // P(L1 + L2 > -c) = e^c (e^c - 1 - c) / (e^c - 1)^2.
+  const double c = 1.0, e = std::exp(c), expected = e * (e - 1 - c) / ((e - 1) * (e - 1));
+  int identities = 0;
+  const int samples = 4000;
+  for (int i = 0; i < samples; ++i) {
+    identities += gumbel_sinkhorn(log_alpha, 1.0, random).value()(0, 0) > 0.5;
+  }
+  CHECK(std::abs(identities / double(samples) - expected) <
+        4 * std::sqrt(expected * (1 - expected) / samples));
+}
+
+TEST_CASE("sinkhorn refuses what it cannot compute") {
+  const Var<float> square = constant(zeros<float>({2, 2}));
+  CHECK(error_of([] {
+          sinkhorn(constant(zeros<float>({2, 3})), 1.0);
+        }) == "invalid_argument: sinkhorn: log_alpha is (2, 3); need square matrices (..., n, n)");
+  CHECK(error_of([&] { sinkhorn(square, -1.0); }) ==
+        "invalid_argument: sinkhorn: tau must be > 0 and finite, got -1");
+  CHECK(error_of([&] { log_sinkhorn(square, 1.0, {0}); }) ==
+        "invalid_argument: log_sinkhorn: iterations must be >= 1, got 0");
+  CHECK(error_of([&] {
+          sinkhorn(square, 1.0, {20, -0.1});
+        }) == "invalid_argument: sinkhorn: tolerance must be >= 0, got -0.1");
+  CHECK(
+      error_of([] {
+        sinkhorn(constant(full<float>({1, 1}, INFINITY)), 1.0);
+      }) ==
+      "invalid_argument: sinkhorn: log_alpha has an entry inf; need finite ones (a large negative "
+      "number forbids a place)");
+}
