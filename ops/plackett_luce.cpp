@@ -3,8 +3,10 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/parallel.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/score_function.hpp"
+#include "ops/map.hpp"
 #include "ops/plackett_luce_choices.hpp"
 #include "ops/sorting/hard.hpp"
 
@@ -12,22 +14,30 @@ namespace tapesort {
 
 using namespace plackett_luce;
 
+namespace {
+
+// In double, so that float noise has the whole range, too.
+Array<double> standard_exponentials(const Shape& shape, Generator& random) {
+  return map(random.uniform<double>(shape), [](auto u) {
+    using std::log1p, std::max;
+    // u = 0 would give 0, and Gumbel noise its infinity
+    return max(-log1p(-u), decltype(u)(0x1p-54));
+  });
+}
+
+}  // namespace
+
 template <class T>
 Array<T> exponential_noise(const Shape& shape, Generator& random) {
-  const Array<double> u = random.uniform<double>(shape);
-  Array<T> noise = uninitialized<T>(shape);
-  for (std::size_t i = 0; i < u.size(); ++i) {
-    // u = 0 would give 0, and Gumbel noise its infinity
-    noise.data()[i] = T(std::max(-std::log1p(-u.data()[i]), 0x1p-54));
-  }
-  return noise;
+  return convert<T>(standard_exponentials(shape, random));
 }
 
 template <class T>
 Array<T> gumbel_noise(const Shape& shape, Generator& random) {
-  Array<T> noise = exponential_noise<T>(shape, random);
-  for (std::size_t i = 0; i < noise.size(); ++i) noise.data()[i] = -std::log(noise.data()[i]);
-  return noise;
+  return convert<T>(map(standard_exponentials(shape, random), [](auto e) {
+    using std::log;
+    return -log(e);
+  }));
 }
 
 template <class T>
@@ -48,16 +58,19 @@ Var<T> PlackettLuce<T>::log_prob(const Indices& order) const {
   Array<T> y = uninitialized<T>(Shape(order.shape().begin(), order.shape().end() - 1));
   Array<double> odds = uninitialized<double>(order.shape());
   Array<double> rest = uninitialized<double>(y.shape());
-  Choices choices(shape);
-  for (std::size_t r = 0; r < shape.rows; ++r) {
-    choices.read("PlackettLuce::log_prob", s_.value().data() + r % shape.score_rows * n,
-                 order.data() + r * k, r);
-    double sum = 0;
-    for (std::size_t i = 0; i < k; ++i) sum -= softplus(-choices.odds[i]);  // ln p_i
-    y.data()[r] = T(sum);
-    std::copy_n(choices.odds.data(), k, odds.data() + r * k);
-    rest.data()[r] = choices.total[k];
-  }
+  const std::size_t grain = 1 + 2000 / n;  // rows of some 50 us a thread
+  parallel_for(shape.rows, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+    Choices choices(shape);
+    for (std::size_t r = begin; r < end; ++r) {
+      choices.read("PlackettLuce::log_prob", s_.value().data() + r % shape.score_rows * n,
+                   order.data() + r * k, r);
+      double sum = 0;
+      for (std::size_t i = 0; i < k; ++i) sum -= softplus(-choices.odds[i]);  // ln p_i
+      y.data()[r] = T(sum);
+      std::copy_n(choices.odds.data(), k, odds.data() + r * k);
+      rest.data()[r] = choices.total[k];
+    }
+  });
   // The probability of j at place i is e^(s_j - L_i), at its own place j that is p_j; from one
   // place to the next e^(-L) grows by 1 / (1 - p_i). So its sum over the places up to j is p_j R_j
   // with R_j = 1 + (1 - p_(j-1)) R_(j-1), all of whose terms lie in 0 .. 1.

@@ -1,9 +1,9 @@
 #include "ops/estimators/estimators.hpp"
 
-#include "estimates.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
+#include "ops/estimators/spread.hpp"
 #include "ops/reduce.hpp"
 #include "ops/sorting/hard.hpp"
 #include "ops/sorting/neural_sort.hpp"
@@ -36,7 +36,7 @@ const OrderCost<double> f_on_orders = on_orders(f);
 using Estimator = std::function<Var<double>(const Var<double>& s, Generator& random)>;
 
 struct Measured {
-  Estimates value, gradient;
+  Spread value, gradient;
 };
 
 Measured measure(const Estimator& estimator, const Array<double>& s, int repeats) {
@@ -146,7 +146,7 @@ TEST_CASE("the relaxed estimator's bias falls and its variance grows as tau fall
   const Array<double> truth = exact(scores).gradient.mean();
   double last_bias = 0, last_variance = std::numeric_limits<double>::infinity();
   for (const double tau : {0.2, 1.0, 5.0}) {
-    const Estimates gradient =
+    const Spread gradient =
         measure(
             [&](const auto& s, auto& random) {
               return reparameterized_expectation(s, f, relaxed<double>(tau), 2, random);
@@ -163,7 +163,7 @@ TEST_CASE("the relaxed estimator's bias falls and its variance grows as tau fall
   }
   // Straight-through takes the slope of f at permutations only. If f is curved, that is not the
   // average slope on the way from one to the next, and the bias stays when tau is small.
-  const Estimates straight =
+  const Spread straight =
       measure(
           [&](const auto& s, auto& random) {
             return straight_through_expectation(s, f, relaxed<double>(0.2), 2, random);
@@ -195,7 +195,7 @@ TEST_CASE("what else the cost depends on gets its gradient") {
   const double expected = 2 * theta * exact_expectation(constant(scores), f_on_orders).item();
   ControlVariate<double> control = relaxed_control(f, relaxed<double>(1.0));
   for (const bool controlled : {false, true}) {
-    Estimates estimates;
+    Spread estimates;
     Generator random(17);
     for (int i = 0; i < 1000; ++i) {
       Tape<double> tape;

@@ -1,10 +1,10 @@
 #include "ops/plackett_luce.hpp"
 
-#include "estimates.hpp"
 #include "golden.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/conditional_noise.hpp"
+#include "ops/estimators/spread.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/hard.hpp"
@@ -244,7 +244,7 @@ TEST_CASE("conditional_perturbed is the perturbed score, given its order") {
   const Indices b{1, 0, 2};
   const Array<double> z = p.perturbed(random, {10 * samples}).value();
   const Indices orders = argsort(z);
-  Estimates drawn;
+  Spread drawn;
   for (std::size_t r = 0; r < 10 * samples; ++r) {
     if (!std::equal(b.begin(), b.end(), orders.data() + 3 * r)) continue;
     const double* row = z.data() + 3 * r;
@@ -256,7 +256,7 @@ TEST_CASE("conditional_perturbed is the perturbed score, given its order") {
   const Array<double> e = exponential_noise<double>({samples, 3}, random);
   const Array<double> given = conditional_perturbed(constant(s), all_b, e).value();
   CHECK(argsort(given) == all_b);
-  Estimates conditional;
+  Spread conditional;
   for (std::size_t r = 0; r < samples; ++r) {
     const double* row = given.data() + 3 * r;
     conditional.add({row[0], row[1], row[2], row[0] * row[0], row[1] * row[1], row[2] * row[2],
@@ -270,7 +270,7 @@ TEST_CASE("conditional_perturbed is the perturbed score, given its order") {
   // Over random orders it is Gumbel noise again.
   const Indices random_b = p.sample(random, {samples});
   const Array<double> z_again = conditional_perturbed(constant(s), random_b, e).value();
-  Estimates noise;
+  Spread noise;
   for (std::size_t r = 0; r < samples; ++r) {
     const Array<double> row{z_again.data()[3 * r], z_again.data()[3 * r + 1],
                             z_again.data()[3 * r + 2]};
@@ -287,7 +287,7 @@ TEST_CASE("arrival_exponentials undoes conditional_perturbed, and is exponential
   const Indices b = argsort(z);
   const Array<double> e = arrival_exponentials(s, z, b);
   CHECK(distance(conditional_perturbed(constant(s), b, e).value(), z) < 1e-13);
-  Estimates moments;
+  Spread moments;
   for (std::size_t i = 0; i < e.size(); ++i) {
     const double x = e.data()[i];
     moments.add({x, x * x, x * x * x});
@@ -308,7 +308,7 @@ TEST_CASE("entropy and divergence: unbiased values and gradients") {
   for (const bool divergence : {false, true}) {
     CAPTURE(divergence);
     const auto expected = exact(divergence);
-    std::array<Estimates, 3> estimates;
+    std::array<Spread, 3> estimates;
     Generator random(13);
     for (int i = 0; i < 2000; ++i) {
       Tape<double> step;

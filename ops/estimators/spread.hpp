@@ -1,14 +1,13 @@
-// Whether the mean of many random estimates is a given number, judged by their own spread.
+// Mean and spread of repeated random estimates, arrays of one shape: for judging estimators.
 #pragma once
 
 #include <cmath>
 
 #include "engine/array.hpp"
 
-namespace tapesort::testing {
+namespace tapesort {
 
-// Mean, spread and covariance-free error of estimates that are arrays of one shape.
-class Estimates {
+class Spread {
  public:
   void add(const Array<double>& estimate) {
     if (count_ == 0) mean_ = squares_ = zeros<double>(estimate.shape());
@@ -21,19 +20,22 @@ class Estimates {
   }
 
   const Array<double>& mean() const { return mean_; }
-  // Summed over the elements.
+
+  // Of one estimate, summed over its elements; needs two estimates or more.
   double variance() const {
-    double sum = 0;
-    for (double x : squares_) sum += x;
-    return sum / (count_ - 1);
+    return contiguous_sum(squares_.data(), squares_.size()) / (count_ - 1);
   }
-  // The largest distance from `exact` of an element's mean, in standard errors of that mean. For
-  // unbiased estimates it exceeds 4 with probability 6e-5 per element.
-  double deviation(const Array<double>& exact) const {
+  // What |mean - truth|^2 is on average if the estimates are unbiased.
+  double squared_error() const { return variance() / count_; }
+
+  // The largest distance of an element's mean from `truth`, in standard errors of that mean. For
+  // unbiased estimates it exceeds 4 with probability 6e-5 an element.
+  double deviation(const Array<double>& truth) const {
     double largest = 0;
     for (std::size_t i = 0; i < mean_.size(); ++i) {
       const double error = std::sqrt(squares_.data()[i] / (count_ - 1) / count_);
-      largest = std::max(largest, std::abs(mean_.data()[i] - exact.data()[i]) / (error + 1e-15));
+      const double distance = std::abs(mean_.data()[i] - truth.data()[i]);
+      largest = std::max(largest, distance / (error + 1e-15));
     }
     return largest;
   }
@@ -43,4 +45,4 @@ class Estimates {
   Array<double> mean_, squares_;
 };
 
-}  // namespace tapesort::testing
+}  // namespace tapesort
