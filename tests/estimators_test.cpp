@@ -83,7 +83,7 @@ TEST_CASE("exact_expectation is the sum over all orders") {
   CHECK(exact_expectation(constant(scores), f_on_orders).item() ==
         doctest::Approx(expected).epsilon(1e-14));
   // at n = 1 there is one order, and f's own gradient is its probabilities
-  CHECK(exact_expectation(constant(Array<double>{{7.0}, {0.0}}),
+  CHECK(exact_expectation(constant(with_shape(Array<double>{7.0, 0.0}, {2, 1})),
                           OrderCost<double>([](const Indices& z) {
                             return constant(full<double>({1, z.shape()[1]}, 3.0));
                           }))

@@ -131,11 +131,14 @@ TEST_CASE("tapesort knn runs end to end and leaves its result and a model that c
   CHECK(load_checkpoint<float>(folder / "out/checkpoint.safetensors").metadata.count("progress") ==
         1);
 
-  CLI::App again;
-  add_knn(again);
-  CHECK(error_of([&] {
-          again.parse("knn --data /no/such/folder", false);
-        }).find("/no/such/folder") != std::string::npos);
-  CHECK(error_of([&] { again.parse("knn --k 200", false); }) ==
+  const auto refused = [](const std::string& command) {
+    return error_of([&] {
+      CLI::App again;
+      add_knn(again);
+      again.parse(command, false);
+    });
+  };
+  CHECK(refused("knn --data /no/such/folder").find("/no/such/folder") != std::string::npos);
+  CHECK(refused("knn --k 200") ==
         "invalid_argument: knn: need 1 <= --k <= --batch (100 candidates), got 200");
 }
