@@ -137,6 +137,24 @@ void Sequential<T>::collect(State<T>& state) {
   for (const auto& layer : layers_) layer->collect(state);
 }
 
+template <class T>
+Residual<T>::Residual(std::unique_ptr<Layer<T>> first, std::unique_ptr<Layer<T>> inner,
+                      std::unique_ptr<Layer<T>> shortcut)
+    : first_(std::move(first)), inner_(std::move(inner)), shortcut_(std::move(shortcut)) {}
+
+template <class T>
+Var<T> Residual<T>::forward(const Pass<T>& pass, const Var<T>& x) {
+  const Var<T> h = first_->forward(pass, x);
+  return (shortcut_ ? shortcut_->forward(pass, h) : x) + inner_->forward(pass, h);
+}
+
+template <class T>
+void Residual<T>::collect(State<T>& state) {
+  first_->collect(state);
+  inner_->collect(state);
+  if (shortcut_) shortcut_->collect(state);
+}
+
 #define INSTANTIATE(T)                \
   template class Linear<T>;           \
   template class Conv2d<T>;           \
@@ -146,7 +164,8 @@ void Sequential<T>::collect(State<T>& state) {
   template struct MaxPool2d<T>;       \
   template struct GlobalAvgPool2d<T>; \
   template struct Flatten<T>;         \
-  template class Sequential<T>;
+  template class Sequential<T>;       \
+  template class Residual<T>;
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -162,6 +162,20 @@ class Sequential : public Layer<T> {
   std::vector<std::unique_ptr<Layer<T>>> layers_;
 };
 
+// y = shortcut(h) + inner(h), h = first(x); without a layer for the shortcut, y = x + inner(h).
+// He et al., "Identity mappings in deep residual networks", 2016: first = normalisation and ReLU.
+template <class T>
+class Residual : public Layer<T> {
+ public:
+  Residual(std::unique_ptr<Layer<T>> first, std::unique_ptr<Layer<T>> inner,
+           std::unique_ptr<Layer<T>> shortcut);
+  Var<T> forward(const Pass<T>& pass, const Var<T>& x) override;
+  void collect(State<T>& state) override;
+
+ private:
+  std::unique_ptr<Layer<T>> first_, inner_, shortcut_;
+};
+
 // How many numbers training changes.
 template <class T>
 std::size_t parameter_count(const State<T>& state) {

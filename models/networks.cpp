@@ -42,6 +42,86 @@ std::unique_ptr<Layer<float>> paper_sort(const ImageShape& image, std::size_t ou
   return net;
 }
 
+// Convolution 3 x 3, normalised, rectified.
+void add_conv_block(Net& net, const std::string& name, std::size_t in, std::size_t out,
+                    Generator& random) {
+  net.add<Conv2d<float>>(name, 3, in, out, Conv2dOptions::same(3), Init::he, random);
+  net.add<BatchNorm2d<float>>(name + ".norm", out).add<Relu<float>>();
+}
+
+// The mean over all pixels, and a dense layer if outputs are asked for.
+void add_head(Net& net, std::size_t features, std::size_t outputs, Generator& random) {
+  net.add<GlobalAvgPool2d<float>>();
+  if (outputs > 0) net.add<Linear<float>>("fc", features, outputs, Init::fan_in, random);
+}
+
+std::unique_ptr<Layer<float>> small(const ImageShape& image, std::size_t outputs,
+                                    Generator& random) {
+  require(image.height >= 4 && image.width >= 4, "small: images are ", image.height, " x ",
+          image.width, "; need at least 4 x 4");
+  auto net = std::make_unique<Net>();
+  add_conv_block(*net, "conv1", image.channels, 16, random);
+  add_conv_block(*net, "conv2", 16, 32, random);
+  net->add<MaxPool2d<float>>(2);
+  add_conv_block(*net, "conv3", 32, 64, random);
+  add_conv_block(*net, "conv4", 64, 64, random);
+  net->add<MaxPool2d<float>>(2);
+  add_conv_block(*net, "conv5", 64, 128, random);
+  add_head(*net, 128, outputs, random);
+  return net;
+}
+
+// Normalise, rectify, convolve, twice, around a shortcut that a 1 x 1 convolution fits where shapes
+// change.
+std::unique_ptr<Layer<float>> residual_block(const std::string& name, std::size_t in,
+                                             std::size_t out, std::size_t stride,
+                                             Generator& random) {
+  const Conv2dOptions strided{stride, 1};
+  auto first = std::make_unique<Net>();
+  first->add<BatchNorm2d<float>>(name + ".norm1", in).add<Relu<float>>();
+  auto inner = std::make_unique<Net>();
+  inner->add<Conv2d<float>>(name + ".conv1", 3, in, out, strided, Init::he, random);
+  inner->add<BatchNorm2d<float>>(name + ".norm2", out).add<Relu<float>>();
+  inner->add<Conv2d<float>>(name + ".conv2", 3, out, out, Conv2dOptions::same(3), Init::he, random);
+  std::unique_ptr<Layer<float>> shortcut;
+  if (stride != 1 || in != out) {
+    shortcut = std::make_unique<Conv2d<float>>(name + ".shortcut", 1, in, out,
+                                               Conv2dOptions{stride, 0}, Init::he, random);
+  }
+  return std::make_unique<Residual<float>>(std::move(first), std::move(inner), std::move(shortcut));
+}
+
+// Two blocks for each entry of `channels`, half the height and width from one to the next.
+std::unique_ptr<Layer<float>> resnet(const std::vector<std::size_t>& channels,
+                                     const ImageShape& image, std::size_t outputs,
+                                     Generator& random) {
+  auto net = std::make_unique<Net>();
+  std::size_t in = channels[0];
+  net->add<Conv2d<float>>("conv", 3, image.channels, in, Conv2dOptions::same(3), Init::he, random);
+  for (std::size_t stage = 0; stage < channels.size(); ++stage) {
+    for (std::size_t block = 0; block < 2; ++block) {
+      const std::string name =
+          "block" + std::to_string(stage + 1) + "." + std::to_string(block + 1);
+      const std::size_t stride = stage > 0 && block == 0 ? 2 : 1;
+      net->add(residual_block(name, in, channels[stage], stride, random));
+      in = channels[stage];
+    }
+  }
+  net->add<BatchNorm2d<float>>("norm", in).add<Relu<float>>();
+  add_head(*net, in, outputs, random);
+  return net;
+}
+
+std::unique_ptr<Layer<float>> resnet18(const ImageShape& image, std::size_t outputs,
+                                       Generator& random) {
+  return resnet({64, 128, 256, 512}, image, outputs, random);
+}
+
+std::unique_ptr<Layer<float>> small_resnet(const ImageShape& image, std::size_t outputs,
+                                           Generator& random) {
+  return resnet({16, 32, 64}, image, outputs, random);
+}
+
 std::unique_ptr<Layer<float>> mlp(const ImageShape& image, std::size_t outputs, Generator& random) {
   auto net = std::make_unique<Net>();
   net->add<Flatten<float>>();
@@ -57,9 +137,8 @@ struct Entry {
   std::unique_ptr<Layer<float>> (*make)(const ImageShape&, std::size_t, Generator&);
 };
 constexpr Entry networks[] = {
-    {"paper_mnist", paper_mnist},
-    {"paper_sort", paper_sort},
-    {"mlp", mlp},
+    {"paper_mnist", paper_mnist},   {"paper_sort", paper_sort}, {"resnet18", resnet18},
+    {"small_resnet", small_resnet}, {"small", small},           {"mlp", mlp},
 };
 
 }  // namespace
