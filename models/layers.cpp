@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/check.hpp"
+#include "ops/conv_pool.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
 #include "ops/pool.hpp"
@@ -78,6 +79,12 @@ void Conv2d<T>::collect(State<T>& state) {
 }
 
 template <class T>
+Var<T> Conv2dReluPool<T>::forward(const Pass<T>& pass, const Var<T>& x) {
+  return conv2d_relu_pool(x, pass.tape.leaf(this->weight_), pass.tape.leaf(this->bias_),
+                          this->options_);
+}
+
+template <class T>
 BatchNorm2d<T>::BatchNorm2d(const std::string& name, std::size_t channels)
     : name_(name),
       gamma_(name + ".gamma", full<T>({channels}, T(1))),
@@ -140,6 +147,7 @@ void Sequential<T>::collect(State<T>& state) {
 #define INSTANTIATE(T)                \
   template class Linear<T>;           \
   template class Conv2d<T>;           \
+  template class Conv2dReluPool<T>;   \
   template class BatchNorm2d<T>;      \
   template class Dropout<T>;          \
   template struct Relu<T>;            \

@@ -80,9 +80,17 @@ class Conv2d : public Layer<T> {
   Var<T> forward(const Pass<T>& pass, const Var<T>& x) override;
   void collect(State<T>& state) override;
 
- private:
+ protected:
   Conv2dOptions options_;
   Parameter<T> weight_, bias_;
+};
+
+// Conv2d, ReLU and MaxPool2d(2) in one step, which is faster (ops/conv_pool.hpp).
+template <class T>
+class Conv2dReluPool : public Conv2d<T> {
+ public:
+  using Conv2d<T>::Conv2d;
+  Var<T> forward(const Pass<T>& pass, const Var<T>& x) override;
 };
 
 // Each channel to a learned mean and deviation (ops/norm.hpp). Parameters name.gamma, name.beta;
