@@ -16,10 +16,9 @@ std::unique_ptr<Layer<float>> paper_mnist(const ImageShape& image, std::size_t o
   const std::size_t features = left(image.height) * left(image.width) * 50;
   const Init init = Init::fan_in;
   auto net = std::make_unique<Net>();
-  net->add<Conv2d<float>>("conv1", 5, image.channels, 20, Conv2dOptions{}, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2);
-  net->add<Conv2d<float>>("conv2", 5, 20, 50, Conv2dOptions{}, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2).add<Flatten<float>>();
+  net->add<Conv2dReluPool<float>>("conv1", 5, image.channels, 20, Conv2dOptions{}, init, random);
+  net->add<Conv2dReluPool<float>>("conv2", 5, 20, 50, Conv2dOptions{}, init, random);
+  net->add<Flatten<float>>();
   net->add<Linear<float>>("fc1", features, outputs ? outputs : 500, init, random);
   net->add<Relu<float>>();
   return net;
@@ -32,10 +31,9 @@ std::unique_ptr<Layer<float>> paper_sort(const ImageShape& image, std::size_t ou
   const Init init = Init::truncated_normal;
   const Conv2dOptions same = Conv2dOptions::same(5);
   auto net = std::make_unique<Net>();
-  net->add<Conv2d<float>>("conv1", 5, image.channels, 32, same, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2);
-  net->add<Conv2d<float>>("conv2", 5, 32, 64, same, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2).add<Flatten<float>>();
+  net->add<Conv2dReluPool<float>>("conv1", 5, image.channels, 32, same, init, random);
+  net->add<Conv2dReluPool<float>>("conv2", 5, 32, 64, same, init, random);
+  net->add<Flatten<float>>();
   net->add<Linear<float>>("fc1", image.height / 4 * (image.width / 4) * 64, 64, init, random);
   net->add<Relu<float>>();
   net->add<Linear<float>>("fc2", 64, outputs ? outputs : 1, init, random);
