@@ -1,6 +1,7 @@
 #include "models/networks.hpp"
 
 #include "engine/check.hpp"
+#include "models/resnet.hpp"
 
 namespace tapesort {
 namespace {
@@ -57,6 +58,7 @@ struct Entry {
 constexpr Entry networks[] = {
     {"paper_mnist", paper_mnist},
     {"paper_sort", paper_sort},
+    {"small_resnet", small_resnet},
     {"mlp", mlp},
 };
 
