@@ -1,6 +1,7 @@
 #include "models/networks.hpp"
 
 #include "engine/check.hpp"
+#include "models/resnet.hpp"
 
 namespace tapesort {
 namespace {
@@ -16,10 +17,9 @@ std::unique_ptr<Layer<float>> paper_mnist(const ImageShape& image, std::size_t o
   const std::size_t features = left(image.height) * left(image.width) * 50;
   const Init init = Init::fan_in;
   auto net = std::make_unique<Net>();
-  net->add<Conv2d<float>>("conv1", 5, image.channels, 20, Conv2dOptions{}, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2);
-  net->add<Conv2d<float>>("conv2", 5, 20, 50, Conv2dOptions{}, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2).add<Flatten<float>>();
+  net->add<Conv2dReluPool<float>>("conv1", 5, image.channels, 20, Conv2dOptions{}, init, random);
+  net->add<Conv2dReluPool<float>>("conv2", 5, 20, 50, Conv2dOptions{}, init, random);
+  net->add<Flatten<float>>();
   net->add<Linear<float>>("fc1", features, outputs ? outputs : 500, init, random);
   net->add<Relu<float>>();
   return net;
@@ -32,10 +32,9 @@ std::unique_ptr<Layer<float>> paper_sort(const ImageShape& image, std::size_t ou
   const Init init = Init::truncated_normal;
   const Conv2dOptions same = Conv2dOptions::same(5);
   auto net = std::make_unique<Net>();
-  net->add<Conv2d<float>>("conv1", 5, image.channels, 32, same, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2);
-  net->add<Conv2d<float>>("conv2", 5, 32, 64, same, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2).add<Flatten<float>>();
+  net->add<Conv2dReluPool<float>>("conv1", 5, image.channels, 32, same, init, random);
+  net->add<Conv2dReluPool<float>>("conv2", 5, 32, 64, same, init, random);
+  net->add<Flatten<float>>();
   net->add<Linear<float>>("fc1", image.height / 4 * (image.width / 4) * 64, 64, init, random);
   net->add<Relu<float>>();
   net->add<Linear<float>>("fc2", 64, outputs ? outputs : 1, init, random);
@@ -45,7 +44,8 @@ std::unique_ptr<Layer<float>> paper_sort(const ImageShape& image, std::size_t ou
 // Convolution 3 x 3, normalised, rectified.
 void add_conv_block(Net& net, const std::string& name, std::size_t in, std::size_t out,
                     Generator& random) {
-  net.add<Conv2d<float>>(name, 3, in, out, Conv2dOptions::same(3), Init::he, random);
+  net.add<Conv2d<float>>(name, 3, in, out, Conv2dOptions::same(3), Init::he, random,
+                         /*bias=*/false);  // the normalisation has its own
   net.add<BatchNorm2d<float>>(name + ".norm", out).add<Relu<float>>();
 }
 
@@ -68,47 +68,6 @@ std::unique_ptr<Layer<float>> small(const ImageShape& image, std::size_t outputs
   net->add<MaxPool2d<float>>(2);
   add_conv_block(*net, "conv5", 64, 128, random);
   add_head(*net, 128, outputs, random);
-  return net;
-}
-
-// Normalise, rectify, convolve, twice, around a shortcut that a 1 x 1 convolution fits where shapes
-// change.
-std::unique_ptr<Layer<float>> residual_block(const std::string& name, std::size_t in,
-                                             std::size_t out, std::size_t stride,
-                                             Generator& random) {
-  const Conv2dOptions strided{stride, 1};
-  auto first = std::make_unique<Net>();
-  first->add<BatchNorm2d<float>>(name + ".norm1", in).add<Relu<float>>();
-  auto inner = std::make_unique<Net>();
-  inner->add<Conv2d<float>>(name + ".conv1", 3, in, out, strided, Init::he, random);
-  inner->add<BatchNorm2d<float>>(name + ".norm2", out).add<Relu<float>>();
-  inner->add<Conv2d<float>>(name + ".conv2", 3, out, out, Conv2dOptions::same(3), Init::he, random);
-  std::unique_ptr<Layer<float>> shortcut;
-  if (stride != 1 || in != out) {
-    shortcut = std::make_unique<Conv2d<float>>(name + ".shortcut", 1, in, out,
-                                               Conv2dOptions{stride, 0}, Init::he, random);
-  }
-  return std::make_unique<Residual<float>>(std::move(first), std::move(inner), std::move(shortcut));
-}
-
-// Two blocks for each entry of `channels`, half the height and width from one to the next.
-std::unique_ptr<Layer<float>> resnet(const std::vector<std::size_t>& channels,
-                                     const ImageShape& image, std::size_t outputs,
-                                     Generator& random) {
-  auto net = std::make_unique<Net>();
-  std::size_t in = channels[0];
-  net->add<Conv2d<float>>("conv", 3, image.channels, in, Conv2dOptions::same(3), Init::he, random);
-  for (std::size_t stage = 0; stage < channels.size(); ++stage) {
-    for (std::size_t block = 0; block < 2; ++block) {
-      const std::string name =
-          "block" + std::to_string(stage + 1) + "." + std::to_string(block + 1);
-      const std::size_t stride = stage > 0 && block == 0 ? 2 : 1;
-      net->add(residual_block(name, in, channels[stage], stride, random));
-      in = channels[stage];
-    }
-  }
-  net->add<BatchNorm2d<float>>("norm", in).add<Relu<float>>();
-  add_head(*net, in, outputs, random);
   return net;
 }
 
