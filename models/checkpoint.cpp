@@ -108,9 +108,9 @@ Checkpoint<T> load_checkpoint(const std::string& file) {
       if (name == "__metadata__") {
         checkpoint.metadata = entry.get<std::map<std::string, std::string>>();
       } else {
-        checkpoint.arrays.emplace(
-            name, read_array<T>(file, name, entry, bytes.data() + prefix + length,
-                                bytes.size() - prefix - length));
+        checkpoint.arrays.emplace(name,
+                                  read_array<T>(file, name, entry, bytes.data() + prefix + length,
+                                                bytes.size() - prefix - length));
       }
     }
   } catch (const json::exception& error) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/check.hpp"
+#include "ops/conv_pool.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
 #include "ops/pool.hpp"
@@ -60,21 +61,29 @@ void Linear<T>::collect(State<T>& state) {
 
 template <class T>
 Conv2d<T>::Conv2d(const std::string& name, std::size_t kernel, std::size_t in, std::size_t out,
-                  const Conv2dOptions& options, Init init, Generator& random)
+                  const Conv2dOptions& options, Init init, Generator& random, bool bias)
     : options_(options),
       weight_(name + ".weight",
-              initial_weight<T>({kernel, kernel, in, out}, kernel * kernel * in, init, random)),
-      bias_(name + ".bias", initial_bias<T>(out, kernel * kernel * in, init, random)) {}
+              initial_weight<T>({kernel, kernel, in, out}, kernel * kernel * in, init, random)) {
+  if (bias) bias_.emplace(name + ".bias", initial_bias<T>(out, kernel * kernel * in, init, random));
+}
 
 template <class T>
 Var<T> Conv2d<T>::forward(const Pass<T>& pass, const Var<T>& x) {
-  return conv2d(x, pass.tape.leaf(weight_), pass.tape.leaf(bias_), options_);
+  const Var<T> weight = pass.tape.leaf(weight_);
+  return bias_ ? conv2d(x, weight, pass.tape.leaf(*bias_), options_) : conv2d(x, weight, options_);
 }
 
 template <class T>
 void Conv2d<T>::collect(State<T>& state) {
   state.parameters.push_back(&weight_);
-  state.parameters.push_back(&bias_);
+  if (bias_) state.parameters.push_back(&*bias_);
+}
+
+template <class T>
+Var<T> Conv2dReluPool<T>::forward(const Pass<T>& pass, const Var<T>& x) {
+  return conv2d_relu_pool(x, pass.tape.leaf(this->weight_), pass.tape.leaf(*this->bias_),
+                          this->options_);
 }
 
 template <class T>
@@ -140,6 +149,7 @@ void Sequential<T>::collect(State<T>& state) {
 #define INSTANTIATE(T)                \
   template class Linear<T>;           \
   template class Conv2d<T>;           \
+  template class Conv2dReluPool<T>;   \
   template class BatchNorm2d<T>;      \
   template class Dropout<T>;          \
   template struct Relu<T>;            \

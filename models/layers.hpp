@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "engine/random.hpp"
 #include "ops/conv.hpp"
@@ -71,18 +72,30 @@ class Linear : public Layer<T> {
   Parameter<T> weight_, bias_;
 };
 
-// (N, H, W, in) -> (N, H', W', out). Parameters name.weight (kernel, kernel, in, out), name.bias.
+// (N, H, W, in) -> (N, H', W', out). Parameters name.weight (kernel, kernel, in, out)
+// and, unless there is none, name.bias (out).
 template <class T>
 class Conv2d : public Layer<T> {
  public:
   Conv2d(const std::string& name, std::size_t kernel, std::size_t in, std::size_t out,
-         const Conv2dOptions& options, Init init, Generator& random);
+         const Conv2dOptions& options, Init init, Generator& random, bool bias = true);
   Var<T> forward(const Pass<T>& pass, const Var<T>& x) override;
   void collect(State<T>& state) override;
 
- private:
+ protected:
   Conv2dOptions options_;
-  Parameter<T> weight_, bias_;
+  Parameter<T> weight_;
+  std::optional<Parameter<T>> bias_;
+};
+
+// Conv2d, ReLU and MaxPool2d(2) in one step, which is faster (ops/conv_pool.hpp).
+template <class T>
+class Conv2dReluPool : public Conv2d<T> {
+ public:
+  Conv2dReluPool(const std::string& name, std::size_t kernel, std::size_t in, std::size_t out,
+                 const Conv2dOptions& options, Init init, Generator& random)
+      : Conv2d<T>(name, kernel, in, out, options, init, random) {}
+  Var<T> forward(const Pass<T>& pass, const Var<T>& x) override;
 };
 
 // Each channel to a learned mean and deviation (ops/norm.hpp). Parameters name.gamma, name.beta;

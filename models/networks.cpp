@@ -1,6 +1,7 @@
 #include "models/networks.hpp"
 
 #include "engine/check.hpp"
+#include "models/resnet.hpp"
 
 namespace tapesort {
 namespace {
@@ -16,10 +17,9 @@ std::unique_ptr<Layer<float>> paper_mnist(const ImageShape& image, std::size_t o
   const std::size_t features = left(image.height) * left(image.width) * 50;
   const Init init = Init::fan_in;
   auto net = std::make_unique<Net>();
-  net->add<Conv2d<float>>("conv1", 5, image.channels, 20, Conv2dOptions{}, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2);
-  net->add<Conv2d<float>>("conv2", 5, 20, 50, Conv2dOptions{}, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2).add<Flatten<float>>();
+  net->add<Conv2dReluPool<float>>("conv1", 5, image.channels, 20, Conv2dOptions{}, init, random);
+  net->add<Conv2dReluPool<float>>("conv2", 5, 20, 50, Conv2dOptions{}, init, random);
+  net->add<Flatten<float>>();
   net->add<Linear<float>>("fc1", features, outputs ? outputs : 500, init, random);
   net->add<Relu<float>>();
   return net;
@@ -32,14 +32,53 @@ std::unique_ptr<Layer<float>> paper_sort(const ImageShape& image, std::size_t ou
   const Init init = Init::truncated_normal;
   const Conv2dOptions same = Conv2dOptions::same(5);
   auto net = std::make_unique<Net>();
-  net->add<Conv2d<float>>("conv1", 5, image.channels, 32, same, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2);
-  net->add<Conv2d<float>>("conv2", 5, 32, 64, same, init, random);
-  net->add<Relu<float>>().add<MaxPool2d<float>>(2).add<Flatten<float>>();
+  net->add<Conv2dReluPool<float>>("conv1", 5, image.channels, 32, same, init, random);
+  net->add<Conv2dReluPool<float>>("conv2", 5, 32, 64, same, init, random);
+  net->add<Flatten<float>>();
   net->add<Linear<float>>("fc1", image.height / 4 * (image.width / 4) * 64, 64, init, random);
   net->add<Relu<float>>();
   net->add<Linear<float>>("fc2", 64, outputs ? outputs : 1, init, random);
   return net;
+}
+
+// Convolution 3 x 3, normalised, rectified.
+void add_conv_block(Net& net, const std::string& name, std::size_t in, std::size_t out,
+                    Generator& random) {
+  net.add<Conv2d<float>>(name, 3, in, out, Conv2dOptions::same(3), Init::he, random,
+                         /*bias=*/false);  // the normalisation has its own
+  net.add<BatchNorm2d<float>>(name + ".norm", out).add<Relu<float>>();
+}
+
+// The mean over all pixels, and a dense layer if outputs are asked for.
+void add_head(Net& net, std::size_t features, std::size_t outputs, Generator& random) {
+  net.add<GlobalAvgPool2d<float>>();
+  if (outputs > 0) net.add<Linear<float>>("fc", features, outputs, Init::fan_in, random);
+}
+
+std::unique_ptr<Layer<float>> small(const ImageShape& image, std::size_t outputs,
+                                    Generator& random) {
+  require(image.height >= 4 && image.width >= 4, "small: images are ", image.height, " x ",
+          image.width, "; need at least 4 x 4");
+  auto net = std::make_unique<Net>();
+  add_conv_block(*net, "conv1", image.channels, 16, random);
+  add_conv_block(*net, "conv2", 16, 32, random);
+  net->add<MaxPool2d<float>>(2);
+  add_conv_block(*net, "conv3", 32, 64, random);
+  add_conv_block(*net, "conv4", 64, 64, random);
+  net->add<MaxPool2d<float>>(2);
+  add_conv_block(*net, "conv5", 64, 128, random);
+  add_head(*net, 128, outputs, random);
+  return net;
+}
+
+std::unique_ptr<Layer<float>> resnet18(const ImageShape& image, std::size_t outputs,
+                                       Generator& random) {
+  return resnet({64, 128, 256, 512}, image, outputs, random);
+}
+
+std::unique_ptr<Layer<float>> small_resnet(const ImageShape& image, std::size_t outputs,
+                                           Generator& random) {
+  return resnet({16, 32, 64}, image, outputs, random);
 }
 
 std::unique_ptr<Layer<float>> mlp(const ImageShape& image, std::size_t outputs, Generator& random) {
@@ -57,9 +96,8 @@ struct Entry {
   std::unique_ptr<Layer<float>> (*make)(const ImageShape&, std::size_t, Generator&);
 };
 constexpr Entry networks[] = {
-    {"paper_mnist", paper_mnist},
-    {"paper_sort", paper_sort},
-    {"mlp", mlp},
+    {"paper_mnist", paper_mnist},   {"paper_sort", paper_sort}, {"resnet18", resnet18},
+    {"small_resnet", small_resnet}, {"small", small},           {"mlp", mlp},
 };
 
 }  // namespace

@@ -23,8 +23,15 @@ Var<T> conv2d(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
   });
 }
 
-#define INSTANTIATE(T) \
-  template Var<T> conv2d(const Var<T>&, const Var<T>&, const Var<T>&, const Conv2dOptions&);
+template <class T>
+Var<T> conv2d(const Var<T>& x, const Var<T>& weight, const Conv2dOptions& options) {
+  const Shape& shape = weight.shape();
+  return conv2d(x, weight, constant(zeros<T>({shape.empty() ? 0 : shape.back()})), options);
+}
+
+#define INSTANTIATE(T)                                                                       \
+  template Var<T> conv2d(const Var<T>&, const Var<T>&, const Var<T>&, const Conv2dOptions&); \
+  template Var<T> conv2d(const Var<T>&, const Var<T>&, const Conv2dOptions&);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -33,6 +33,10 @@ template <class T>
 Var<T> conv2d(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
               const Conv2dOptions& options = {});
 
+// Without a bias.
+template <class T>
+Var<T> conv2d(const Var<T>& x, const Var<T>& weight, const Conv2dOptions& options = {});
+
 // The same function by one plain seven-fold loop, for reading and for comparing.
 template <class T>
 Var<T> conv2d_reference(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,

@@ -21,6 +21,12 @@ std::vector<Array<T>> results(const Convolution& convolution, const Shape& x, co
   return {y.value(), vars[0].grad(), vars[1].grad(), vars[2].grad()};
 }
 
+template <class T>
+Var<T> convolution(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
+                   const Conv2dOptions& options) {
+  return conv2d(x, weight, bias, options);
+}
+
 struct Case {
   Shape x, weight;
   Conv2dOptions options;
@@ -61,6 +67,12 @@ TEST_CASE("conv2d passes gradcheck, and float agrees with double") {
        [](const auto& x) {
          return conv2d(x[0], x[1], x[2], {1, 1});
        }},
+      {"conv2d, no bias",
+       {{2, 4, 5, 2}, {3, 3, 2, 3}},
+       anywhere,
+       [](const auto& x) {
+         return conv2d(x[0], x[1], {1, 1});
+       }},
       {"conv2d_reference",
        {{2, 4, 5, 2}, {3, 3, 2, 3}, {3}},
        anywhere,
@@ -75,10 +87,10 @@ TEST_CASE("conv2d agrees with the plain loop, value and gradients") {
     CAPTURE(to_text(c.x));
     CAPTURE(to_text(c.weight));
     const auto expected = results<double>(conv2d_reference<double>, c.x, c.weight, c.options);
-    const auto in_double = results<double>(conv2d<double>, c.x, c.weight, c.options);
+    const auto in_double = results<double>(convolution<double>, c.x, c.weight, c.options);
     for (std::size_t i = 0; i < 4; ++i) CHECK(distance(in_double[i], expected[i]) < 1e-14);
     const auto plain_float = results<float>(conv2d_reference<float>, c.x, c.weight, c.options);
-    const auto in_float = results<float>(conv2d<float>, c.x, c.weight, c.options);
+    const auto in_float = results<float>(convolution<float>, c.x, c.weight, c.options);
     for (std::size_t i = 0; i < 4; ++i) {
       CHECK(distance(convert<double>(in_float[i]), convert<double>(plain_float[i])) < 2e-6);
     }
@@ -97,12 +109,12 @@ TEST_CASE("conv2d on a case done by hand: a correlation, not flipped") {
 TEST_CASE("conv2d is the same, bit for bit, at each run, and forward at any number of threads") {
   const int before = threads();
   const Case& c = cases[4];
-  const auto first = results<float>(conv2d<float>, c.x, c.weight, c.options);
-  CHECK(results<float>(conv2d<float>, c.x, c.weight, c.options) == first);
+  const auto first = results<float>(convolution<float>, c.x, c.weight, c.options);
+  CHECK(results<float>(convolution<float>, c.x, c.weight, c.options) == first);
   set_threads(1);
-  const auto alone = results<float>(conv2d<float>, c.x, c.weight, c.options);
+  const auto alone = results<float>(convolution<float>, c.x, c.weight, c.options);
   set_threads(3);
-  const auto three = results<float>(conv2d<float>, c.x, c.weight, c.options);
+  const auto three = results<float>(convolution<float>, c.x, c.weight, c.options);
   set_threads(before);
   for (const std::size_t i : {0, 1}) {  // sums over images are split otherwise
     CHECK(alone[i] == first[i]);
@@ -111,7 +123,7 @@ TEST_CASE("conv2d is the same, bit for bit, at each run, and forward at any numb
 }
 
 TEST_CASE("conv2d takes an empty batch") {
-  const auto r = results<float>(conv2d<float>, {0, 4, 4, 2}, {3, 3, 2, 5}, {1, 1});
+  const auto r = results<float>(convolution<float>, {0, 4, 4, 2}, {3, 3, 2, 5}, {1, 1});
   CHECK(r[0].shape() == Shape{0, 4, 4, 5});
   CHECK(r[2] == zeros<float>({3, 3, 2, 5}));
   CHECK(r[3] == zeros<float>({5}));

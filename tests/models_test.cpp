@@ -77,6 +77,10 @@ TEST_CASE("networks by name: shapes, parameters, and what is said to an unknown 
         std::make_pair(Shape{2, 500}, std::size_t(520 + 25050 + 400500)));
   CHECK(outputs("paper_sort", {112, 28, 1}, 1) == std::make_pair(Shape{2, 1}, std::size_t(855041)));
   CHECK(outputs("mlp", {8, 8, 3}, 7).first == Shape{2, 7});
+  CHECK(outputs("small", {28, 28, 1}, 0).first == Shape{2, 128});
+  CHECK(outputs("small_resnet", {28, 28, 1}, 10).first == Shape{2, 10});
+  // 11,171,146 as published, and 1,024 of the last normalisation
+  CHECK(outputs("resnet18", {8, 8, 3}, 10) == std::make_pair(Shape{2, 10}, std::size_t(11172170)));
   CHECK(error_of([&] {
           make_network("lenet", {28, 28, 1}, 0, random);
         }).find("there is no network \"lenet\"; there are paper_mnist, paper_sort") !=
