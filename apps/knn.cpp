@@ -3,19 +3,14 @@
 // An embedding network is trained so that NeuralSort of the negative squared distances puts the
 // mass of its first k rows on candidates of the query's class. At test it is plain kNN: the true k
 // nearest of all training embeddings vote.
-#include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "apps/commands.hpp"
 #include "apps/data/data_set.hpp"
 #include "apps/report/neighbour_sheet.hpp"
-#include "apps/report/plot.hpp"
 #include "apps/report/progress.hpp"
-#include "apps/report/result_row.hpp"
-#include "apps/trainer.hpp"
+#include "apps/training_options.hpp"
 #include "engine/check.hpp"
-#include "models/checkpoint.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
 #include "ops/shape.hpp"
@@ -23,13 +18,14 @@
 namespace tapesort {
 namespace {
 
-struct KnnOptions {
+struct KnnOptions : TrainingOptions {
+  KnnOptions() {
+    optimizer = "sgd";
+    weight_decay = 5e-4;
+  }
   std::string data = "digits", method = "deterministic", network = "paper_mnist";
-  std::string optimizer = "sgd", schedule = "cosine", save, out;
-  std::size_t k = 9, epochs = 0, batch = 100, validation = 0;
-  double tau = 16, minutes = 0, learning_rate = 1e-3, momentum = 0.9, weight_decay = 5e-4;
-  std::uint64_t seed = 1;
-  bool json = false, resume = false, profile = false;
+  std::size_t k = 9, batch = 100, validation = 0;
+  double tau = 16;
 };
 
 // Embeddings of all images of a set, (N, d), batch by batch.
@@ -111,40 +107,22 @@ class KnnTask : public Task {
 };
 
 nlohmann::json settings_of(const KnnOptions& o) {
-  return {{"data", o.data},
-          {"method", o.method},
-          {"network", o.network},
-          {"k", o.k},
-          {"tau", o.tau},
-          {"epochs", o.epochs},
-          {"minutes", o.minutes},
-          {"batch", o.batch},
-          {"validation", o.validation},
-          {"optimizer", o.optimizer},
-          {"learning_rate", o.learning_rate},
-          {"schedule", o.schedule},
-          {"momentum", o.momentum},
-          {"weight_decay", o.weight_decay}};
+  nlohmann::json settings{
+      {"data", o.data}, {"method", o.method}, {"network", o.network},      {"k", o.k},
+      {"tau", o.tau},   {"batch", o.batch},   {"validation", o.validation}};
+  add_settings(o, settings);
+  return settings;
 }
 
 void check(KnnOptions& o, const DataSet& data) {
   const std::size_t size = data.train.size();
   if (o.validation == 0) o.validation = std::min<std::size_t>(5000, size / 8);
-  if (o.epochs == 0) o.epochs = o.minutes > 0 ? 1000000 : 60;
+  complete(o);
   require(o.validation + o.batch <= size, "knn: ", data.name, " has ", size,
           " training images; --validation ", o.validation, " leaves less than one --batch of ",
           o.batch);
   require(o.k >= 1 && o.k <= o.batch, "knn: need 1 <= --k <= --batch (", o.batch,
           " candidates), got ", o.k);
-}
-
-std::unique_ptr<Optimizer<float>> make_optimizer(const KnnOptions& o, const State<float>& state) {
-  if (o.optimizer == "adam") {
-    return std::make_unique<Adam<float>>(state.parameters, o.learning_rate, 0.9, 0.999, 1e-8,
-                                         o.weight_decay);
-  }
-  return std::make_unique<Sgd<float>>(state.parameters, o.learning_rate, o.momentum,
-                                      o.weight_decay);
 }
 
 // Twenty test images with their neighbours: the wrong ones first, so that they can be looked at.
@@ -162,89 +140,46 @@ std::vector<NeighbourRow> rows_to_show(const Indices& which, const Indices& pred
   return rows;
 }
 
-void draw_curve(const TrainingResult& result, const std::string& file) {
-  Series loss{"training", {}, {}, {}}, validation{"validation", {}, {}, {}};
-  for (std::size_t i = 0; i < result.epochs.size(); ++i) {
-    loss.x.push_back(double(i + 1));
-    loss.y.push_back(result.epochs[i].loss);
-    validation.y.push_back(result.epochs[i].validation);
-  }
-  validation.x = loss.x;
-  draw_learning_curve("differentiable kNN", {loss}, {validation}, file);
-}
-
 int run_knn(KnnOptions o) {
   const DataSet data = load_data(o.data);
   check(o, data);
   Generator split_random = Generator(o.seed).split(1);
   Generator network_random = Generator(o.seed).split(2);
   const Split pools = split(data.train, o.validation, split_random);
-  const auto say = [&](const std::string& line) {  // results go to stdout unless that is for JSON
-    std::fprintf(o.json ? stderr : stdout, "%s\n", line.c_str());
-    std::fflush(stdout);
-  };
-  const auto percent = [](double fraction) {
-    char text[16];
-    std::snprintf(text, sizeof text, "%.2f %%", 100 * fraction);
-    return std::string(text);
-  };
-
-  say(to_message("data: ", data.name, ", ", pools.training.size(), " training images, ",
+  say(o,
+      to_message("data: ", data.name, ", ", pools.training.size(), " training images, ",
                  pools.validation.size(), " for validation, ", data.test.size(), " for the test"));
   const double pixel_accuracy =
       knn_accuracy(pixels(data.test), data.test.labels, pixels(data.train), data.train.labels, o.k);
-  say(to_message("plain kNN on pixels, k = ", o.k, ": test accuracy ", percent(pixel_accuracy)));
+  say(o, to_message("plain kNN on pixels, k = ", o.k, ": test accuracy ", percent(pixel_accuracy)));
 
   const ImageShape shape{data.train.height(), data.train.width(), data.train.channels()};
   const auto network = make_network(o.network, shape, 0, network_random);
   KnnTask task(o, *network, pools.training, pools.validation);
-  const auto optimizer = make_optimizer(o, network->state());
-  TrainerOptions options;
-  options.epochs = o.epochs;
-  options.minutes = o.minutes;
-  options.learning_rate = o.learning_rate;
-  options.schedule = o.schedule == "cosine" ? Schedule::cosine : Schedule::constant;
-  options.seed = o.seed;
-  if (!o.out.empty()) options.checkpoint = o.out + "/checkpoint.safetensors";
-  options.resume = o.resume;
-  options.profile = o.profile;
-  options.settings = settings_of(o);
-  const TrainingResult result = train(task, *optimizer, options);
-  if (result.interrupted) {
-    say(to_message("stopped after step ", result.steps,
-                   o.out.empty() ? "; with --out DIR it could be resumed"
-                                 : "; the same command with --resume goes on from there"));
-    return 130;
-  }
-  if (!o.save.empty()) save_model(o.save, network->state());
+  const nlohmann::json settings = settings_of(o);
+  const TrainingResult result = train(task, o, settings);
+  if (result.interrupted) return interrupted_code;
 
   // The test, looked at once. The candidates are all training images, whose labels are known.
   const Indices which =
       nearest_neighbours(embed(*network, data.test), embed(*network, data.train), o.k);
   const Indices predicted = majority_vote(neighbour_labels(which, data.train.labels));
   const double test_accuracy = accuracy(predicted, data.test.labels);
-  say(to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
-                 "; best validation accuracy ", percent(result.best_validation), " after epoch ",
-                 result.best_epoch));
-  say(to_message("differentiable kNN, k = ", o.k, ": test accuracy ", percent(test_accuracy),
-                 " (pixels: ", percent(pixel_accuracy), ")"));
+  say(o, to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
+                    "; best validation accuracy ", percent(result.best_validation), " after epoch ",
+                    result.best_epoch));
+  say(o, to_message("differentiable kNN, k = ", o.k, ": test accuracy ", percent(test_accuracy),
+                    " (pixels: ", percent(pixel_accuracy), ")"));
 
-  nlohmann::json row = result_row("knn", options.settings, o.seed);
+  nlohmann::json row = training_row("knn", settings, o, result);
   row["test_accuracy"] = test_accuracy;
   row["pixel_accuracy"] = pixel_accuracy;
-  row["validation_accuracy"] = result.best_validation;
-  row["best_epoch"] = result.best_epoch;
-  row["steps"] = result.steps;
-  row["seconds"] = result.seconds;
-  if (o.json) std::printf("%s\n", row.dump().c_str());
   if (!o.out.empty()) {
-    write_result(o.out + "/result.json", row);
-    draw_curve(result, o.out + "/learning_curve.png");
     draw_neighbour_sheet("test images and their nearest neighbours", data.test, data.train,
                          data.classes, rows_to_show(which, predicted, data.test.labels),
-                         o.out + "/neighbours.png");
-    say("pictures and result: " + o.out);
+                         o.in_out("neighbours.png"));
   }
+  finish(o, row, result, "differentiable kNN");
   return 0;
 }
 
@@ -266,32 +201,13 @@ void add_knn(CLI::App& program) {
   command->add_option("--tau", o->tau, "temperature, in units of squared distance")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--epochs", o->epochs, "passes over the training images (default: 60)");
-  command->add_option("--minutes", o->minutes, "train for so long, instead of a number of epochs")
-      ->check(CLI::NonNegativeNumber);
   command->add_option("--batch", o->batch, "queries in a step, and as many candidates")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option(
       "--validation", o->validation,
       "training images set aside for validation (default: an eighth, at most 5000)");
-  command->add_option("--optimizer", o->optimizer)
-      ->check(CLI::IsMember({"sgd", "adam"}))
-      ->capture_default_str();
-  command->add_option("--lr", o->learning_rate, "learning rate at the start")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--schedule", o->schedule, "of the learning rate")
-      ->check(CLI::IsMember({"constant", "cosine"}))
-      ->capture_default_str();
-  command->add_option("--momentum", o->momentum, "of sgd")->capture_default_str();
-  command->add_option("--weight-decay", o->weight_decay)->capture_default_str();
-  command->add_option("--seed", o->seed, "of everything random")->capture_default_str();
-  command->add_option("--save", o->save, "write the trained network to this file (safetensors)");
-  command->add_option("--out", o->out, "folder for pictures, result.json and the checkpoint");
-  command->add_flag("--resume", o->resume, "continue from the checkpoint in --out");
-  command->add_flag("--profile", o->profile, "print time and bytes by operator at the end");
-  command->add_flag("--json", o->json, "print the result as one JSON object, and nothing else");
+  add_training_options(*command, *o, "passes over the training images");
   command->callback([o] {
     if (const int code = run_knn(*o)) throw CLI::RuntimeError(code);
   });

@@ -174,6 +174,7 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
     double loss;
     {
       Generator step_random = random.split(result.steps);
+      optimizer.zero_grad();  // first: a loss may add to gradients on a tape of its own
       Tape<float> tape;
       const Var<float> total = task.loss(tape, result.steps, step_random);
       loss = double(total.item());
@@ -181,7 +182,6 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
         throw std::runtime_error(to_message(task.name(), ": the loss of step ", result.steps,
                                             " is ", loss, "; try a smaller learning rate"));
       }
-      optimizer.zero_grad();
       tape.backward(total);
     }
     book("freeing the tape");

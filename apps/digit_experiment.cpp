@@ -1,0 +1,123 @@
+#include "apps/digit_experiment.hpp"
+
+#include "apps/data/data_set.hpp"
+#include "engine/check.hpp"
+
+namespace tapesort {
+namespace {
+
+// The streams that are split off the seed, one for each thing that is random.
+enum Stream : std::uint64_t { pools = 1, batches = 3, validation_sets = 4, test_sets = 5 };
+
+}  // namespace
+
+void add_digit_options(CLI::App& command, DigitOptions& o) {
+  command
+      .add_option("--data", o.data,
+                  "digits, fashion (the class is the digit), or a folder of IDX files")
+      ->capture_default_str();
+  command.add_option("--n", o.n, "numbers in a set")
+      ->check(CLI::Range(2, 100))
+      ->capture_default_str();
+  command.add_option("--digits", o.digits, "digits of a number, one picture each")
+      ->check(CLI::Range(1, 18))
+      ->capture_default_str();
+  command.add_option("--tau", o.tau, "temperature, in units of the scores (default: the method's)")
+      ->check(CLI::PositiveNumber);
+  command.add_option("--samples", o.samples, "samples of a stochastic method in a step")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--network", o.network, "what looks at the picture of a number")
+      ->check(CLI::IsMember(network_names()))
+      ->capture_default_str();
+  command.add_option("--batch", o.batch, "sets in a step")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--epoch-steps", o.epoch_steps,
+                     "steps in an epoch (default: as many as make batch x digits training images)");
+  command.add_option("--validation", o.validation,
+                     "training images set aside for validation (default: an eighth, at most 5000)");
+  command.add_option("--validation-sets", o.validation_sets, "sets drawn from them")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--test-sets", o.test_sets, "sets drawn from the test images")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+nlohmann::json settings_of(const DigitOptions& o) {
+  nlohmann::json settings{{"data", o.data},
+                          {"method", o.method},
+                          {"network", o.network},
+                          {"n", o.n},
+                          {"digits", o.digits},
+                          {"tau", o.tau},
+                          {"samples", o.samples},
+                          {"batch", o.batch},
+                          {"epoch_steps", o.epoch_steps},
+                          {"validation", o.validation},
+                          {"validation_sets", o.validation_sets},
+                          {"test_sets", o.test_sets}};
+  add_settings(o, settings);
+  return settings;
+}
+
+DigitPools::DigitPools(DigitOptions& options) : DigitPools(options, load_data(options.data)) {}
+
+DigitPools::DigitPools(DigitOptions& o, DataSet data) : options_(o), name_(data.name) {
+  const std::size_t size = data.train.size();
+  if (o.validation == 0) o.validation = std::min<std::size_t>(5000, size / 8);
+  Generator random = Generator(o.seed).split(Stream::pools);
+  Split parts = split(data.train, o.validation, random);
+  if (o.epoch_steps == 0) {
+    o.epoch_steps = std::max<std::size_t>(1, parts.training.size() / (o.batch * o.digits));
+  }
+  training_.emplace(std::move(parts.training));
+  validation_.emplace(std::move(parts.validation));
+  test_.emplace(std::move(data.test));
+}
+
+ImageShape DigitPools::number_shape() const {
+  const ImageSet& set = training_->set();
+  return {options_.digits * set.height(), set.width(), set.channels()};
+}
+
+const DigitSets& DigitPools::batch(std::size_t step) {
+  if (!batches_ || batches_->position() != step) {
+    const Generator random = Generator(options_.seed).split(Stream::batches);
+    batches_.emplace(
+        [this, random](std::uint64_t number) {
+          Generator of_batch = random.split(number);
+          return draw_digit_sets(*training_, options_.batch, options_.n, options_.digits, of_batch);
+        },
+        step);
+  }
+  return batches_->next();
+}
+
+void DigitPools::for_validation(const Look& look) const {
+  for_sets(*validation_, options_.validation_sets, Stream::validation_sets, look);
+}
+void DigitPools::for_test(const Look& look) const {
+  for_sets(*test_, options_.test_sets, Stream::test_sets, look);
+}
+
+void DigitPools::for_sets(const DigitPool& pool, std::size_t count, std::uint64_t stream,
+                          const Look& look) const {
+  Generator random = Generator(options_.seed).split(stream);
+  const std::size_t at_once = std::max<std::size_t>(1, 100 / options_.n);
+  for (std::size_t done = 0; done < count;) {
+    const std::size_t sets = std::min(at_once, count - done);
+    look(draw_digit_sets(pool, sets, options_.n, options_.digits, random));
+    done += sets;
+  }
+}
+
+std::string DigitPools::text() const {
+  return to_message("data: ", name_, ", ", training_->set().size(), " training images, ",
+                    validation_->set().size(), " for validation, ", test_->set().size(),
+                    " for the test; sets of ", options_.n, " numbers of ", options_.digits,
+                    " digits, ", options_.epoch_steps, " steps an epoch");
+}
+
+}  // namespace tapesort

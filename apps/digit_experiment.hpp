@@ -1,0 +1,59 @@
+// What the sorting and the median experiments share: sets of pictures of numbers from three pools of
+// digits that never mix, the options that say which, and the walk over held-out sets.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "apps/data/digit_sets.hpp"
+#include "apps/data/prefetch.hpp"
+#include "apps/training_options.hpp"
+#include "models/networks.hpp"
+
+namespace tapesort {
+
+struct DigitOptions : TrainingOptions {
+  DigitOptions() { default_epochs = 60; }
+  std::string data = "digits", method = "neural_sort", network = "paper_sort";
+  std::size_t n = 5, digits = 4, batch = 20, samples = 5;
+  std::size_t validation = 0, validation_sets = 200, test_sets = 1000, epoch_steps = 0;
+  double tau = 0;  // 0: the method's own
+};
+
+// All options but --method, which is for each command to list.
+void add_digit_options(CLI::App& command, DigitOptions& options);
+// All that decides the outcome; complete() and DigitPools come before.
+nlohmann::json settings_of(const DigitOptions& options);
+
+// One pool of single digits each for training, validation (an eighth of the training images, at most
+// 5000, unless --validation says otherwise) and test. Fills in `validation` and `epoch_steps`.
+class DigitPools {
+ public:
+  explicit DigitPools(DigitOptions& options);
+
+  ImageShape number_shape() const;  // of the picture of a number
+
+  // Batch number `step` of training, a function of the seed and of this number; the next one is made
+  // meanwhile. Valid until the next call.
+  const DigitSets& batch(std::size_t step);
+
+  // Calls look(sets) on as many sets as there are for validation (the same ones every time) or for
+  // the test, some at a time.
+  using Look = std::function<void(const DigitSets& sets)>;
+  void for_validation(const Look& look) const;
+  void for_test(const Look& look) const;
+
+  std::string text() const;
+
+ private:
+  DigitPools(DigitOptions& options, struct DataSet data);
+  void for_sets(const DigitPool& pool, std::size_t count, std::uint64_t stream,
+                const Look& look) const;
+
+  const DigitOptions& options_;
+  std::string name_;
+  std::optional<DigitPool> training_, validation_, test_;
+  std::optional<Prefetch<DigitSets>> batches_;
+};
+
+}  // namespace tapesort

@@ -1,0 +1,154 @@
+// tapesort sort: a network learns numbers from the order of sets of their pictures.
+//
+// A picture shows a number, its digits one above the other. The network gives a score for each
+// picture of a set, and all it is told is the true order. Source: Grover, Wang, Zweig, Ermon, ICLR
+// 2019, section 6.1.
+#include "apps/sort.hpp"
+
+#include "apps/commands.hpp"
+#include "apps/report/progress.hpp"
+#include "engine/check.hpp"
+#include "ops/shape.hpp"
+#include "ops/softmax.hpp"
+
+namespace tapesort {
+namespace {
+
+using Options = DigitOptions;
+
+// The network's outputs for the pictures of whole sets: (sets, n, outputs).
+Var<float> outputs_of(Layer<float>& network, const Pass<float>& pass, const DigitSets& sets) {
+  const Var<float> x = network.forward(pass, pass.tape.constant(sets.images));
+  return reshape(x, {Index(sets.labels.shape(0)), Index(sets.labels.shape(1)), -1});
+}
+
+class SortTask : public Task {
+ public:
+  SortTask(const Options& options, DigitPools& pools, Layer<float>& network, SortingMethod& method)
+      : options_(options), pools_(pools), network_(network), method_(method) {}
+
+  std::string name() const override { return "sort"; }
+  std::size_t steps_per_epoch() const override { return options_.epoch_steps; }
+  std::size_t images_per_step() const override { return options_.batch * options_.n; }
+  State<float> state() override {
+    State<float> all = network_.state();
+    method_.collect(all);
+    return all;
+  }
+
+  Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
+    const DigitSets& sets = pools_.batch(step);
+    const Pass<float> pass{tape, true, &random};
+    return method_.sorting_loss(pass, outputs_of(network_, pass, sets), sets.labels);
+  }
+
+  double validate() override {
+    SortingScores scores;
+    pools_.for_validation([&](const DigitSets& sets) { look(sets, scores); });
+    return scores.permutations();
+  }
+
+  void look(const DigitSets& sets, SortingScores& scores) {
+    Tape<float> off(Recording::off);
+    const Pass<float> pass{off};
+    const Var<float> x = outputs_of(network_, pass, sets);
+    scores.add(method_.order(x.value()), sets.labels);
+    if (sorting_method(options_.method).has_matrix) {
+      scores.add_soft(softmax(method_.logits(pass, x)).value(), method_.order(x.value()),
+                      sets.labels);
+    }
+  }
+
+ private:
+  const Options& options_;
+  DigitPools& pools_;
+  Layer<float>& network_;
+  SortingMethod& method_;
+};
+
+int run_sort(Options o) {
+  complete(o);
+  const MethodEntry& entry = sorting_method(o.method);
+  if (o.tau == 0) o.tau = entry.tau;
+  DigitPools pools(o);
+  say(o, pools.text());
+
+  Generator random = Generator(o.seed).split(2);
+  const auto method = entry.make({o.n, o.tau, o.samples}, random);
+  const auto network = make_network(o.network, pools.number_shape(), method->outputs(), random);
+  SortTask task(o, pools, *network, *method);
+  const nlohmann::json settings = settings_of(o);
+  const TrainingResult result = train(task, o, settings);
+  if (result.interrupted) return interrupted_code;
+
+  SortingScores test;  // looked at once
+  pools.for_test([&](const DigitSets& sets) { task.look(sets, test); });
+  say(o, to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
+                    "; best validation permutation accuracy ", percent(result.best_validation),
+                    " after epoch ", result.best_epoch));
+  say(o, to_message(o.method, ", n = ", o.n, ": of ", o.test_sets, " test sets ",
+                    percent(test.permutations()), " sorted rightly, of their elements ",
+                    percent(test.elements()), " in the right place"));
+  nlohmann::json row = training_row("sort", settings, o, result);
+  row["permutation_accuracy"] = test.permutations();
+  row["element_accuracy"] = test.elements();
+  if (entry.has_matrix) {
+    say(o,
+        to_message("P_hat: ", percent(test.soft_elements()), " of its mass is on right elements, ",
+                   percent(test.gap()), " lies elsewhere than in the permutation it is read as"));
+    row["soft_element_accuracy"] = test.soft_elements();
+    row["soft_hard_gap"] = test.gap();
+  }
+  finish(o, row, result, "sorting with " + o.method);
+  return 0;
+}
+
+}  // namespace
+
+void SortingScores::add(const Indices& order, const Indices& labels) {
+  require_same_shape("SortingScores", "order", order.shape(), "labels", labels.shape());
+  const std::size_t n = labels.shape().back();
+  for (std::size_t start = 0; start < labels.size(); start += n) {
+    std::vector<Index> sorted(labels.data() + start, labels.data() + start + n);
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    std::size_t right = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      right += labels.data()[start + std::size_t(order.data()[start + i])] == sorted[i];
+    }
+    ++sets_;
+    elements_ += n;
+    right_elements_ += right;
+    right_sets_ += right == n;
+  }
+}
+
+void SortingScores::add_soft(const Array<float>& P_hat, const Indices& order,
+                             const Indices& labels) {
+  const Array<float> rows = true_rows(labels);
+  require_same_shape("SortingScores", "P_hat", P_hat.shape(), "rows", rows.shape());
+  const std::size_t n = labels.shape().back();
+  for (std::size_t i = 0; i < order.size(); ++i) {  // i counts rows of all sets
+    const float *p = P_hat.data() + i * n, *right = rows.data() + i * n;
+    for (std::size_t j = 0; j < n; ++j) soft_right_ += right[j] > 0 ? double(p[j]) : 0.0;
+    off_order_ += 1 - double(p[order.data()[i]]);
+  }
+  soft_elements_ += order.size();
+}
+
+void add_sort(CLI::App& program) {
+  CLI::App* command =
+      program.add_subcommand("sort", "learn numbers from the order of sets of their pictures");
+  const auto o = std::make_shared<Options>();
+  std::vector<std::string> names;
+  for (const MethodEntry& entry : sorting_methods()) names.push_back(entry.name);
+  command->add_option("--method", o->method, "the relaxation of sorting that is trained through")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
+  add_digit_options(*command, *o);
+  add_training_options(*command, *o, "times over --epoch-steps steps");
+  command->callback([o] {
+    if (const int code = run_sort(*o)) throw CLI::RuntimeError(code);
+  });
+}
+
+}  // namespace tapesort

@@ -1,0 +1,31 @@
+// How well sets were sorted.
+#pragma once
+
+#include "apps/digit_experiment.hpp"
+#include "apps/sorting_methods.hpp"
+
+namespace tapesort {
+
+// Counts over sets. Items with equal labels may stand for each other: a place is right when the
+// label of the item there is that of the sorted labels.
+class SortingScores {
+ public:
+  // order (sets, n), the item at each place (any item may be named twice); labels (sets, n).
+  void add(const Indices& order, const Indices& labels);
+  // P_hat (sets, n, n), and the order that it is read as.
+  void add_soft(const Array<float>& P_hat, const Indices& order, const Indices& labels);
+
+  double permutations() const { return double(right_sets_) / double(sets_); }  // of the sets
+  double elements() const { return double(right_elements_) / double(elements_); }
+  // The mean mass of a row on right items.
+  double soft_elements() const { return soft_right_ / double(soft_elements_); }
+  // The mean distance in total variation between a row of P_hat and that of the order: 0 when P_hat
+  // is the permutation.
+  double gap() const { return off_order_ / double(soft_elements_); }
+
+ private:
+  std::size_t sets_ = 0, elements_ = 0, right_sets_ = 0, right_elements_ = 0, soft_elements_ = 0;
+  double soft_right_ = 0, off_order_ = 0;
+};
+
+}  // namespace tapesort

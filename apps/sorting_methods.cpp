@@ -1,0 +1,296 @@
+#include "apps/sorting_methods.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include "engine/check.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/estimators/control_variate.hpp"
+#include "ops/reduce.hpp"
+#include "ops/shape.hpp"
+#include "ops/softmax.hpp"
+#include "ops/sorting/permutation.hpp"
+#include "ops/sorting/sinkhorn.hpp"
+#include "ops/sorting/sorting_network.hpp"
+
+namespace tapesort {
+namespace {
+
+using V = Var<float>;
+
+// x with an axis of extent 1 put in before `axis`.
+V expand(const V& x, std::size_t axis) {
+  std::vector<Index> shape(x.shape().begin(), x.shape().end());
+  shape.insert(shape.begin() + std::ptrdiff_t(axis), 1);
+  return reshape(x, shape);
+}
+
+// Samples in front, if training asks for them, each with its own Gumbel noise.
+V perturbed(const V& x, const Pass<float>& pass, std::size_t samples) {
+  if (!pass.training || samples == 0) return x;
+  Shape shape(x.dimension() + 1);
+  shape[0] = samples;
+  std::copy(x.shape().begin(), x.shape().end(), shape.begin() + 1);
+  return x + pass.tape.constant(gumbel_noise<float>(shape, *pass.random));
+}
+
+// |row i's score - s_j| / tau, row i's score being the i-th largest: SoftSort's logits.
+V soft_sort_logits(const V& s, double tau) {
+  const std::size_t last = s.dimension() - 1;
+  const V sorted = take_along_axis(s, argsort(s.value()));
+  return abs(expand(sorted, last + 1) - expand(s, last)) * float(-1 / tau);
+}
+
+// The rows are products of swaps and not a softmax. A P_hat that underflows has no gradient left.
+V network_logits(const V& s, Network network, double tau) {
+  NetworkOptions options;
+  options.network = network;
+  options.steepness = 1 / tau;
+  return log(clip(sorting_network(s, options), 1e-30f, 1.0f));
+}
+
+// A method that looks at one score for each item.
+class ScoreMethod : public SortingMethod {
+ public:
+  using Logits = std::function<V(const V& scores)>;
+
+  explicit ScoreMethod(Logits logits, std::size_t samples = 0)
+      : logits_(std::move(logits)), samples_(samples) {}
+
+  V logits(const Pass<float>& pass, const V& x) override {
+    return logits_(perturbed(scores(x), pass, samples_));
+  }
+  Indices order(const Array<float>& x) override {
+    return argsort(with_shape(x, {x.shape(0), x.shape(1)}));
+  }
+
+ protected:
+  static V scores(const V& x) { return reshape(x, {Index(x.shape()[0]), Index(x.shape()[1])}); }
+
+ private:
+  Logits logits_;
+  std::size_t samples_;
+};
+
+class SinkhornMethod : public SortingMethod {
+ public:
+  SinkhornMethod(const MethodSettings& settings, bool stochastic, bool outputs_are_rows)
+      : n_(settings.n),
+        tau_(settings.tau),
+        samples_(stochastic ? settings.samples : 0),
+        outputs_are_rows_(outputs_are_rows) {}
+
+  std::size_t outputs() const override { return n_; }
+  V logits(const Pass<float>& pass, const V& x) override {
+    return log_sinkhorn(perturbed(log_alpha(x), pass, samples_), tau_);
+  }
+  // The limit of tau -> 0 (and of infinitely many iterations).
+  Indices order(const Array<float>& x) override {
+    return best_assignment(log_alpha(constant(x)).value());
+  }
+
+ private:
+  V log_alpha(const V& x) const { return outputs_are_rows_ ? x : transpose(x, {0, 2, 1}); }
+
+  std::size_t n_;
+  double tau_;
+  std::size_t samples_;
+  bool outputs_are_rows_;
+};
+
+// The paper's "vanilla row-stochastic" baseline: the outputs for all items go through three dense
+// layers that give n rows of n logits. The rows need not agree on a permutation.
+class RowStochastic : public SortingMethod {
+ public:
+  RowStochastic(std::size_t n, bool relu_between, Generator& random) : n_(n) {
+    for (const char* name : {"rows1", "rows2", "rows3"}) {
+      if (name != std::string("rows1") && relu_between) head_.add<Relu<float>>();
+      head_.add<Linear<float>>(name, n * n, n * n, Init::truncated_normal, random);
+    }
+  }
+  std::size_t outputs() const override { return n_; }
+  void collect(State<float>& state) override { head_.collect(state); }
+  V logits(const Pass<float>& pass, const V& x) override {
+    const Index sets = Index(x.shape()[0]), n = Index(n_);
+    return reshape(head_.forward(pass, reshape(x, {sets, n * n})), {sets, n, n});
+  }
+  Indices order(const Array<float>& x) override {
+    Tape<float> off(Recording::off);
+    return argmax(logits({off}, constant(x)).value());
+  }
+
+ private:
+  std::size_t n_;
+  Sequential<float> head_;
+};
+
+// The fraction of places with the wrong item, (samples, sets). For a relaxed P: the mass on them.
+MatrixCost<float> misplaced(const Indices& labels) {
+  return [rows = true_rows(labels)](const V& P) {
+    // A row of a tied group is right with any of its items, so the targets are 1 for each of them.
+    Array<float> right = rows;
+    for (float& r : right) r = r > 0 ? 1.0f : 0.0f;
+    return 1.0f - mean(sum(P * constant(right), -1), -1);
+  };
+}
+
+// Scores as the log-scores of a Plackett-Luce distribution over orders; its expected cost is
+// estimated from exact samples. There is no P_hat.
+class ScoreFunctionMethod : public ScoreMethod {
+ public:
+  explicit ScoreFunctionMethod(std::size_t samples)
+      : ScoreMethod([](const V&) -> V {
+          throw std::logic_error("the score-function methods sample orders and have no P_hat");
+        }),
+        samples_(samples) {}
+
+  V sorting_loss(const Pass<float>& pass, const V& x, const Indices& labels) override {
+    return expected_cost(pass, x, misplaced(labels), misplaced(labels));
+  }
+  V expected_cost(const Pass<float>& pass, const V& x, const MatrixCost<float>& cost,
+                  const MatrixCost<float>&) override {
+    return mean(
+        reinforce(scores(x), on_orders(cost), samples_, *pass.random, Baseline::leave_one_out));
+  }
+
+ protected:
+  std::size_t samples_;
+};
+
+// The same with the cost of a relaxed permutation as a control variate, whose scale, temperature and
+// offset learn to reduce the variance.
+class RelaxMethod : public ScoreFunctionMethod {
+ public:
+  explicit RelaxMethod(const MethodSettings& settings)
+      : ScoreFunctionMethod(settings.samples),
+        tau_(settings.tau),
+        control_(relaxed_control<float>({}, {})) {}
+
+  void collect(State<float>& state) override {
+    for (Parameter<float>& phi : control_.phi) state.parameters.push_back(&phi);
+  }
+  V expected_cost(const Pass<float>& pass, const V& x, const MatrixCost<float>& cost,
+                  const MatrixCost<float>& frozen) override {
+    const auto relaxed_sort = [this](const V& s) { return softmax(neural_sort_logits(s, tau_)); };
+    control_.value = relaxed_control<float>(frozen, relaxed_sort).value;
+    return mean(control_variate_expectation(scores(x), on_orders(cost), control_, samples_,
+                                            *pass.random, pass.training ? Learn::yes : Learn::no));
+  }
+
+ private:
+  double tau_;
+  ControlVariate<float> control_;
+};
+
+using Made = std::unique_ptr<SortingMethod>;
+using Settings = MethodSettings;
+
+template <bool stochastic, bool outputs_are_rows>
+Made make_sinkhorn(const Settings& s, Generator&) {
+  return std::make_unique<SinkhornMethod>(s, stochastic, outputs_are_rows);
+}
+template <bool relu_between>
+Made make_row_stochastic(const Settings& s, Generator& random) {
+  return std::make_unique<RowStochastic>(s.n, relu_between, random);
+}
+template <bool stochastic>
+Made make_neural_sort(const Settings& s, Generator&) {
+  const double tau = s.tau;
+  return std::make_unique<ScoreMethod>([tau](const V& x) { return neural_sort_logits(x, tau); },
+                                       stochastic ? s.samples : 0);
+}
+Made make_soft_sort(const Settings& s, Generator&) {
+  const double tau = s.tau;
+  return std::make_unique<ScoreMethod>([tau](const V& x) { return soft_sort_logits(x, tau); });
+}
+template <Network network>
+Made make_network_method(const Settings& s, Generator&) {
+  const double tau = s.tau;
+  return std::make_unique<ScoreMethod>(
+      [tau](const V& x) { return network_logits(x, network, tau); });
+}
+Made make_reinforce(const Settings& s, Generator&) {
+  return std::make_unique<ScoreFunctionMethod>(s.samples);
+}
+Made make_relax(const Settings& s, Generator&) { return std::make_unique<RelaxMethod>(s); }
+
+}  // namespace
+
+const std::vector<MethodEntry>& sorting_methods() {
+  constexpr bool matrix = true, samples = true, none = false;
+  static const std::vector<MethodEntry> methods = {
+      {"row_stochastic", 1, matrix, none, make_row_stochastic<true>},
+      {"row_stochastic_published", 1, matrix, none, make_row_stochastic<false>},
+      {"sinkhorn", 1, matrix, none, make_sinkhorn<false, false>},
+      {"sinkhorn_published", 1, matrix, none, make_sinkhorn<false, true>},
+      {"gumbel_sinkhorn", 1, matrix, samples, make_sinkhorn<true, false>},
+      {"gumbel_sinkhorn_published", 1, matrix, samples, make_sinkhorn<true, true>},
+      {"neural_sort", 5, matrix, none, make_neural_sort<false>},
+      {"neural_sort_stochastic", 5, matrix, samples, make_neural_sort<true>},
+      {"soft_sort", 1, matrix, none, make_soft_sort},
+      {"odd_even", 1, matrix, none, make_network_method<Network::odd_even>},
+      {"bitonic", 1, matrix, none, make_network_method<Network::bitonic>},
+      {"reinforce", 1, none, samples, make_reinforce},
+      {"relax", 1, none, samples, make_relax},
+  };
+  return methods;
+}
+
+const MethodEntry& sorting_method(const std::string& name) {
+  std::string known;
+  for (const MethodEntry& entry : sorting_methods()) {
+    if (name == entry.name) return entry;
+    known += (known.empty() ? "" : ", ") + std::string(entry.name);
+  }
+  bad_argument("sorting_method: there is no method \"", name, "\"; there are ", known);
+}
+
+Var<float> SortingMethod::sorting_loss(const Pass<float>& pass, const Var<float>& x,
+                                       const Indices& labels) {
+  return row_cross_entropy(logits(pass, x), true_rows(labels));
+}
+
+Var<float> SortingMethod::expected_cost(const Pass<float>& pass, const Var<float>& x,
+                                        const MatrixCost<float>& cost, const MatrixCost<float>&) {
+  return mean(cost(softmax(logits(pass, x))));
+}
+
+Array<float> true_rows(const Indices& labels) {
+  require(labels.dimension() == 2, "true_rows: labels are ", labels.shape(), "; need (sets, n)");
+  const std::size_t sets = labels.shape(0), n = labels.shape(1);
+  Array<float> rows = zeros<float>({sets, n, n});
+  for (std::size_t set = 0; set < sets; ++set) {
+    const Index* label = labels.data() + set * n;
+    std::vector<Index> sorted(label, label + n);
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    float* row = rows.data() + set * n * n;
+    for (std::size_t i = 0; i < n; ++i, row += n) {
+      const float share = 1.0f / float(std::count(label, label + n, sorted[i]));
+      for (std::size_t j = 0; j < n; ++j) row[j] = label[j] == sorted[i] ? share : 0.0f;
+    }
+  }
+  return rows;
+}
+
+Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets) {
+  const Shape& shape = logits.shape();
+  require(targets.dimension() <= shape.size() &&
+              std::equal(targets.shape().rbegin(), targets.shape().rend(), shape.rbegin()),
+          "row_cross_entropy: targets ", targets.shape(), " are not of the last axes of logits ",
+          shape);
+  const float rows = float(logits.size() / shape.back());
+  return sum(log_softmax(logits) * constant(targets)) / -rows;
+}
+
+Var<float> neural_sort_logits(const Var<float>& scores, double tau) {
+  require(scores.dimension() >= 1 && tau > 0, "neural_sort_logits: scores are ", scores.shape(),
+          ", tau is ", tau, "; need (.., n) and tau > 0");
+  const std::size_t last = scores.dimension() - 1, n = scores.shape()[last];
+  Array<float> weight = uninitialized<float>({n, 1});  // n + 1 - 2 i
+  for (std::size_t i = 0; i < n; ++i) weight.data()[i] = float(n) - 1 - 2 * float(i);
+  const V s = expand(scores, last);                                            // (.., 1, n)
+  const V A = sum(abs(expand(scores, last + 1) - s), -2, /*keep_dims=*/true);  // (.., 1, n)
+  return (s * constant(weight) - A) * float(1 / tau);
+}
+
+}  // namespace tapesort

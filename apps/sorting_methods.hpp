@@ -1,0 +1,82 @@
+// The methods that the sorting and median experiments compare, by name, behind one interface: what
+// stands between a network's outputs for the pictures of a set and a permutation of the set.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/layers.hpp"
+#include "ops/estimators/estimators.hpp"
+
+namespace tapesort {
+
+// Sets of n items; x (sets, n, outputs()) is what a network says about each item. Row i of P_hat
+// is where the i-th largest item stands.
+class SortingMethod {
+ public:
+  virtual ~SortingMethod() = default;
+
+  // How many numbers the network gives for an item: a score, or as many as there are places.
+  virtual std::size_t outputs() const { return 1; }
+  virtual void collect(State<float>& state) { static_cast<void>(state); }
+
+  // Logits of the rows of P_hat, (sets, n, n): P_hat is their softmax. Logits, because a
+  // cross-entropy needs log P_hat where P_hat itself is 0 in its type. In training a stochastic
+  // method gives P_hat of several perturbed copies, (samples, sets, n, n). std::logic_error when
+  // the method has no P_hat (has_matrix in its table entry).
+  virtual Var<float> logits(const Pass<float>& pass, const Var<float>& x) = 0;
+
+  // What to minimise when the numbers `labels` (sets, n) behind the items are known: the
+  // cross-entropy of the true permutation against P_hat, unless a method has its own idea.
+  virtual Var<float> sorting_loss(const Pass<float>& pass, const Var<float>& x,
+                                  const Indices& labels);
+
+  // The expectation of a cost of the permutation, one number for all sets and samples: by default
+  // the cost of P_hat. `frozen` is the cost with all that it depends on held constant.
+  virtual Var<float> expected_cost(const Pass<float>& pass, const Var<float>& x,
+                                   const MatrixCost<float>& cost, const MatrixCost<float>& frozen);
+
+  // What it decides: the item at each place, (sets, n), without noise. An order of the items except
+  // where a method cannot promise one.
+  virtual Indices order(const Array<float>& x) = 0;
+};
+
+struct MethodSettings {
+  std::size_t n;
+  double tau;
+  std::size_t samples;
+};
+
+struct MethodEntry {
+  const char* name;
+  double tau;       // a tau that trains well with the default learning rate, in units of x
+  bool has_matrix;  // whether there is a P_hat
+  bool stochastic;  // whether training draws samples
+  std::unique_ptr<SortingMethod> (*make)(const MethodSettings& settings, Generator& random);
+};
+
+// All of them. Three have a second entry, _published, for what the NeuralSort paper's code does
+// where it is not what the text says:
+//   row_stochastic   the code's three dense layers follow each other without a ReLU between, so that
+//                    they are one linear map
+//   sinkhorn, gumbel_sinkhorn  the network's n outputs for the picture at position j are the logits
+//                    of the places of item j: column j of the matrix. The code makes them row j, and
+//                    compares it with the distribution of place j over the items, of which this one
+//                    picture knows nothing
+const std::vector<MethodEntry>& sorting_methods();
+// std::invalid_argument for another name.
+const MethodEntry& sorting_method(const std::string& name);
+
+// Labels (sets, n) -> rows of the true permutation, largest first, (sets, n, n). Items with equal
+// labels share their places: each has 1 / t in each of their t rows.
+Array<float> true_rows(const Indices& labels);
+
+// The mean over rows and samples of -sum_j target_j log softmax(logits)_j. logits (.., n, n), targets
+// in the shape of its last axes.
+Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets);
+
+// NeuralSort's logits, for scores (.., n); the softmax of the result's rows is neural_sort.
+Var<float> neural_sort_logits(const Var<float>& scores, double tau);
+
+}  // namespace tapesort
