@@ -6,7 +6,9 @@
 namespace tapesort {
 
 void add_bench(CLI::App& program);
+void add_estimators(CLI::App& program);
 void add_info(CLI::App& program);
 void add_knn(CLI::App& program);
+void add_plackett_luce(CLI::App& program);
 
 }  // namespace tapesort
