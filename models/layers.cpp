@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "engine/check.hpp"
-#include "ops/conv_pool.hpp"
+#include "ops/conv/relu_pool.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
 #include "ops/pool.hpp"

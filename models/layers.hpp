@@ -13,7 +13,7 @@
 #include <optional>
 
 #include "engine/random.hpp"
-#include "ops/conv.hpp"
+#include "ops/conv/conv.hpp"
 #include "ops/norm.hpp"
 
 namespace tapesort {
@@ -88,7 +88,7 @@ class Conv2d : public Layer<T> {
   std::optional<Parameter<T>> bias_;
 };
 
-// Conv2d, ReLU and MaxPool2d(2) in one step, which is faster (ops/conv_pool.hpp).
+// Conv2d, ReLU and MaxPool2d(2) in one step, which is faster (ops/conv/relu_pool.hpp).
 template <class T>
 class Conv2dReluPool : public Conv2d<T> {
  public:

@@ -1,4 +1,4 @@
-#include "ops/conv.hpp"
+#include "ops/conv/conv.hpp"
 
 #include "engine/parallel.hpp"
 #include "op_table.hpp"

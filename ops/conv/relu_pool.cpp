@@ -1,7 +1,7 @@
-#include "ops/conv_pool.hpp"
+#include "ops/conv/relu_pool.hpp"
 
-#include "ops/conv_batch.hpp"
-#include "ops/conv_sparse.hpp"
+#include "ops/conv/batch.hpp"
+#include "ops/conv/sparse.hpp"
 
 namespace tapesort {
 namespace {

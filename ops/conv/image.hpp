@@ -2,8 +2,8 @@
 // images with their border of zeros already around them, channels of the result in whole registers.
 #pragma once
 
-#include "ops/conv_geometry.hpp"
-#include "ops/conv_tile.hpp"
+#include "ops/conv/geometry.hpp"
+#include "ops/conv/tile.hpp"
 #include "ops/lanes.hpp"
 
 namespace tapesort {

@@ -14,7 +14,7 @@
 #include <functional>
 
 #include "engine/parallel.hpp"
-#include "ops/conv_image.hpp"
+#include "ops/conv/image.hpp"
 
 namespace tapesort {
 
