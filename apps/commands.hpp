@@ -11,6 +11,7 @@ void add_estimators(CLI::App& program);
 void add_info(CLI::App& program);
 void add_knn(CLI::App& program);
 void add_plackett_luce(CLI::App& program);
+void add_relax(CLI::App& program);
 void add_sort(CLI::App& program);
 
 }  // namespace tapesort
