@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   tapesort::add_bench(program);
   tapesort::add_info(program);
   tapesort::add_knn(program);
+  tapesort::add_median(program);
   tapesort::add_sort(program);
 
   try {

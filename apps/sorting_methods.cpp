@@ -217,21 +217,21 @@ Made make_relax(const Settings& s, Generator&) { return std::make_unique<RelaxMe
 }  // namespace
 
 const std::vector<MethodEntry>& sorting_methods() {
-  constexpr bool matrix = true, samples = true, none = false;
+  constexpr bool matrix = true, samples = true, linear = true, no = false;
   static const std::vector<MethodEntry> methods = {
-      {"row_stochastic", 1, matrix, none, make_row_stochastic<true>},
-      {"row_stochastic_published", 1, matrix, none, make_row_stochastic<false>},
-      {"sinkhorn", 1, matrix, none, make_sinkhorn<false, false>},
-      {"sinkhorn_published", 1, matrix, none, make_sinkhorn<false, true>},
-      {"gumbel_sinkhorn", 1, matrix, samples, make_sinkhorn<true, false>},
-      {"gumbel_sinkhorn_published", 1, matrix, samples, make_sinkhorn<true, true>},
-      {"neural_sort", 5, matrix, none, make_neural_sort<false>},
-      {"neural_sort_stochastic", 5, matrix, samples, make_neural_sort<true>},
-      {"soft_sort", 1, matrix, none, make_soft_sort},
-      {"odd_even", 1, matrix, none, make_network_method<Network::odd_even>},
-      {"bitonic", 1, matrix, none, make_network_method<Network::bitonic>},
-      {"reinforce", 1, none, samples, make_reinforce},
-      {"relax", 1, none, samples, make_relax},
+      {"row_stochastic", 1, matrix, no, no, make_row_stochastic<true>},
+      {"row_stochastic_published", 1, matrix, no, no, make_row_stochastic<false>},
+      {"sinkhorn", 1, matrix, no, no, make_sinkhorn<false, false>},
+      {"sinkhorn_published", 1, matrix, no, no, make_sinkhorn<false, true>},
+      {"gumbel_sinkhorn", 1, matrix, samples, no, make_sinkhorn<true, false>},
+      {"gumbel_sinkhorn_published", 1, matrix, samples, no, make_sinkhorn<true, true>},
+      {"neural_sort", 5, matrix, no, no, make_neural_sort<false>},
+      {"neural_sort_stochastic", 5, matrix, samples, linear, make_neural_sort<true>},
+      {"soft_sort", 1, matrix, no, no, make_soft_sort},
+      {"odd_even", 1, matrix, no, no, make_network_method<Network::odd_even>},
+      {"bitonic", 1, matrix, no, no, make_network_method<Network::bitonic>},
+      {"reinforce", 1, no, samples, linear, make_reinforce},
+      {"relax", 1, no, samples, linear, make_relax},
   };
   return methods;
 }

@@ -53,6 +53,9 @@ struct MethodEntry {
   double tau;       // a tau that trains well with the default learning rate, in units of x
   bool has_matrix;  // whether there is a P_hat
   bool stochastic;  // whether training draws samples
+  // How the median's error is taken over a row p of P_hat: (y - <p, v>)^2 or <p, (y - v)^2>. The
+  // paper has the latter for samples of NeuralSort only.
+  bool linear_cost;
   std::unique_ptr<SortingMethod> (*make)(const MethodSettings& settings, Generator& random);
 };
 
