@@ -1,5 +1,9 @@
 #include "apps/scores.hpp"
 
+#include <algorithm>
+#include <functional>
+#include <limits>
+
 #include "apps/sorting_methods.hpp"
 #include "engine/check.hpp"
 
@@ -48,6 +52,9 @@ void RegressionScores::add(double prediction, double truth) {
 
 double RegressionScores::mean_squared_error() const { return squares_ / count_; }
 double RegressionScores::r2() const { return 1 - squares_ / tt_; }
-double RegressionScores::squared_correlation() const { return pt_ / pp_ * (pt_ / tt_); }
+double RegressionScores::squared_correlation() const {
+  if (pp_ == 0) return std::numeric_limits<double>::quiet_NaN();
+  return pt_ / pp_ * (pt_ / tt_);
+}
 
 }  // namespace tapesort
