@@ -1,11 +1,10 @@
 // `tapesort bench train`: the time of one whole training step -- tape, forward, backward, optimizer
 // -- of a few networks. apps/bench/train_torch.py does the same work with PyTorch, for comparison.
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "apps/commands.hpp"
@@ -157,10 +156,13 @@ struct Options {
   std::string save_initial;
 };
 
+// The most memory this process ever had. (getrusage counts in the program that started it.)
 double peak_megabytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return double(usage.ru_maxrss) / 1024;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::stod(line.substr(6)) / 1024;
+  }
+  return 0;
 }
 
 void bench_row(const Row& row, const Options& options) {

@@ -15,9 +15,11 @@ int main(int argc, char** argv) {
   program.fallthrough();  // --threads may stand after the sub-command
 
   tapesort::add_bench(program);
+  tapesort::add_estimators(program);
   tapesort::add_info(program);
   tapesort::add_knn(program);
   tapesort::add_median(program);
+  tapesort::add_plackett_luce(program);
   tapesort::add_sort(program);
 
   try {

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <fstream>
@@ -35,6 +36,17 @@ void set_float_mode(unsigned) {}
 
 thread_local bool inside_parallel_work = false;
 
+// Waits a few microseconds for `ready`, without sleeping: a training step asks for threads in short
+// intervals, and waking one up takes longer than many a piece of work.
+template <class Ready>
+void spin_until(const Ready& ready) {
+  for (int i = 0; i < 2000 && !ready(); ++i) {
+#if defined(__SSE__)
+    _mm_pause();
+#endif
+  }
+}
+
 class Pool {
  public:
   explicit Pool(int count) {
@@ -63,6 +75,7 @@ class Pool {
     }
     wake_.notify_all();
     job(0);
+    spin_until([this] { return unfinished_ == 0; });
     std::unique_lock<std::mutex> lock(mutex_);
     done_.wait(lock, [this] { return unfinished_ == 0; });
   }
@@ -71,8 +84,9 @@ class Pool {
   void serve(std::size_t part) {
     inside_parallel_work = true;
     std::size_t seen = 0;
-    std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
+      spin_until([&] { return stopping_ || generation_ != seen; });
+      std::unique_lock<std::mutex> lock(mutex_);
       wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
       if (stopping_) return;
       seen = generation_;
@@ -91,9 +105,11 @@ class Pool {
   std::condition_variable wake_, done_;
   std::vector<std::thread> workers_;
   const std::function<void(std::size_t)>* job_ = nullptr;
-  std::size_t parts_ = 0, unfinished_ = 0, generation_ = 0;
+  std::size_t parts_ = 0;
   unsigned mode_ = 0;
-  bool stopping_ = false;
+  // Written under the mutex; atomic because they are also read without it.
+  std::atomic<std::size_t> unfinished_{0}, generation_{0};
+  std::atomic<bool> stopping_{false};
 };
 
 std::unique_ptr<Pool>& pool() {

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "engine/check.hpp"
-#include "ops/conv_pool.hpp"
+#include "ops/conv/relu_pool.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
 #include "ops/pool.hpp"
@@ -87,8 +87,9 @@ Var<T> Conv2dReluPool<T>::forward(const Pass<T>& pass, const Var<T>& x) {
 }
 
 template <class T>
-BatchNorm2d<T>::BatchNorm2d(const std::string& name, std::size_t channels)
+BatchNorm2d<T>::BatchNorm2d(const std::string& name, std::size_t channels, bool relu)
     : name_(name),
+      relu_(relu),
       gamma_(name + ".gamma", full<T>({channels}, T(1))),
       beta_(name + ".beta", zeros<T>({channels})),
       statistics_(channels) {}
@@ -97,6 +98,7 @@ template <class T>
 Var<T> BatchNorm2d<T>::forward(const Pass<T>& pass, const Var<T>& x) {
   BatchNormOptions options;
   options.training = pass.training;
+  options.relu = relu_;
   return batch_norm(x, pass.tape.leaf(gamma_), pass.tape.leaf(beta_), statistics_, options);
 }
 

@@ -13,7 +13,7 @@
 #include <optional>
 
 #include "engine/random.hpp"
-#include "ops/conv.hpp"
+#include "ops/conv/conv.hpp"
 #include "ops/norm.hpp"
 
 namespace tapesort {
@@ -88,7 +88,7 @@ class Conv2d : public Layer<T> {
   std::optional<Parameter<T>> bias_;
 };
 
-// Conv2d, ReLU and MaxPool2d(2) in one step, which is faster (ops/conv_pool.hpp).
+// Conv2d, ReLU and MaxPool2d(2) in one step, which is faster (ops/conv/relu_pool.hpp).
 template <class T>
 class Conv2dReluPool : public Conv2d<T> {
  public:
@@ -98,17 +98,18 @@ class Conv2dReluPool : public Conv2d<T> {
   Var<T> forward(const Pass<T>& pass, const Var<T>& x) override;
 };
 
-// Each channel to a learned mean and deviation (ops/norm.hpp). Parameters name.gamma, name.beta;
-// buffers name.mean, name.variance.
+// Each channel to a learned mean and deviation (ops/norm.hpp), then ReLU if asked for, which is
+// faster than a layer of its own. Parameters name.gamma, name.beta; buffers name.mean, name.variance.
 template <class T>
 class BatchNorm2d : public Layer<T> {
  public:
-  BatchNorm2d(const std::string& name, std::size_t channels);
+  BatchNorm2d(const std::string& name, std::size_t channels, bool relu = false);
   Var<T> forward(const Pass<T>& pass, const Var<T>& x) override;
   void collect(State<T>& state) override;
 
  private:
   std::string name_;
+  bool relu_;
   Parameter<T> gamma_, beta_;
   BatchStatistics<T> statistics_;
 };

@@ -46,7 +46,7 @@ void add_conv_block(Net& net, const std::string& name, std::size_t in, std::size
                     Generator& random) {
   net.add<Conv2d<float>>(name, 3, in, out, Conv2dOptions::same(3), Init::he, random,
                          /*bias=*/false);  // the normalisation has its own
-  net.add<BatchNorm2d<float>>(name + ".norm", out).add<Relu<float>>();
+  net.add<BatchNorm2d<float>>(name + ".norm", out, /*relu=*/true);
 }
 
 // The mean over all pixels, and a dense layer if outputs are asked for.

@@ -74,6 +74,11 @@ void Sgd<T>::step() {
     T* value = this->parameters_[k]->value.data();
     const T* grad = this->parameters_[k]->grad.data();
     T* velocity = velocity_[k].data();
+    if (momentum == 0) {  // the velocity is the gradient: nothing to remember
+      for_elements(velocity_[k].size(),
+                   [=](std::size_t i) { value[i] -= rate * (grad[i] + decay * value[i]); });
+      continue;
+    }
     for_elements(velocity_[k].size(), [=](std::size_t i) {
       velocity[i] = momentum * velocity[i] + (grad[i] + decay * value[i]);
       value[i] -= rate * velocity[i];

@@ -20,8 +20,8 @@ template <class T>
 ResidualBlock<T>::ResidualBlock(const std::string& name, std::size_t in, std::size_t out,
                                 std::size_t stride, Generator& random)
     : stride_(stride),
-      norm1_(name + ".norm1", in),
-      norm2_(name + ".norm2", out),
+      norm1_(name + ".norm1", in, /*relu=*/true),
+      norm2_(name + ".norm2", out, /*relu=*/true),
       conv1_(name + ".conv1.weight", conv_weight<T>(3, in, out, random)),
       conv2_(name + ".conv2.weight", conv_weight<T>(3, out, out, random)) {
   if (in != out || stride != 1) {
@@ -32,9 +32,9 @@ ResidualBlock<T>::ResidualBlock(const std::string& name, std::size_t in, std::si
 
 template <class T>
 Var<T> ResidualBlock<T>::forward(const Pass<T>& pass, const Var<T>& x) {
-  const Var<T> a = relu(norm1_.forward(pass, x));
+  const Var<T> a = norm1_.forward(pass, x);
   const Var<T> b = conv2d(a, pass.tape.leaf(conv1_), {stride_, 1});
-  const Var<T> c = conv2d(relu(norm2_.forward(pass, b)), pass.tape.leaf(conv2_), {1, 1});
+  const Var<T> c = conv2d(norm2_.forward(pass, b), pass.tape.leaf(conv2_), {1, 1});
   return c + (shortcut_ ? conv2d(a, pass.tape.leaf(*shortcut_), {stride_, 0}) : x);
 }
 
@@ -61,7 +61,7 @@ std::unique_ptr<Layer<float>> resnet(const std::vector<std::size_t>& channels,
     net->add<ResidualBlock<float>>(name + ".2", out, out, 1, random);
     in = out;
   }
-  net->add<BatchNorm2d<float>>("norm", in).add<Relu<float>>().add<GlobalAvgPool2d<float>>();
+  net->add<BatchNorm2d<float>>("norm", in, /*relu=*/true).add<GlobalAvgPool2d<float>>();
   if (outputs > 0) net->add<Linear<float>>("fc", in, outputs, Init::fan_in, random);
   return net;
 }

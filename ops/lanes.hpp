@@ -27,6 +27,16 @@ template <class T>
 Lanes<T> multiply_add(const Lanes<T>& x, const Lanes<T>& y, const Lanes<T>& z) {
   return xsimd::fma(x, y, z);
 }
+// max(x, 0); NaN stays NaN
+template <class T>
+Lanes<T> positive_part(const Lanes<T>& x) {
+  return xsimd::select(x < Lanes<T>(T(0)), Lanes<T>(T(0)), x);
+}
+// x where y > 0, else 0
+template <class T>
+Lanes<T> where_positive(const Lanes<T>& y, const Lanes<T>& x) {
+  return xsimd::select(y > Lanes<T>(T(0)), x, Lanes<T>(T(0)));
+}
 
 #else
 
@@ -51,6 +61,22 @@ struct Lanes {
     for (std::size_t i = 0; i < size; ++i) x.lane[i] += y.lane[i];
     return x;
   }
+  friend Lanes operator-(Lanes x, const Lanes& y) {
+    for (std::size_t i = 0; i < size; ++i) x.lane[i] -= y.lane[i];
+    return x;
+  }
+  friend Lanes operator*(Lanes x, const Lanes& y) {
+    for (std::size_t i = 0; i < size; ++i) x.lane[i] *= y.lane[i];
+    return x;
+  }
+  friend Lanes positive_part(Lanes x) {
+    for (std::size_t i = 0; i < size; ++i) x.lane[i] = x.lane[i] < 0 ? T(0) : x.lane[i];
+    return x;
+  }
+  friend Lanes where_positive(const Lanes& y, Lanes x) {
+    for (std::size_t i = 0; i < size; ++i) x.lane[i] = y.lane[i] > 0 ? x.lane[i] : T(0);
+    return x;
+  }
 };
 
 template <class T>
@@ -60,6 +86,12 @@ Lanes<T> multiply_add(const Lanes<T>& x, const Lanes<T>& y, Lanes<T> z) {
 }
 
 #endif
+
+// The same of single numbers.
+inline float positive_part(float x) { return x < 0 ? 0 : x; }
+inline double positive_part(double x) { return x < 0 ? 0 : x; }
+inline float where_positive(float y, float x) { return y > 0 ? x : 0; }
+inline double where_positive(double y, double x) { return y > 0 ? x : 0; }
 
 // n rounded up to whole registers.
 template <class T>

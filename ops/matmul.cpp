@@ -74,19 +74,23 @@ Var<T> matmul(const Var<T>& a, const Var<T>& b) {
   return record("matmul", {a, b}, std::move(value), [p](Node<T>& c) {
     const Var<T>&a = c.input(0), &b = c.input(1);
     const T* cbar = c.cotangent().data();
+    const T beta = p.count == 1 ? 0 : 1;  // a single product does not need zeros to add to
+    const auto start = [&](const Shape& shape) {
+      return p.count == 1 ? uninitialized<T>(shape) : zeros<T>(shape);
+    };
     if (a.needs_grad()) {
-      Array<T> abar = zeros<T>(a.shape());
+      Array<T> abar = start(a.shape());
       for (std::size_t i = 0; i < p.count; ++i) {  // (m, n) (k, n)^T -> (m, k)
         gemm<T>(false, true, p.m, p.k, p.n, 1, cbar + i * p.m * p.n, p.n,
-                b.value().data() + p.b_start[i], p.n, 1, abar.data() + p.a_start[i], p.k);
+                b.value().data() + p.b_start[i], p.n, beta, abar.data() + p.a_start[i], p.k);
       }
       accumulate(a, std::move(abar));
     }
     if (b.needs_grad()) {
-      Array<T> bbar = zeros<T>(b.shape());
+      Array<T> bbar = start(b.shape());
       for (std::size_t i = 0; i < p.count; ++i) {  // (m, k)^T (m, n) -> (k, n)
         gemm<T>(true, false, p.k, p.n, p.m, 1, a.value().data() + p.a_start[i], p.k,
-                cbar + i * p.m * p.n, p.n, 1, bbar.data() + p.b_start[i], p.n);
+                cbar + i * p.m * p.n, p.n, beta, bbar.data() + p.b_start[i], p.n);
       }
       accumulate(b, std::move(bbar));
     }

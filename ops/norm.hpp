@@ -19,6 +19,7 @@ struct BatchNormOptions {
   bool training = true;
   double momentum = 0.1;  // how much of a new batch's statistics enters the remembered ones
   double eps = 1e-5;      // added to the variance, so in units of x^2
+  bool relu = false;      // relu of all that, in the same step
 };
 
 // Each channel (the last axis) shifted and scaled to mean beta and deviation gamma:
@@ -28,7 +29,8 @@ struct BatchNormOptions {
 //   training    statistics.mean     += momentum (m - statistics.mean)
 //               statistics.variance += momentum (v n / (n - 1) - statistics.variance)
 //   vjp         xbar = gamma / sqrt(v + eps) (ybar - mean(ybar) - xhat mean(ybar xhat)),
-//               without the two means in evaluation; gammabar = sum ybar xhat; betabar = sum ybar
+//               without the two means in evaluation; gammabar = sum ybar xhat; betabar = sum ybar.
+//               With relu, ybar is first set to 0 where y = 0.
 //   shapes      x (..., C), gamma (C), beta (C) -> (..., C)
 //   errors      std::invalid_argument on shapes, eps <= 0, momentum outside [0, 1], or fewer than
 //   two

@@ -1,4 +1,4 @@
-#include "ops/conv_pool.hpp"
+#include "ops/conv/relu_pool.hpp"
 
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"

@@ -1,4 +1,4 @@
-#include "ops/conv.hpp"
+#include "ops/conv/conv.hpp"
 
 #include "engine/parallel.hpp"
 #include "op_table.hpp"
@@ -41,6 +41,7 @@ const std::vector<Case> cases{
     {{2, 7, 8, 16}, {1, 1, 16, 17}, {2, 0}},   {{1, 6, 31, 5}, {2, 4, 5, 33}, {1, 1}},
     {{1, 11, 10, 2}, {3, 2, 2, 3}, {3, 2}},    {{4, 1, 1, 7}, {1, 1, 7, 9}, {1, 0}},
     {{1, 2, 2, 3}, {3, 3, 3, 2}, {1, 4}},
+    {{1, 5, 6, 2}, {3, 3, 2, 2}, {2, 3}},
 };
 
 }  // namespace

@@ -11,12 +11,13 @@ namespace {
 
 // batch_norm with statistics of its own, for the table: the operator's one side effect left out.
 template <class T>
-Var<T> normalised(const Inputs<T>& x, bool training) {
+Var<T> normalised(const Inputs<T>& x, bool training, bool relu = false) {
   BatchStatistics<T> statistics(x[0].shape().back());
   statistics.mean.fill(T(0.25));
   statistics.variance.fill(T(2));
   BatchNormOptions options;
   options.training = training;
+  options.relu = relu;
   return batch_norm(x[0], x[1], x[2], statistics, options);
 }
 
@@ -32,6 +33,14 @@ TEST_CASE("batch_norm and dropout pass gradcheck, and float agrees with double")
        {{5, 18}, {18}, {18}},
        anywhere,
        [](const auto& x) { return normalised(x, true); }},
+      {"batch_norm, several blocks of rows",
+       {{700, 19}, {19}, {19}},
+       anywhere,
+       [](const auto& x) { return normalised(x, true); }},
+      {"batch_norm, relu",
+       {{4, 2, 3}, {3}, {3}},
+       anywhere,
+       [](const auto& x) { return normalised(x, true, true); }},
       {"batch_norm, evaluation",
        {{2, 3, 2, 3}, {3}, {3}},
        anywhere,
@@ -92,6 +101,30 @@ TEST_CASE("batch_norm of float data far from zero keeps its accuracy") {
   for (double v : values) sum += v, squares += v * v;
   CHECK(std::abs(sum / 4000) < 1e-3);
   CHECK(squares / 4000 == doctest::Approx(1).epsilon(1e-3));
+}
+
+TEST_CASE("batch_norm with relu is batch_norm, then relu, with NaN where it was") {
+  Generator random(3);
+  Array<float> x = random.normal<float>({300, 35});
+  x.data()[7] = std::numeric_limits<float>::quiet_NaN();
+  const Array<float> weights = random.normal<float>(x.shape());
+  const auto results = [&](bool fused) {
+    Tape<float> tape;
+    const Inputs<float> inputs{tape.leaf(x), tape.leaf(random.split(1).normal<float>({35})),
+                               tape.leaf(random.split(2).normal<float>({35}))};
+    const Var<float> y = fused ? normalised(inputs, true, true) : relu(normalised(inputs, true));
+    tape.backward(y, weights);
+    std::vector<Array<float>> all{y.value()};
+    for (const auto& v : inputs) all.push_back(v.grad());
+    return all;
+  };
+  const auto fused = results(true), composed = results(false);
+  for (std::size_t i = 0; i < fused.size(); ++i) {
+    for (std::size_t k = 0; k < fused[i].size(); ++k) {
+      const float a = fused[i].data()[k], b = composed[i].data()[k];
+      CHECK_UNARY(a == b || (std::isnan(a) && std::isnan(b)));
+    }
+  }
 }
 
 TEST_CASE("dropout keeps its share, scales it, and does nothing in evaluation") {

@@ -1,7 +1,7 @@
 // The layer that most small networks for images are made of, as one operator.
 #pragma once
 
-#include "ops/conv.hpp"
+#include "ops/conv/conv.hpp"
 
 namespace tapesort {
 

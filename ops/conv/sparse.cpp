@@ -1,4 +1,4 @@
-#include "ops/conv_sparse.hpp"
+#include "ops/conv/sparse.hpp"
 
 #include <array>
 #include <utility>

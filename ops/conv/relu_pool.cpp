@@ -1,7 +1,7 @@
-#include "ops/conv_pool.hpp"
+#include "ops/conv/relu_pool.hpp"
 
-#include "ops/conv_batch.hpp"
-#include "ops/conv_sparse.hpp"
+#include "ops/conv/batch.hpp"
+#include "ops/conv/sparse.hpp"
 
 namespace tapesort {
 namespace {
@@ -49,12 +49,13 @@ Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, con
   parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
     Array<T> drawn = uninitialized<T>({canvas.size()});
     Array<T> rows = uninitialized<T>({2, g.ow, conv.o}), choice = uninitialized<T>({g.o});
+    canvas.clear(drawn.data());
     T *upper = rows.data(), *lower = rows.data() + g.ow * conv.o;
     for (std::size_t n = begin; n < end; ++n) {
       canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
       for (std::size_t i = 0; i < g.ph; ++i) {
-        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i, upper);
-        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i + 1, lower);
+        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i, upper, conv.o);
+        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i + 1, lower, conv.o);
         for (std::size_t j = 0; j < g.pw; ++j) {
           const std::size_t left = 2 * j * conv.o, right = left + conv.o;
           const std::size_t to = ((n * g.ph + i) * g.pw + j) * g.o;
@@ -135,6 +136,7 @@ struct Backward {
       Array<T> drawn = uninitialized<T>({canvas.size()});
       Array<Nonzero<T>> elements = Array<Nonzero<T>>::from_shape({g.o, room});
       Indices counts = uninitialized<Index>({g.o});
+      canvas.clear(drawn.data());
       for (std::size_t n = begin; n < end; ++n) {
         canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
         for (std::size_t i = 0; i < g.ph; i += band) {

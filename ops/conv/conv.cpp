@@ -1,6 +1,6 @@
-#include "ops/conv.hpp"
+#include "ops/conv/conv.hpp"
 
-#include "ops/conv_batch.hpp"
+#include "ops/conv/batch.hpp"
 
 namespace tapesort {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/check.hpp"
-#include "ops/conv.hpp"
+#include "ops/conv/conv.hpp"
 
 namespace tapesort {
 

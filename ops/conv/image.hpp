@@ -2,8 +2,8 @@
 // images with their border of zeros already around them, channels of the result in whole registers.
 #pragma once
 
-#include "ops/conv_geometry.hpp"
-#include "ops/conv_tile.hpp"
+#include "ops/conv/geometry.hpp"
+#include "ops/conv/tile.hpp"
 #include "ops/lanes.hpp"
 
 namespace tapesort {
@@ -46,10 +46,11 @@ struct ImageConv {
   std::size_t width, c, kh, kw, o, out_width, stride;
 };
 
-// Row i of y: row[j, o] = bias[o] + sum_klc image[s i + k, s j + l, c] weight[k, l, c, o].
+// Row i of y, its pixels `pixel` apart: row[j, o] = bias[o] + sum_klc image[s i + k, s j + l, c]
+// weight[k, l, c, o].
 template <class T>
 void convolve_row(const ImageConv& g, const T* image, const T* weight, const T* bias, std::size_t i,
-                  T* row) {
+                  T* row, std::size_t pixel) {
   const std::size_t taps = g.kw * g.c;  // of one kernel row: side by side in image and weight
   const Sums<T> sums{image + i * g.stride * g.width * g.c,
                      g.stride * g.c,
@@ -60,7 +61,7 @@ void convolve_row(const ImageConv& g, const T* image, const T* weight, const T* 
                      taps * g.o,
                      taps,
                      g.kh};
-  sum_products(sums, g.out_width, g.o, bias, 0, row, g.o);
+  sum_products(sums, g.out_width, g.o, bias, 0, row, pixel);
 }
 
 // wbar[k, l, c, o] += sum_ij image[s i + k, s j + l, c] ybar[i, j, o], over `rows` rows of ybar.
@@ -107,27 +108,28 @@ struct Canvas {
   std::size_t h, w, channels;
   std::size_t image_h, image_w, image_channels;
   std::ptrdiff_t top, left;
-  std::size_t step;
 
   std::size_t size() const { return h * w * channels; }
   std::size_t image_size() const { return image_h * image_w * image_channels; }
 
+  // Once; what is drawn later leaves the border as it is.
+  void clear(T* canvas) const { std::fill_n(canvas, size(), T(0)); }
+
   void draw(const T* image, T* canvas) const {
-    std::fill_n(canvas, size(), T(0));
     const auto inside = [](std::ptrdiff_t at, std::size_t extent) {
       return at >= 0 && at < std::ptrdiff_t(extent);
     };
     for (std::size_t i = 0; i < image_h; ++i) {
-      const std::ptrdiff_t row = top + std::ptrdiff_t(step * i);
+      const std::ptrdiff_t row = top + std::ptrdiff_t(i);
       if (!inside(row, h)) continue;
       const T* from = image + i * image_w * image_channels;
       T* to = canvas + std::size_t(row) * w * channels;
-      if (step == 1 && image_channels == channels && left >= 0 && left + image_w <= w) {
+      if (image_channels == channels && left >= 0 && left + image_w <= w) {
         std::copy_n(from, image_w * channels, to + std::size_t(left) * channels);
         continue;
       }
       for (std::size_t j = 0; j < image_w; ++j) {
-        const std::ptrdiff_t column = left + std::ptrdiff_t(step * j);
+        const std::ptrdiff_t column = left + std::ptrdiff_t(j);
         if (!inside(column, w)) continue;
         std::copy_n(from + j * image_channels, image_channels, to + std::size_t(column) * channels);
       }
@@ -139,32 +141,44 @@ struct Canvas {
 template <class T>
 Canvas<T> x_canvas(const ConvGeometry& g) {
   const auto border = std::ptrdiff_t(g.padding);
-  return {g.h + 2 * g.padding, g.w + 2 * g.padding, g.c, g.h, g.w, g.c, border, border, 1};
+  return {g.h + 2 * g.padding, g.w + 2 * g.padding, g.c, g.h, g.w, g.c, border, border};
 }
 
-// ybar as the transpose needs it: x[s i + k - p] took from y[i], so with k counted from the other
-// end, k' = kh - 1 - k, xbar[row] takes from canvas row `row + k'` = s i + (kh - 1 - p).
-template <class T>
-Canvas<T> ybar_canvas(const ConvGeometry& g) {
-  const auto top = std::ptrdiff_t(g.kh) - 1 - std::ptrdiff_t(g.padding);
-  const auto left = std::ptrdiff_t(g.kw) - 1 - std::ptrdiff_t(g.padding);
-  return {g.h + g.kh - 1, g.w + g.kw - 1, g.o, g.oh, g.ow, g.o, top, left, g.stride};
-}
+// One of the stride x stride parts of the transpose. x's row r = s i + k - p took from y's row i,
+// so rows with the same (r + p) mod s = a are reached by the same taps, k = a, a + s, .., and among
+// themselves are an image, of which row u = (r - first) / s takes from ybar's row i = u + q - t by
+// its tap k = a + s t: a convolution of stride 1, with the taps counted from the other end.
+struct TransposedAxis {
+  std::size_t taps;    // how many
+  std::size_t first;   // the first such row of x
+  std::size_t count;   // and how many there are
+  std::ptrdiff_t top;  // where ybar's row 0 stands on the canvas, of count + taps - 1 rows
 
-// The weights of the transpose: flipped in both directions, inputs and outputs exchanged, so
-// (kh, kw, c, o) -> (kh, kw, o, whole_lanes(c)).
+  TransposedAxis(std::size_t extent, std::size_t kernel, std::size_t stride, std::size_t padding,
+                 std::size_t a)
+      : taps(a < kernel ? (kernel - a + stride - 1) / stride : 0),
+        first((a + stride - padding % stride) % stride),
+        count(first < extent ? (extent - first + stride - 1) / stride : 0),
+        top(std::ptrdiff_t(taps) - 1 - std::ptrdiff_t((first + padding - a) / stride)) {}
+};
+
+// The weights for the part (a, b), flipped, with inputs and outputs exchanged:
+// (kh, kw, c, o) -> (rows.taps, columns.taps, o, whole_lanes(c)).
 template <class T>
-Array<T> flipped_weight(const ConvGeometry& g, const T* weight) {
-  const std::size_t width = whole_lanes<T>(g.c), taps = g.kh * g.kw;
-  Array<T> flipped = zeros<T>({taps, g.o, width});
-  for (std::size_t t = 0; t < taps; ++t) {
-    for (std::size_t c = 0; c < g.c; ++c) {
-      for (std::size_t o = 0; o < g.o; ++o) {
-        flipped.data()[((taps - 1 - t) * g.o + o) * width + c] = weight[(t * g.c + c) * g.o + o];
+Array<T> transposed_weight(const ConvGeometry& g, const T* weight, std::size_t a, std::size_t b,
+                           const TransposedAxis& rows, const TransposedAxis& columns) {
+  const std::size_t width = whole_lanes<T>(g.c);
+  Array<T> transposed = zeros<T>({rows.taps, columns.taps, g.o, width});
+  T* to = transposed.data();
+  for (std::size_t t = rows.taps; t-- > 0;) {
+    for (std::size_t u = columns.taps; u-- > 0; to += g.o * width) {
+      const T* from = weight + ((a + g.stride * t) * g.kw + b + g.stride * u) * g.c * g.o;
+      for (std::size_t c = 0; c < g.c; ++c) {
+        for (std::size_t o = 0; o < g.o; ++o) to[o * width + c] = from[c * g.o + o];
       }
     }
   }
-  return flipped;
+  return transposed;
 }
 
 }  // namespace tapesort

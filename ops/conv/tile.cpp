@@ -1,4 +1,4 @@
-#include "ops/conv_tile.hpp"
+#include "ops/conv/tile.hpp"
 
 #include <array>
 #include <utility>

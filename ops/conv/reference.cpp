@@ -1,7 +1,7 @@
 // The definition of convolution as one loop. The product is linear in each operand, so the three
 // things that there are to compute -- y, xbar and wbar -- are the same terms, each time added up in
 // another place.
-#include "ops/conv_geometry.hpp"
+#include "ops/conv/geometry.hpp"
 
 namespace tapesort {
 namespace {

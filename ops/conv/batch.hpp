@@ -14,7 +14,7 @@
 #include <functional>
 
 #include "engine/parallel.hpp"
-#include "ops/conv_image.hpp"
+#include "ops/conv/image.hpp"
 
 namespace tapesort {
 
@@ -28,33 +28,39 @@ Images<T> images_of(const Array<T>& batch) {
   return [first = batch.data(), size](std::size_t n, T*) { return first + n * size; };
 }
 
-// n images (out_h, conv.out_width, channels) from those of x, drawn on the canvas. Weight and bias
-// come in whole lanes, conv.o columns, of which `channels` are wanted.
+// Where results go: y's images, rows and pixels, by the distances between them.
 template <class T>
-Array<T> convolve(const ImageConv& conv, std::size_t n, std::size_t out_h, std::size_t channels,
-                  const Canvas<T>& canvas, const Images<T>& x, const Array<T>& weight,
-                  const Array<T>& bias) {
-  Array<T> y = uninitialized<T>({n, out_h, conv.out_width, channels});
+struct Placement {
+  T* first;
+  std::size_t image, row, pixel;
+};
+
+// n images of out_h rows from those of x, drawn on the canvas. Weight and bias come in whole lanes,
+// conv.o columns, of which `channels` are wanted.
+template <class T>
+void convolve(const ImageConv& conv, std::size_t n, std::size_t out_h, std::size_t channels,
+              const Canvas<T>& canvas, const Images<T>& x, const Array<T>& weight,
+              const Array<T>& bias, const Placement<T>& y) {
   parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
     Array<T> drawn = uninitialized<T>({canvas.size()});
     Array<T> scratch = uninitialized<T>({canvas.image_size()});
     Array<T> row = uninitialized<T>({conv.out_width, conv.o});
+    canvas.clear(drawn.data());
     for (std::size_t image = begin; image < end; ++image) {
       canvas.draw(x(image, scratch.data()), drawn.data());
       for (std::size_t i = 0; i < out_h; ++i) {
-        T* to = y.data() + (image * out_h + i) * conv.out_width * channels;
+        T* to = y.first + image * y.image + i * y.row;
         if (channels == conv.o) {
-          convolve_row(conv, drawn.data(), weight.data(), bias.data(), i, to);
+          convolve_row(conv, drawn.data(), weight.data(), bias.data(), i, to, y.pixel);
           continue;
         }
-        convolve_row(conv, drawn.data(), weight.data(), bias.data(), i, row.data());
+        convolve_row(conv, drawn.data(), weight.data(), bias.data(), i, row.data(), conv.o);
         for (std::size_t j = 0; j < conv.out_width; ++j) {
-          std::copy_n(row.data() + j * conv.o, channels, to + j * channels);
+          std::copy_n(row.data() + j * conv.o, channels, to + j * y.pixel);
         }
       }
     }
   });
-  return y;
 }
 
 template <class T>
@@ -62,17 +68,40 @@ Array<T> convolve_forward(const ConvGeometry& g, const Array<T>& x, const Array<
                           const Array<T>& bias) {
   const Canvas<T> canvas = x_canvas<T>(g);
   const ImageConv conv{canvas.w, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
-  return convolve(conv, g.n, g.oh, g.o, canvas, images_of(x),
-                  whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o),
-                  whole_lane_rows(bias.data(), 1, g.o));
+  Array<T> y = uninitialized<T>(g.y_shape());
+  convolve(conv, g.n, g.oh, g.o, canvas, images_of(x),
+           whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o),
+           whole_lane_rows(bias.data(), 1, g.o),
+           Placement<T>{y.data(), g.oh * g.ow * g.o, g.ow * g.o, g.o});
+  return y;
 }
 
 template <class T>
 Array<T> input_gradient(const ConvGeometry& g, const Array<T>& weight, const Images<T>& ybar) {
-  const Canvas<T> canvas = ybar_canvas<T>(g);
-  const ImageConv conv{canvas.w, g.o, g.kh, g.kw, whole_lanes<T>(g.c), g.w, 1};
-  return convolve(conv, g.n, g.h, g.c, canvas, ybar, flipped_weight(g, weight.data()),
-                  zeros<T>({conv.o}));
+  const std::size_t s = g.stride, row = g.w * g.c;
+  // A pixel that no tap reaches stays zero.
+  Array<T> xbar = s <= std::min(g.kh, g.kw) ? uninitialized<T>(g.x_shape()) : zeros<T>(g.x_shape());
+  for (std::size_t a = 0; a < std::min(s, g.kh); ++a) {
+    for (std::size_t b = 0; b < std::min(s, g.kw); ++b) {
+      const TransposedAxis rows(g.h, g.kh, s, g.padding, a), columns(g.w, g.kw, s, g.padding, b);
+      if (rows.count == 0 || columns.count == 0) continue;
+      const Canvas<T> canvas{rows.count + rows.taps - 1,
+                             columns.count + columns.taps - 1,
+                             g.o,
+                             g.oh,
+                             g.ow,
+                             g.o,
+                             rows.top,
+                             columns.top};
+      const ImageConv conv{canvas.w,      g.o, rows.taps, columns.taps, whole_lanes<T>(g.c),
+                           columns.count, 1};
+      T* first = xbar.data() + rows.first * row + columns.first * g.c;
+      convolve(conv, g.n, rows.count, g.c, canvas, ybar,
+               transposed_weight(g, weight.data(), a, b, rows, columns), zeros<T>({conv.o}),
+               Placement<T>{first, g.h * row, s * row, s * g.c});
+    }
+  }
+  return xbar;
 }
 
 template <class T>
@@ -85,6 +114,7 @@ Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<
     Array<T> drawn = uninitialized<T>({canvas.size()});
     Array<T> scratch = uninitialized<T>({pixels * g.o});
     Array<T> filled = uninitialized<T>({conv.o == g.o ? 0 : pixels * conv.o});
+    canvas.clear(drawn.data());
     for (std::size_t n = begin; n < end; ++n) {
       canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
       const T* cotangent = ybar(n, scratch.data());

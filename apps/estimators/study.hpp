@@ -1,0 +1,61 @@
+// Measures the estimators of an expected cost's gradient, for `tapesort estimators`.
+#pragma once
+
+#include "apps/estimators/cost.hpp"
+#include "ops/estimators/control_variate.hpp"
+
+namespace tapesort {
+
+struct StudySettings {
+  std::size_t n = 8;
+  double tau = 1;           // of NeuralSort, in units of the log-scores
+  std::size_t samples = 4;  // orders an estimate
+  std::size_t estimates = 2000;
+  std::size_t warm_up =
+      1000;  // estimates that learnt control variates see before they are measured
+  std::uint64_t seed = 1;
+};
+
+// One estimator, with whatever it remembers or learns from one estimate to the next.
+struct Estimator {
+  std::string name;
+  bool uses_tau = false, learns = false;
+  std::function<Var<double>(const Var<double>& log_scores, Generator& random)> estimate;
+};
+
+// All of them, exact_expectation first (only if n <= 8), each at its beginning.
+std::vector<Estimator> make_estimators(const Cost& cost, const StudySettings& settings);
+
+// What to compare with, and its own squared error: the exact gradient for n <= 8, else the mean of
+// 1,000 leave-one-out estimates of 100 samples.
+struct Truth {
+  Array<double> gradient;
+  double squared_error;
+};
+Truth true_gradient(const Cost& cost, const Array<double>& log_scores, std::uint64_t seed);
+
+// Of an estimator's gradient at given log-scores.
+struct Quality {
+  std::string name;
+  double bias;      // |mean of the estimates - truth|
+  double noise;     // what that is for an unbiased estimator of this variance (root mean square)
+  double variance;  // of one estimate, summed over the log-scores
+  double
+      microseconds;  // an estimate, forward and backward; with a step of learning where one learns
+};
+Quality measure(const Estimator& estimator, const Array<double>& log_scores, const Truth& truth,
+                const StudySettings& settings);
+
+// E f: exact for n <= 8, else the mean of 2,000 samples.
+double expected_cost(const Cost& cost, const Array<double>& log_scores, std::uint64_t seed);
+
+// Minimising E f by Adam on the log-scores, from all zeros.
+struct Descent {
+  std::string name;
+  std::vector<double> step, cost;  // E f after so many steps, beginning with 0
+  double seconds;                  // without evaluating E f
+};
+Descent descend(const Estimator& estimator, const Cost& cost, std::size_t steps,
+                double learning_rate, const StudySettings& settings);
+
+}  // namespace tapesort

@@ -1,0 +1,181 @@
+#include "ops/plackett_luce.hpp"
+
+#include <cmath>
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.hpp"
+#include "apps/score_input.hpp"
+#include "engine/check.hpp"
+
+namespace tapesort {
+namespace {
+
+struct Options {
+  std::string file = "-";
+  bool log_prob = false, weights = false, json = false;
+  std::vector<std::string> orders;
+  std::size_t samples = 0, top = 0;
+  std::uint64_t seed = 1;
+};
+
+struct Input {
+  std::vector<Array<double>> sets;
+  std::vector<Indices> orders;
+};
+
+// JSON when it begins with {, else one set a line. Orders from the options come first.
+Input read_input(const Options& o) {
+  const std::string text = read_text(o.file), name = o.file == "-" ? "standard input" : o.file;
+  Input input;
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin != std::string::npos && text[begin] == '{') {
+    const nlohmann::json object = parse_json(text, name);
+    for (const auto& [key, value] : object.items()) {
+      require(key == "log_scores" || key == "order", name, ": unknown key '", key,
+              "'; there are log_scores and order");
+    }
+    require(object.contains("log_scores"), name, ": no key log_scores");
+    input.sets = score_sets(object["log_scores"], "log_scores", name);
+    if (object.contains("order")) input.orders = index_sets(object["order"], "order", name);
+  } else {
+    input.sets = parse_score_sets(text, name);
+  }
+  if (!o.orders.empty()) input.orders.clear();
+  for (const std::string& order : o.orders) {
+    input.orders.push_back(parse_index_sets(order, "--order").front());
+  }
+  return input;
+}
+
+// s, and where its numbers are weights e^s, the logarithm of them (differentiated through).
+Array<double> log_scores_of(const Options& o, const Array<double>& set) {
+  Array<double> s = set;
+  if (!o.weights) return s;
+  for (double& x : s) {
+    require(x > 0, "--weights: ", x, " is not a positive number");
+    x = std::log(x);
+  }
+  return s;
+}
+
+nlohmann::json to_list(const double* x, std::size_t n) { return std::vector<double>(x, x + n); }
+
+nlohmann::json log_prob_of(const Options& o, const Array<double>& set, const Indices& order) {
+  Tape<double> tape;
+  const Var<double> s = tape.leaf(log_scores_of(o, set));
+  const Var<double> y = PlackettLuce<double>(s).log_prob(order);
+  tape.backward(y);
+  Array<double> grad = s.grad();
+  for (std::size_t i = 0; o.weights && i < set.size(); ++i) grad.data()[i] /= set.data()[i];
+  return {{"log_prob", y.item()}, {"grad", to_list(grad.data(), grad.size())}};
+}
+
+nlohmann::json sample_of(const Options& o, const Array<double>& set, Generator& random) {
+  const PlackettLuce<double> p(constant(log_scores_of(o, set)));
+  const std::size_t n = set.size(), k = o.top == 0 ? n : o.top;
+  require(k <= n, "--top is ", k, " for ", n, " items");
+  const Indices whole = p.sample(random, {o.samples});
+  Indices orders = uninitialized<Index>({o.samples, k});
+  nlohmann::json lists = nlohmann::json::array();
+  for (std::size_t r = 0; r < o.samples; ++r) {
+    std::copy_n(whole.data() + r * n, k, orders.data() + r * k);
+    lists.push_back(std::vector<Index>(orders.data() + r * k, orders.data() + (r + 1) * k));
+  }
+  const Array<double> log_prob = p.log_prob(orders).value();
+  return {{"order", lists}, {"log_prob", to_list(log_prob.data(), log_prob.size())}};
+}
+
+// A line for each set: its log-probability, then the gradient; or a line for each order.
+void print(const Options& o, const nlohmann::json& results) {
+  std::cout << std::setprecision(o.log_prob ? 12 : 6);
+  for (std::size_t i = 0; i < results["log_prob"].size(); ++i) {
+    if (o.log_prob) {
+      std::cout << "log_prob " << results["log_prob"][i].get<double>() << "  grad";
+      for (const auto& g : results["grad"][i]) std::cout << ' ' << g.get<double>();
+      std::cout << '\n';
+      continue;
+    }
+    if (i > 0) std::cout << '\n';
+    for (const auto& order : results["order"][i]) {
+      const char* space = "";
+      for (const auto& item : order) std::cout << std::exchange(space, " ") << item;
+      std::cout << '\n';
+    }
+  }
+}
+
+void run(const Options& o) {
+  const Input input = read_input(o);
+  const std::size_t sets = input.sets.size(), orders = input.orders.size();
+  require(!o.log_prob || orders > 0,
+          "--log-prob needs the order to score: --order, or the key order of JSON input");
+  require(!o.log_prob || orders == 1 || orders == sets, "there are ", sets, " sets of scores and ",
+          orders, " orders; give one order for each set, or one for all");
+  nlohmann::json results;
+  for (std::size_t i = 0; i < sets; ++i) {
+    Generator random = Generator(o.seed).split(i);
+    try {
+      const nlohmann::json one =
+          o.log_prob ? log_prob_of(o, input.sets[i], input.orders[orders == 1 ? 0 : i])
+                     : sample_of(o, input.sets[i], random);
+      for (const auto& [key, value] : one.items()) results[key].push_back(value);
+    } catch (const std::invalid_argument& error) {
+      bad_argument("set ", i + 1, ": ", error.what());
+    }
+  }
+  if (o.json) {
+    std::cout << results.dump() << '\n';
+  } else {
+    print(o, results);
+  }
+}
+
+}  // namespace
+
+void add_plackett_luce(CLI::App& program) {
+  auto o = std::make_shared<Options>();
+  CLI::App* command =
+      program.add_subcommand("pl", "Plackett-Luce: log-probability of an order, or sampled orders");
+  command
+      ->add_option(
+          "FILE", o->file,
+          "sets of log-scores, one a line, numbers separated by spaces or commas, # begins "
+          "a comment; or a JSON object {\"log_scores\": [[..], ..], \"order\": [[..], ..]}; "
+          "- is standard input")
+      ->capture_default_str();
+  CLI::Option* log_prob = command->add_flag("--log-prob", o->log_prob,
+                                            "the log-probability of an order of each set, and its "
+                                            "gradient with respect to the numbers given");
+  command
+      ->add_option(
+          "--order", o->orders,
+          "the order to score, as 2,0,1: item 2 first, then 0, then 1, counted from 0. Fewer items "
+          "than the set has: the probability that these come first. One for all sets, or the "
+          "option repeated for each")
+      ->take_all()
+      ->expected(1)
+      ->needs(log_prob);
+  CLI::Option* sample =
+      command->add_option("--sample", o->samples, "draw so many orders of each set")
+          ->check(CLI::PositiveNumber)
+          ->excludes(log_prob);
+  command->add_option("--top", o->top, "of every sampled order, only the first so many places")
+      ->check(CLI::PositiveNumber)
+      ->needs(sample);
+  command->add_option("--seed", o->seed, "of the samples")->capture_default_str()->needs(sample);
+  command->add_flag("--weights", o->weights, "the numbers are weights e^s, not log-scores s");
+  command->add_flag(
+      "--json", o->json,
+      "print one JSON object in full precision: {\"log_prob\": [..], \"grad\": [[..], ..]}, "
+      "or {\"order\": [[[..], ..], ..], \"log_prob\": [[..], ..]}");
+  command->callback([o] {
+    if (!o->log_prob && o->samples == 0) {
+      throw CLI::RequiredError("pl: one of --log-prob and --sample");
+    }
+    run(*o);
+  });
+}
+
+}  // namespace tapesort

@@ -1,0 +1,47 @@
+// Soft sort and rank in O(n log n): projections onto the permutahedron, the convex hull of all
+// orders of a vector w.
+//
+//   forward  P(z, w), both sorted downwards, is z - v, where v is the non-increasing vector nearest
+//            to z - w: an isotonic regression, solved by pooling adjacent violators. v is constant
+//            on blocks; inside a block B
+//              l2   v = mean_B z - mean_B w
+//              kl   v = log sum_B e^z - log sum_B e^w
+//            sort    P((n, .., 1) / strength, s)       soft values, largest first
+//            rank    P(-s / strength, (n, .., 1))      soft ranks, about 1 for the largest score
+//                    kl: exp P(-s / strength, log (n, .., 1))
+//            A block of one element is that element of w: exact, nothing is regularised.
+//   vjp      per block, u the cotangent in sorted order, p = softmax over B (of w for sort, z for
+//            rank), c = -1 / strength:
+//              l2   sort  wbar = mean_B u             rank  sbar = c (u - mean_B u)
+//              kl   sort  wbar = p sum_B u            rank  sbar = c r (u - <p, u>_B)
+//   shapes   (..., n) -> (..., n): sorted values by place, ranks by item
+//   strength in units of 1 / scores for sort, of scores for rank. -> 0 is exact below a positive
+//            strength; -> infinity gives the mean everywhere.
+//   ascending  sort: -P(.., -s), smallest first; rank: P(+s / strength, ..), n for the largest
+//   ties     equal scores have equal ranks. Where two blocks touch there is a kink: the gradient is
+//            that of separate blocks.
+//   precision  in double throughout; z - v is computed without the large common part of z and v
+//   errors   std::invalid_argument for 0-d scores, a score that is NaN or infinite, strength that
+//            is not a positive number
+//   source   Blondel, Teboul, Berthet, Djolonga, "Fast differentiable sorting and ranking", ICML
+//            2020; the conventions (strength divides the first argument; kl ranks through exp and
+//            log) are those of its published code
+#pragma once
+
+#include "ops/sorting/hard.hpp"
+
+namespace tapesort {
+
+enum class Regularization { l2, kl };
+
+template <class T>
+Var<T> fast_soft_sort(const Var<T>& scores, double strength,
+                      Regularization regularization = Regularization::l2,
+                      Direction direction = Direction::descending);
+
+template <class T>
+Var<T> fast_soft_rank(const Var<T>& scores, double strength,
+                      Regularization regularization = Regularization::l2,
+                      Direction direction = Direction::descending);
+
+}  // namespace tapesort
