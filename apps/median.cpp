@@ -286,9 +286,8 @@ int run_median(Options o) {
                     "; best validation R2 ", result.best_validation, " after epoch ",
                     result.best_epoch));
   say(o, to_message(o.method, ", n = ", o.n, ": on ", o.test_sets, " test sets mean squared error ",
-                    scores.mean_squared_error(), ", R2 ", scores.r2(),
-                    " as 1 - error / variance, ", scores.squared_correlation(),
-                    " as squared correlation"));
+                    scores.mean_squared_error(), ", R2 ", scores.r2(), " as 1 - error / variance, ",
+                    scores.squared_correlation(), " as squared correlation"));
   nlohmann::json row = training_row("median", settings, o, result);
   row["mean_squared_error"] = scores.mean_squared_error();
   row["r2"] = scores.r2();
@@ -309,7 +308,9 @@ void add_median(CLI::App& program) {
   const auto o = std::make_shared<Options>();
   std::vector<std::string> names;
   for (const NoSorting& baseline : baselines) names.push_back(baseline.name);
-  for (const MethodEntry& entry : sorting_methods()) names.push_back(entry.name);
+  for (const MethodEntry& entry : sorting_methods()) {
+    if (entry.gives != Gives::ranks) names.push_back(entry.name);
+  }
   command->add_option("--method", o->method, "what finds the median")
       ->check(CLI::IsMember(names))
       ->capture_default_str();

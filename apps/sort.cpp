@@ -47,7 +47,7 @@ class SortTask : public Task {
     const Pass<float> pass{off};
     const Var<float> x = outputs_of(network_, pass, sets);
     scores.add(method_.order(x.value()), sets.labels);
-    if (sorting_method(options_.method).has_matrix) {
+    if (sorting_method(options_.method).gives == Gives::matrix) {
       scores.add_soft(softmax(method_.logits(pass, x)).value(), method_.order(x.value()),
                       sets.labels);
     }
@@ -86,7 +86,7 @@ int run_sort(Options o) {
   nlohmann::json row = training_row("sort", settings, o, result);
   row["permutation_accuracy"] = test.permutations();
   row["element_accuracy"] = test.elements();
-  if (entry.has_matrix) {
+  if (entry.gives == Gives::matrix) {
     say(o,
         to_message("P_hat: ", percent(test.soft_elements()), " of its mass is on right elements, ",
                    percent(test.gap()), " lies elsewhere than in the permutation it is read as"));
