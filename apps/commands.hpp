@@ -10,6 +10,7 @@ void add_bench_train(CLI::App& bench);  // a sub-command of bench
 void add_estimators(CLI::App& program);
 void add_info(CLI::App& program);
 void add_knn(CLI::App& program);
+void add_median(CLI::App& program);
 void add_plackett_luce(CLI::App& program);
 void add_relax(CLI::App& program);
 void add_sort(CLI::App& program);

@@ -2,6 +2,7 @@
 
 #include "apps/data/data_set.hpp"
 #include "engine/check.hpp"
+#include "ops/shape.hpp"
 
 namespace tapesort {
 namespace {
@@ -118,6 +119,11 @@ std::string DigitPools::text() const {
                     validation_->set().size(), " for validation, ", test_->set().size(),
                     " for the test; sets of ", options_.n, " numbers of ", options_.digits,
                     " digits, ", options_.epoch_steps, " steps an epoch");
+}
+
+Var<float> outputs_of(Layer<float>& network, const Pass<float>& pass, const DigitSets& sets) {
+  const Var<float> x = network.forward(pass, pass.tape.constant(sets.images));
+  return reshape(x, {Index(sets.labels.shape(0)), Index(sets.labels.shape(1)), -1});
 }
 
 }  // namespace tapesort

@@ -56,4 +56,7 @@ class DigitPools {
   std::optional<Prefetch<DigitSets>> batches_;
 };
 
+// The network's outputs for the pictures of whole sets: (sets, n, outputs).
+Var<float> outputs_of(Layer<float>& network, const Pass<float>& pass, const DigitSets& sets);
+
 }  // namespace tapesort

@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   tapesort::add_estimators(program);
   tapesort::add_info(program);
   tapesort::add_knn(program);
+  tapesort::add_median(program);
   tapesort::add_plackett_luce(program);
   tapesort::add_relax(program);
   tapesort::add_sort(program);

@@ -3,24 +3,18 @@
 // A picture shows a number, its digits one above the other. The network gives a score for each
 // picture of a set, and all it is told is the true order. Source: Grover, Wang, Zweig, Ermon, ICLR
 // 2019, section 6.1.
-#include "apps/sort.hpp"
-
 #include "apps/commands.hpp"
+#include "apps/digit_experiment.hpp"
 #include "apps/report/progress.hpp"
+#include "apps/scores.hpp"
+#include "apps/sorting_methods.hpp"
 #include "engine/check.hpp"
-#include "ops/shape.hpp"
 #include "ops/softmax.hpp"
 
 namespace tapesort {
 namespace {
 
 using Options = DigitOptions;
-
-// The network's outputs for the pictures of whole sets: (sets, n, outputs).
-Var<float> outputs_of(Layer<float>& network, const Pass<float>& pass, const DigitSets& sets) {
-  const Var<float> x = network.forward(pass, pass.tape.constant(sets.images));
-  return reshape(x, {Index(sets.labels.shape(0)), Index(sets.labels.shape(1)), -1});
-}
 
 class SortTask : public Task {
  public:
@@ -53,7 +47,7 @@ class SortTask : public Task {
     const Pass<float> pass{off};
     const Var<float> x = outputs_of(network_, pass, sets);
     scores.add(method_.order(x.value()), sets.labels);
-    if (sorting_method(options_.method).has_matrix) {
+    if (sorting_method(options_.method).gives == Gives::matrix) {
       scores.add_soft(softmax(method_.logits(pass, x)).value(), method_.order(x.value()),
                       sets.labels);
     }
@@ -92,7 +86,7 @@ int run_sort(Options o) {
   nlohmann::json row = training_row("sort", settings, o, result);
   row["permutation_accuracy"] = test.permutations();
   row["element_accuracy"] = test.elements();
-  if (entry.has_matrix) {
+  if (entry.gives == Gives::matrix) {
     say(o,
         to_message("P_hat: ", percent(test.soft_elements()), " of its mass is on right elements, ",
                    percent(test.gap()), " lies elsewhere than in the permutation it is read as"));
@@ -104,36 +98,6 @@ int run_sort(Options o) {
 }
 
 }  // namespace
-
-void SortingScores::add(const Indices& order, const Indices& labels) {
-  require_same_shape("SortingScores", "order", order.shape(), "labels", labels.shape());
-  const std::size_t n = labels.shape().back();
-  for (std::size_t start = 0; start < labels.size(); start += n) {
-    std::vector<Index> sorted(labels.data() + start, labels.data() + start + n);
-    std::sort(sorted.begin(), sorted.end(), std::greater<>());
-    std::size_t right = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      right += labels.data()[start + std::size_t(order.data()[start + i])] == sorted[i];
-    }
-    ++sets_;
-    elements_ += n;
-    right_elements_ += right;
-    right_sets_ += right == n;
-  }
-}
-
-void SortingScores::add_soft(const Array<float>& P_hat, const Indices& order,
-                             const Indices& labels) {
-  const Array<float> rows = true_rows(labels);
-  require_same_shape("SortingScores", "P_hat", P_hat.shape(), "rows", rows.shape());
-  const std::size_t n = labels.shape().back();
-  for (std::size_t i = 0; i < order.size(); ++i) {  // i counts rows of all sets
-    const float *p = P_hat.data() + i * n, *right = rows.data() + i * n;
-    for (std::size_t j = 0; j < n; ++j) soft_right_ += right[j] > 0 ? double(p[j]) : 0.0;
-    off_order_ += 1 - double(p[order.data()[i]]);
-  }
-  soft_elements_ += order.size();
-}
 
 void add_sort(CLI::App& program) {
   CLI::App* command =

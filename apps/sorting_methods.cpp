@@ -9,6 +9,8 @@
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"
+#include "ops/sorting/fast_soft_sort.hpp"
+#include "ops/sorting/lap_sum.hpp"
 #include "ops/sorting/permutation.hpp"
 #include "ops/sorting/sinkhorn.hpp"
 #include "ops/sorting/sorting_network.hpp"
@@ -41,12 +43,14 @@ V soft_sort_logits(const V& s, double tau) {
   return abs(expand(sorted, last + 1) - expand(s, last)) * float(-1 / tau);
 }
 
-// The rows are products of swaps and not a softmax. A P_hat that underflows has no gradient left.
+// For a P_hat that is not a softmax. Where it underflows there is no gradient left.
+V logits_of(const V& P_hat) { return log(clip(P_hat, 1e-30f, 1.0f)); }
+
 V network_logits(const V& s, Network network, double tau) {
   NetworkOptions options;
   options.network = network;
   options.steepness = 1 / tau;
-  return log(clip(sorting_network(s, options), 1e-30f, 1.0f));
+  return logits_of(sorting_network(s, options));
 }
 
 // A method that looks at one score for each item.
@@ -134,15 +138,26 @@ MatrixCost<float> misplaced(const Indices& labels) {
   };
 }
 
+V no_matrix(const V&) { throw std::logic_error("this method has no P_hat and so no logits"); }
+
+// Soft ranks should be the true ones. There is no P_hat.
+class SoftRankMethod : public ScoreMethod {
+ public:
+  explicit SoftRankMethod(double strength) : ScoreMethod(no_matrix), strength_(strength) {}
+
+  V sorting_loss(const Pass<float>&, const V& x, const Indices& labels) override {
+    return mean(square(fast_soft_rank(scores(x), strength_) - constant(true_ranks(labels))));
+  }
+
+ private:
+  double strength_;
+};
+
 // Scores as the log-scores of a Plackett-Luce distribution over orders; its expected cost is
 // estimated from exact samples. There is no P_hat.
 class ScoreFunctionMethod : public ScoreMethod {
  public:
-  explicit ScoreFunctionMethod(std::size_t samples)
-      : ScoreMethod([](const V&) -> V {
-          throw std::logic_error("the score-function methods sample orders and have no P_hat");
-        }),
-        samples_(samples) {}
+  explicit ScoreFunctionMethod(std::size_t samples) : ScoreMethod(no_matrix), samples_(samples) {}
 
   V sorting_loss(const Pass<float>& pass, const V& x, const Indices& labels) override {
     return expected_cost(pass, x, misplaced(labels), misplaced(labels));
@@ -209,6 +224,13 @@ Made make_network_method(const Settings& s, Generator&) {
   return std::make_unique<ScoreMethod>(
       [tau](const V& x) { return network_logits(x, network, tau); });
 }
+Made make_lap_sum(const Settings& s, Generator&) {
+  const double tau = s.tau;
+  return std::make_unique<ScoreMethod>([tau](const V& x) { return logits_of(lap_sum(x, tau)); });
+}
+Made make_soft_rank(const Settings& s, Generator&) {
+  return std::make_unique<SoftRankMethod>(s.tau);
+}
 Made make_reinforce(const Settings& s, Generator&) {
   return std::make_unique<ScoreFunctionMethod>(s.samples);
 }
@@ -217,21 +239,23 @@ Made make_relax(const Settings& s, Generator&) { return std::make_unique<RelaxMe
 }  // namespace
 
 const std::vector<MethodEntry>& sorting_methods() {
-  constexpr bool matrix = true, samples = true, none = false;
+  constexpr bool samples = true, linear = true, no = false;
   static const std::vector<MethodEntry> methods = {
-      {"row_stochastic", 1, matrix, none, make_row_stochastic<true>},
-      {"row_stochastic_published", 1, matrix, none, make_row_stochastic<false>},
-      {"sinkhorn", 1, matrix, none, make_sinkhorn<false, false>},
-      {"sinkhorn_published", 1, matrix, none, make_sinkhorn<false, true>},
-      {"gumbel_sinkhorn", 1, matrix, samples, make_sinkhorn<true, false>},
-      {"gumbel_sinkhorn_published", 1, matrix, samples, make_sinkhorn<true, true>},
-      {"neural_sort", 5, matrix, none, make_neural_sort<false>},
-      {"neural_sort_stochastic", 5, matrix, samples, make_neural_sort<true>},
-      {"soft_sort", 1, matrix, none, make_soft_sort},
-      {"odd_even", 1, matrix, none, make_network_method<Network::odd_even>},
-      {"bitonic", 1, matrix, none, make_network_method<Network::bitonic>},
-      {"reinforce", 1, none, samples, make_reinforce},
-      {"relax", 1, none, samples, make_relax},
+      {"row_stochastic", 1, Gives::matrix, no, no, make_row_stochastic<true>},
+      {"row_stochastic_published", 1, Gives::matrix, no, no, make_row_stochastic<false>},
+      {"sinkhorn", 1, Gives::matrix, no, no, make_sinkhorn<false, false>},
+      {"sinkhorn_published", 1, Gives::matrix, no, no, make_sinkhorn<false, true>},
+      {"gumbel_sinkhorn", 1, Gives::matrix, samples, no, make_sinkhorn<true, false>},
+      {"gumbel_sinkhorn_published", 1, Gives::matrix, samples, no, make_sinkhorn<true, true>},
+      {"neural_sort", 5, Gives::matrix, no, no, make_neural_sort<false>},
+      {"neural_sort_stochastic", 5, Gives::matrix, samples, linear, make_neural_sort<true>},
+      {"soft_sort", 1, Gives::matrix, no, no, make_soft_sort},
+      {"odd_even", 1, Gives::matrix, no, no, make_network_method<Network::odd_even>},
+      {"bitonic", 1, Gives::matrix, no, no, make_network_method<Network::bitonic>},
+      {"lap_sum", 1, Gives::matrix, no, no, make_lap_sum},
+      {"fast_soft_rank", 1, Gives::ranks, no, no, make_soft_rank},
+      {"reinforce", 1, Gives::orders, samples, linear, make_reinforce},
+      {"relax", 1, Gives::orders, samples, linear, make_relax},
   };
   return methods;
 }
@@ -270,6 +294,17 @@ Array<float> true_rows(const Indices& labels) {
     }
   }
   return rows;
+}
+
+Array<float> true_ranks(const Indices& labels) {
+  const Array<float> rows = true_rows(labels);
+  const std::size_t n = labels.shape(1);
+  Array<float> ranks = zeros<float>(labels.shape());
+  for (std::size_t e = 0; e < rows.size(); ++e) {
+    const std::size_t set = e / (n * n), i = e / n % n, j = e % n;
+    ranks.data()[set * n + j] += float(i + 1) * rows.data()[e];
+  }
+  return ranks;
 }
 
 Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets) {

@@ -24,7 +24,7 @@ class SortingMethod {
   // Logits of the rows of P_hat, (sets, n, n): P_hat is their softmax. Logits, because a
   // cross-entropy needs log P_hat where P_hat itself is 0 in its type. In training a stochastic
   // method gives P_hat of several perturbed copies, (samples, sets, n, n). std::logic_error when
-  // the method has no P_hat (has_matrix in its table entry).
+  // the method has no P_hat.
   virtual Var<float> logits(const Pass<float>& pass, const Var<float>& x) = 0;
 
   // What to minimise when the numbers `labels` (sets, n) behind the items are known: the
@@ -48,11 +48,20 @@ struct MethodSettings {
   std::size_t samples;
 };
 
+enum class Gives {
+  matrix,  // P_hat
+  orders,  // samples of orders, whose costs are known
+  ranks    // soft ranks: no cost of a permutation, so that no median can be asked for
+};
+
 struct MethodEntry {
   const char* name;
   double tau;       // a tau that trains well with the default learning rate, in units of x
-  bool has_matrix;  // whether there is a P_hat
+  Gives gives;      // what it is trained through
   bool stochastic;  // whether training draws samples
+  // How the median's error is taken over a row p of P_hat: (y - <p, v>)^2 or <p, (y - v)^2>. The
+  // paper has the latter for samples of NeuralSort only.
+  bool linear_cost;
   std::unique_ptr<SortingMethod> (*make)(const MethodSettings& settings, Generator& random);
 };
 
@@ -71,6 +80,8 @@ const MethodEntry& sorting_method(const std::string& name);
 // Labels (sets, n) -> rows of the true permutation, largest first, (sets, n, n). Items with equal
 // labels share their places: each has 1 / t in each of their t rows.
 Array<float> true_rows(const Indices& labels);
+// The place of each item in it, counted from 1, (sets, n): for equal labels their places' mean.
+Array<float> true_ranks(const Indices& labels);
 
 // The mean over rows and samples of -sum_j target_j log softmax(logits)_j. logits (.., n, n), targets
 // in the shape of its last axes.

@@ -1,8 +1,7 @@
-// How well sets were sorted.
+// How well sets were sorted, and how well numbers were predicted.
 #pragma once
 
-#include "apps/digit_experiment.hpp"
-#include "apps/sorting_methods.hpp"
+#include "engine/array.hpp"
 
 namespace tapesort {
 
@@ -26,6 +25,20 @@ class SortingScores {
  private:
   std::size_t sets_ = 0, elements_ = 0, right_sets_ = 0, right_elements_ = 0, soft_elements_ = 0;
   double soft_right_ = 0, off_order_ = 0;
+};
+
+// Two figures go by the name R2. A prediction that is off by a constant or a factor has a squared
+// correlation of 1 all the same, so that the second is never the smaller one.
+class RegressionScores {
+ public:
+  void add(double prediction, double truth);
+
+  double mean_squared_error() const;
+  double r2() const;                   // 1 - mean squared error / variance of the truth
+  double squared_correlation() const;  // NaN when the prediction is constant
+
+ private:
+  double count_ = 0, mean_p_ = 0, mean_t_ = 0, pp_ = 0, tt_ = 0, pt_ = 0, squares_ = 0;
 };
 
 }  // namespace tapesort

@@ -1,0 +1,327 @@
+// tapesort median: a network learns to read numbers when all it is told is the median, or another
+// quantile, of sets of their pictures.
+//
+// One network scores the pictures, another one gives each a value. A relaxed permutation of the
+// scores says how probable it is that a picture is the median; the value of that picture should be
+// the true median. Source: Grover, Wang, Zweig, Ermon, ICLR 2019, section 6.2.
+#include <cmath>
+
+#include "apps/commands.hpp"
+#include "apps/digit_experiment.hpp"
+#include "apps/report/progress.hpp"
+#include "apps/scores.hpp"
+#include "apps/sorting_methods.hpp"
+#include "engine/check.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/reduce.hpp"
+#include "ops/shape.hpp"
+
+namespace tapesort {
+namespace {
+
+struct Options : DigitOptions {
+  Options() { batch = 5; }
+  double quantile = 0.5;
+
+  // Where the quantile stands, counted from the largest: the nearest place.
+  std::size_t place() const { return std::size_t(std::lround((1 - quantile) * double(n - 1))); }
+  // The unit of values and losses: as much as the leading digit counts, so that a network begins
+  // with numbers of the right size.
+  double unit() const { return std::pow(10.0, double(digits) - 1); }
+};
+
+// The number to predict for each set, as it is.
+Array<double> quantiles(const DigitSets& sets, std::size_t place) {
+  const std::size_t n = sets.labels.shape(1);
+  Array<double> result = uninitialized<double>({sets.labels.shape(0)});
+  for (std::size_t set = 0; set < result.size(); ++set) {
+    std::vector<Index> sorted(sets.labels.data() + set * n, sets.labels.data() + (set + 1) * n);
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    result.data()[set] = double(sorted[place]);
+  }
+  return result;
+}
+
+struct Prediction {
+  Array<float> values;  // (sets), in units
+  Indices picked;       // (sets), which item; empty when none is picked
+};
+
+// What predicts a set's quantile.
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual void collect(State<float>& state) = 0;
+  virtual Var<float> loss(const Pass<float>& pass, const DigitSets& sets,
+                          const Array<float>& goal) = 0;
+  virtual Prediction predict(const DigitSets& sets) = 0;
+};
+
+// One number for all: its loss leads it to their mean.
+class Constant : public Model {
+ public:
+  void collect(State<float>& state) override { state.parameters.push_back(&number_); }
+  Var<float> loss(const Pass<float>& pass, const DigitSets&, const Array<float>& goal) override {
+    return mean(square(pass.tape.leaf(number_) - constant(goal)));
+  }
+  Prediction predict(const DigitSets& sets) override {
+    return {full<float>({sets.labels.shape(0)}, number_.value.data()[0]), {}};
+  }
+
+ private:
+  Parameter<float> number_{"number", scalar(5.0f)};
+};
+
+// The paper's "vanilla" network: ten features of every picture, all of them through small dense
+// layers. (The published code does not train those layers; here all is trained.)
+class Vanilla : public Model {
+ public:
+  Vanilla(const Options& o, const ImageShape& shape, Generator& random)
+      : features_(make_network(o.network, shape, 10, random)), n_(Index(o.n)) {
+    std::size_t in = 10 * o.n;
+    for (const char* name : {"head1", "head2", "head3"}) {
+      head_.add<Linear<float>>(name, in, 10, Init::truncated_normal, random).add<Relu<float>>();
+      in = 10;
+    }
+    head_.add<Linear<float>>("head4", 10, 1, Init::truncated_normal, random);
+  }
+  void collect(State<float>& state) override {
+    features_->collect(state);
+    head_.collect(state);
+  }
+  Var<float> loss(const Pass<float>& pass, const DigitSets& sets,
+                  const Array<float>& goal) override {
+    return mean(square(forward(pass, sets) - constant(goal)));
+  }
+  Prediction predict(const DigitSets& sets) override {
+    Tape<float> off(Recording::off);
+    return {forward({off}, sets).value(), {}};
+  }
+
+ private:
+  Var<float> forward(const Pass<float>& pass, const DigitSets& sets) {
+    const Var<float> features = outputs_of(*features_, pass, sets);
+    return reshape(head_.forward(pass, reshape(features, {-1, 10 * n_})), {-1});
+  }
+
+  std::unique_ptr<Layer<float>> features_;
+  Sequential<float> head_;
+  Index n_;
+};
+
+// A value network, in a scope of its own: two networks of one kind would share their names.
+class Prefixed : public Layer<float> {
+ public:
+  Prefixed(std::string prefix, std::unique_ptr<Layer<float>> layer) : layer_(std::move(layer)) {
+    for (Parameter<float>* parameter : layer_->state().parameters) {
+      parameter->name = prefix + parameter->name;
+    }
+  }
+  Var<float> forward(const Pass<float>& pass, const Var<float>& x) override {
+    return layer_->forward(pass, x);
+  }
+  void collect(State<float>& state) override { layer_->collect(state); }
+
+ private:
+  std::unique_ptr<Layer<float>> layer_;
+};
+
+// Scores, values, and a sorting method between them.
+class Picking : public Model {
+ public:
+  Picking(const Options& o, const ImageShape& shape, Generator& random)
+      : entry_(sorting_method(o.method)),
+        method_(entry_.make({o.n, o.tau, o.samples}, random)),
+        scores_("scores.", make_network(o.network, shape, method_->outputs(), random)),
+        values_("values.", make_network(o.network, shape, 1, random)),
+        place_(o.place()),
+        n_(Index(o.n)) {}
+
+  void collect(State<float>& state) override {
+    scores_.collect(state);
+    values_.collect(state);
+    method_->collect(state);
+  }
+  Var<float> loss(const Pass<float>& pass, const DigitSets& sets,
+                  const Array<float>& goal) override {
+    const Var<float> v = values(pass, sets);
+    return method_->expected_cost(pass, outputs_of(scores_, pass, sets), cost(v, goal),
+                                  cost(stop_gradient(v), goal));
+  }
+  Prediction predict(const DigitSets& sets) override {
+    Tape<float> off(Recording::off);
+    const Pass<float> pass{off};
+    const Array<float> v = values(pass, sets).value();
+    const Indices order = method_->order(outputs_of(scores_, pass, sets).value());
+    const std::size_t count = order.shape(0), n = order.shape(1);
+    Prediction p{uninitialized<float>({count}), uninitialized<Index>({count})};
+    for (std::size_t set = 0; set < count; ++set) {
+      const Index picked = order.data()[set * n + place_];
+      p.picked.data()[set] = picked;
+      p.values.data()[set] = v.data()[set * n + std::size_t(picked)];
+    }
+    return p;
+  }
+
+ private:
+  Var<float> values(const Pass<float>& pass, const DigitSets& sets) {
+    return reshape(outputs_of(values_, pass, sets), {-1, n_});
+  }
+
+  // P (.., sets, n, n) -> (.., sets): with p the row of the quantile's place, (y - <p, v>)^2, or for
+  // samples <p, (y - v)^2>, which is the same for a permutation.
+  MatrixCost<float> cost(const Var<float>& v, const Array<float>& goal) const {
+    const Var<float> y = constant(goal);
+    const Var<float> y_of_item = constant(with_shape(goal, {goal.size(), 1}));
+    const Index place = Index(place_);
+    const bool linear = entry_.linear_cost;
+    return [=](const Var<float>& P) {
+      const Var<float> row = slice(P, -2, place, place + 1);
+      std::vector<Index> shape(P.shape().begin(), P.shape().end() - 1);
+      shape.back() = Index(P.shape().back());
+      const Var<float> p = reshape(row, shape);
+      return linear ? sum(p * square(y_of_item - v), -1) : square(y - sum(p * v, -1));
+    };
+  }
+
+  const MethodEntry& entry_;
+  std::unique_ptr<SortingMethod> method_;
+  Prefixed scores_, values_;
+  std::size_t place_;
+  Index n_;
+};
+
+template <class M>
+std::unique_ptr<Model> make(const Options& o, const ImageShape& shape, Generator& random) {
+  return std::make_unique<M>(o, shape, random);
+}
+std::unique_ptr<Model> make_constant(const Options&, const ImageShape&, Generator&) {
+  return std::make_unique<Constant>();
+}
+
+// The methods that do not sort; any other one is a sorting method.
+struct NoSorting {
+  const char* name;
+  std::unique_ptr<Model> (*make)(const Options&, const ImageShape&, Generator&);
+};
+constexpr NoSorting baselines[] = {{"constant", make_constant}, {"vanilla", make<Vanilla>}};
+
+std::unique_ptr<Model> make_model(Options& o, const ImageShape& shape, Generator& random) {
+  for (const NoSorting& baseline : baselines) {
+    if (o.method == baseline.name) return baseline.make(o, shape, random);
+  }
+  if (o.tau == 0) o.tau = sorting_method(o.method).tau;
+  return make<Picking>(o, shape, random);
+}
+
+struct Outcome {
+  RegressionScores regression;
+  std::size_t sets = 0, picked = 0, picked_right = 0;
+};
+
+class MedianTask : public Task {
+ public:
+  MedianTask(const Options& options, DigitPools& pools, Model& model)
+      : options_(options), pools_(pools), model_(model) {}
+
+  std::string name() const override { return "median"; }
+  std::size_t steps_per_epoch() const override { return options_.epoch_steps; }
+  std::size_t images_per_step() const override { return options_.batch * options_.n; }
+  State<float> state() override {
+    State<float> all;
+    model_.collect(all);
+    return all;
+  }
+
+  Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
+    const DigitSets& sets = pools_.batch(step);
+    Array<float> goal = convert<float>(quantiles(sets, options_.place()));
+    for (float& y : goal) y /= float(options_.unit());
+    return model_.loss({tape, true, &random}, sets, goal);
+  }
+
+  // 1 - mean squared error / variance: largest where the error is smallest, as the sets are fixed.
+  double validate() override {
+    Outcome outcome;
+    pools_.for_validation([&](const DigitSets& sets) { look(sets, outcome); });
+    return outcome.regression.r2();
+  }
+
+  void look(const DigitSets& sets, Outcome& outcome) {
+    const Prediction predicted = model_.predict(sets);
+    const Array<double> truth = quantiles(sets, options_.place());
+    for (std::size_t set = 0; set < truth.size(); ++set) {
+      const double y = truth.data()[set];
+      outcome.regression.add(double(predicted.values.data()[set]) * options_.unit(), y);
+      ++outcome.sets;
+      if (predicted.picked.size() != truth.size()) continue;
+      ++outcome.picked;
+      const std::size_t item = std::size_t(predicted.picked.data()[set]);
+      outcome.picked_right += double(sets.labels.data()[set * options_.n + item]) == y;
+    }
+  }
+
+ private:
+  const Options& options_;
+  DigitPools& pools_;
+  Model& model_;
+};
+
+int run_median(Options o) {
+  complete(o);
+  DigitPools pools(o);
+  say(o, pools.text());
+  Generator random = Generator(o.seed).split(2);
+  const auto model = make_model(o, pools.number_shape(), random);
+  MedianTask task(o, pools, *model);
+  nlohmann::json settings = settings_of(o);
+  settings["quantile"] = o.quantile;
+  const TrainingResult result = train(task, o, settings);
+  if (result.interrupted) return interrupted_code;
+
+  Outcome test;  // looked at once
+  pools.for_test([&](const DigitSets& sets) { task.look(sets, test); });
+  const RegressionScores& scores = test.regression;
+  say(o, to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
+                    "; best validation R2 ", result.best_validation, " after epoch ",
+                    result.best_epoch));
+  say(o, to_message(o.method, ", n = ", o.n, ": on ", o.test_sets, " test sets mean squared error ",
+                    scores.mean_squared_error(), ", R2 ", scores.r2(), " as 1 - error / variance, ",
+                    scores.squared_correlation(), " as squared correlation"));
+  nlohmann::json row = training_row("median", settings, o, result);
+  row["mean_squared_error"] = scores.mean_squared_error();
+  row["r2"] = scores.r2();
+  row["squared_correlation"] = scores.squared_correlation();
+  if (test.picked > 0) {
+    row["picked_right"] = double(test.picked_right) / double(test.picked);
+    say(o, "the right element was picked in " + percent(row["picked_right"]) + " of the sets");
+  }
+  finish(o, row, result, "median by " + o.method);
+  return 0;
+}
+
+}  // namespace
+
+void add_median(CLI::App& program) {
+  CLI::App* command = program.add_subcommand(
+      "median", "learn to read numbers from the medians of sets of their pictures");
+  const auto o = std::make_shared<Options>();
+  std::vector<std::string> names;
+  for (const NoSorting& baseline : baselines) names.push_back(baseline.name);
+  for (const MethodEntry& entry : sorting_methods()) {
+    if (entry.gives != Gives::ranks) names.push_back(entry.name);
+  }
+  command->add_option("--method", o->method, "what finds the median")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
+  command->add_option("--quantile", o->quantile, "which number to learn, 0: the smallest one")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  add_digit_options(*command, *o);
+  add_training_options(*command, *o, "times over --epoch-steps steps");
+  command->callback([o] {
+    if (const int code = run_median(*o)) throw CLI::RuntimeError(code);
+  });
+}
+
+}  // namespace tapesort
