@@ -12,6 +12,7 @@ void add_info(CLI::App& program);
 void add_knn(CLI::App& program);
 void add_median(CLI::App& program);
 void add_plackett_luce(CLI::App& program);
+void add_relax(CLI::App& program);
 void add_sort(CLI::App& program);
 void add_table(CLI::App& program);
 

@@ -2,114 +2,50 @@
 //
 // An embedding network is trained so that NeuralSort of the negative squared distances puts the
 // mass of its first k rows on candidates of the query's class. At test it is plain kNN: the true k
-// nearest of all training embeddings vote.
+// nearest of all training embeddings vote. Other methods stand beside it (knn_tasks.hpp).
 #include <memory>
 
 #include "apps/commands.hpp"
 #include "apps/data/data_set.hpp"
+#include "apps/knn_tasks.hpp"
 #include "apps/report/neighbour_sheet.hpp"
 #include "apps/report/progress.hpp"
 #include "apps/training_options.hpp"
 #include "engine/check.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
-#include "ops/shape.hpp"
+#include "models/pca.hpp"
 
 namespace tapesort {
 namespace {
+
+constexpr std::size_t pca_components = 50;  // as in the paper
 
 struct KnnOptions : TrainingOptions {
   KnnOptions() {
     optimizer = "sgd";
     weight_decay = 5e-4;
   }
-  std::string data = "digits", method = "deterministic", network = "paper_mnist";
-  std::size_t k = 9, batch = 100, validation = 0;
+  std::string data = "digits", method = "neural_sort", network = "paper_mnist", augment = "none";
+  std::size_t k = 9, batch = 100, validation = 0, samples = 5;
   double tau = 16;
+
+  bool trains() const { return method != "pixels" && method != "pca"; }
 };
 
-// Embeddings of all images of a set, (N, d), batch by batch.
-Array<float> embed(Layer<float>& network, const ImageSet& set) {
-  constexpr std::size_t batch = 500;
-  Array<float> all;
-  for (std::size_t begin = 0; begin < set.size(); begin += batch) {
-    const std::size_t end = std::min(set.size(), begin + batch);
-    Tape<float> off(Recording::off);
-    const Var<float> y = network.forward({off}, off.constant(images(set, begin, end)));
-    const std::size_t d = y.size() / (end - begin);
-    if (begin == 0) all = uninitialized<float>({set.size(), d});
-    std::copy_n(y.value().data(), y.size(), all.data() + begin * d);
-  }
-  return all;
-}
-
-Array<float> pixels(const ImageSet& set) {
-  return with_shape(images(set), {set.size(), set.image_size()});
-}
-
-// The fraction of queries that k nearest neighbours among the candidates classify rightly.
-double knn_accuracy(const Array<float>& queries, const Indices& truth,
-                    const Array<float>& candidates, const Indices& labels, std::size_t k) {
-  const Indices which = nearest_neighbours(queries, candidates, k);
-  return accuracy(majority_vote(neighbour_labels(which, labels)), truth);
-}
-
-class KnnTask : public Task {
- public:
-  KnnTask(const KnnOptions& options, Layer<float>& network, const ImageSet& training,
-          const ImageSet& validation)
-      : options_(options), network_(network), training_(training), validation_(validation) {}
-
-  std::string name() const override { return "knn"; }
-  std::size_t steps_per_epoch() const override { return training_.size() / options_.batch; }
-  std::size_t images_per_step() const override { return 2 * options_.batch; }
-  State<float> state() override { return network_.state(); }
-
-  // Queries and candidates come from two independent shuffles of the training pool, made anew each
-  // epoch; all queries of a step share its candidates. One pass embeds both.
-  Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
-    const Indices queries = batch_of(step, 0), candidates = batch_of(step, 1);
-    Indices both = uninitialized<Index>({2 * options_.batch});
-    std::copy_n(queries.data(), options_.batch, both.data());
-    std::copy_n(candidates.data(), options_.batch, both.data() + options_.batch);
-    const Var<float> x = tape.constant(images(training_, both));
-    const Var<float> e = network_.forward({tape, true, &random}, x);
-    const Index middle = Index(options_.batch);
-    return knn_loss(slice(e, 0, 0, middle), labels(training_, queries),
-                    slice(e, 0, middle, 2 * middle), labels(training_, candidates), options_.k,
-                    options_.tau);
-  }
-
-  double validate() override {
-    return knn_accuracy(embed(network_, validation_), validation_.labels,
-                        embed(network_, training_), training_.labels, options_.k);
-  }
-
- private:
-  Indices batch_of(std::size_t step, std::uint64_t role) {
-    const std::size_t epoch = step / steps_per_epoch();
-    if (shuffled_epoch_[role] != epoch + 1) {
-      const Generator random = Generator(options_.seed).split(epoch);
-      shuffled_[role] = random.split(role).permutation(training_.size());
-      shuffled_epoch_[role] = epoch + 1;
-    }
-    Indices which = uninitialized<Index>({options_.batch});
-    std::copy_n(shuffled_[role].data() + step % steps_per_epoch() * options_.batch, options_.batch,
-                which.data());
-    return which;
-  }
-
-  const KnnOptions& options_;
-  Layer<float>& network_;
-  const ImageSet &training_, &validation_;
-  Indices shuffled_[2];
-  std::size_t shuffled_epoch_[2] = {0, 0};  // whose order that is, counted from 1
-};
+const std::map<std::string, Augmentation> augmentations{
+    {"none", {}}, {"shift", {2, false}}, {"shift_flip", {2, true}}};
 
 nlohmann::json settings_of(const KnnOptions& o) {
-  nlohmann::json settings{
-      {"data", o.data}, {"method", o.method}, {"network", o.network},      {"k", o.k},
-      {"tau", o.tau},   {"batch", o.batch},   {"validation", o.validation}};
+  nlohmann::json settings{{"data", o.data},
+                          {"method", o.method},
+                          {"network", o.network},
+                          {"augment", o.augment},
+                          {"k", o.k},
+                          {"tau", o.tau},
+                          {"batch", o.batch},
+                          {"samples", o.samples},
+                          {"validation", o.validation}};
   add_settings(o, settings);
   return settings;
 }
@@ -123,6 +59,8 @@ void check(KnnOptions& o, const DataSet& data) {
           o.batch);
   require(o.k >= 1 && o.k <= o.batch, "knn: need 1 <= --k <= --batch (", o.batch,
           " candidates), got ", o.k);
+  require(o.method != "reinforce" || o.samples >= 2, "knn: reinforce needs --samples >= 2, got ",
+          o.samples);
 }
 
 // Twenty test images with their neighbours: the wrong ones first, so that they can be looked at.
@@ -140,46 +78,63 @@ std::vector<NeighbourRow> rows_to_show(const Indices& which, const Indices& pred
   return rows;
 }
 
+// Accuracy on the test images with the pixels, or their principal components, as points.
+double untrained_accuracy(const DataSet& data, const KnnOptions& o, bool pca) {
+  Array<float> known = pixels(data.train), queries = pixels(data.test);
+  if (pca) {
+    const Pca components(known, pca_components);
+    known = components.transform(known);
+    queries = components.transform(queries);
+  }
+  const auto answer = classify_by_neighbours(queries, known, data.train.labels, o.k);
+  return accuracy(answer.classes, data.test.labels);
+}
+
 int run_knn(KnnOptions o) {
   const DataSet data = load_data(o.data);
   check(o, data);
   Generator split_random = Generator(o.seed).split(1);
   Generator network_random = Generator(o.seed).split(2);
   const Split pools = split(data.train, o.validation, split_random);
+  const nlohmann::json settings = settings_of(o);
   say(o,
       to_message("data: ", data.name, ", ", pools.training.size(), " training images, ",
                  pools.validation.size(), " for validation, ", data.test.size(), " for the test"));
-  const double pixel_accuracy =
-      knn_accuracy(pixels(data.test), data.test.labels, pixels(data.train), data.train.labels, o.k);
+  const double pixel_accuracy = untrained_accuracy(data, o, /*pca=*/false);
   say(o, to_message("plain kNN on pixels, k = ", o.k, ": test accuracy ", percent(pixel_accuracy)));
 
-  const ImageShape shape{data.train.height(), data.train.width(), data.train.channels()};
-  const auto network = make_network(o.network, shape, 0, network_random);
-  KnnTask task(o, *network, pools.training, pools.validation);
-  const nlohmann::json settings = settings_of(o);
-  const TrainingResult result = train(task, o, settings);
-  if (result.interrupted) return interrupted_code;
-
-  // The test, looked at once. The candidates are all training images, whose labels are known.
-  const Indices which =
-      nearest_neighbours(embed(*network, data.test), embed(*network, data.train), o.k);
-  const Indices predicted = majority_vote(neighbour_labels(which, data.train.labels));
-  const double test_accuracy = accuracy(predicted, data.test.labels);
-  say(o, to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
-                    "; best validation accuracy ", percent(result.best_validation), " after epoch ",
-                    result.best_epoch));
-  say(o, to_message("differentiable kNN, k = ", o.k, ": test accuracy ", percent(test_accuracy),
+  TrainingResult result;
+  PoolTask::Answer answer;
+  double test_accuracy = pixel_accuracy;
+  if (o.method == "pca") test_accuracy = untrained_accuracy(data, o, /*pca=*/true);
+  if (o.trains()) {
+    const auto task = make_knn_task(o.method,
+                                    {o.network, o.k, o.batch, o.samples, data.classes.size(), o.tau,
+                                     o.seed, augmentations.at(o.augment)},
+                                    pools.training, pools.validation, network_random);
+    result = train(*task, o, settings);
+    if (result.interrupted) return interrupted_code;
+    say(o, to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
+                      "; best validation accuracy ", percent(result.best_validation),
+                      " after epoch ", result.best_epoch));
+    // The test, looked at once. All training images are known, those for validation included.
+    answer = task->classify(data.test, data.train);
+    test_accuracy = accuracy(answer.classes, data.test.labels);
+  }
+  const std::string with = o.augment == "none" || !o.trains() ? "" : ", augmented by " + o.augment;
+  say(o, to_message(o.method, ", k = ", o.k, with, ": test accuracy ", percent(test_accuracy),
                     " (pixels: ", percent(pixel_accuracy), ")"));
 
   nlohmann::json row = training_row("knn", settings, o, result);
   row["test_accuracy"] = test_accuracy;
   row["pixel_accuracy"] = pixel_accuracy;
-  if (!o.out.empty()) {
+  if (!o.out.empty() && answer.neighbours.size() > 0) {
     draw_neighbour_sheet("test images and their nearest neighbours", data.test, data.train,
-                         data.classes, rows_to_show(which, predicted, data.test.labels),
+                         data.classes,
+                         rows_to_show(answer.neighbours, answer.classes, data.test.labels),
                          o.in_out("neighbours.png"));
   }
-  finish(o, row, result, "differentiable kNN");
+  finish(o, row, result, o.method);
   return 0;
 }
 
@@ -191,8 +146,20 @@ void add_knn(CLI::App& program) {
   const auto o = std::make_shared<KnnOptions>();
   command->add_option("--data", o->data, "digits, fashion, cifar10:DIR, or a folder of IDX files")
       ->capture_default_str();
-  command->add_option("--method", o->method, "how the embedding is trained")
-      ->check(CLI::IsMember({"deterministic"}))
+  std::map<std::string, std::string> methods{{"deterministic", "neural_sort"},
+                                             {"stochastic", "neural_sort_stochastic"}};
+  for (const char* name : {"pixels", "pca", "autoencoder", "classifier"}) methods[name] = name;
+  for (const NeighbourMethod& method : neighbour_methods()) methods[method.name] = method.name;
+  command->add_option("--method", o->method, "how images become points, or what is trained instead")
+      ->transform(CLI::IsMember(methods))
+      ->capture_default_str();
+  command->add_option("--samples", o->samples, "of noise, for the stochastic methods")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--augment", o->augment,
+                   "random changes to training images: shift by up to 2 pixels, flip left-right")
+      ->check(CLI::IsMember({"none", "shift", "shift_flip"}))
       ->capture_default_str();
   command->add_option("--network", o->network, "the embedding")
       ->check(CLI::IsMember(network_names()))

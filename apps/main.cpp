@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   tapesort::add_knn(program);
   tapesort::add_median(program);
   tapesort::add_plackett_luce(program);
+  tapesort::add_relax(program);
   tapesort::add_sort(program);
   tapesort::add_table(program);
 

@@ -140,6 +140,18 @@ double accuracy(const Indices& predicted, const Indices& truth) {
 }
 
 template <class T>
+Array<T> same_class(const Indices& query_labels, const Indices& candidate_labels) {
+  const std::size_t q = query_labels.size(), c = candidate_labels.size();
+  Array<T> same = uninitialized<T>({q, c});
+  for (std::size_t i = 0; i < q; ++i) {
+    for (std::size_t j = 0; j < c; ++j) {
+      same.data()[i * c + j] = T(query_labels.data()[i] == candidate_labels.data()[j]);
+    }
+  }
+  return same;
+}
+
+template <class T>
 Var<T> knn_loss(const Var<T>& queries, const Indices& query_labels, const Var<T>& candidates,
                 const Indices& candidate_labels, std::size_t k, double tau) {
   const Var<T> scores = -squared_distances(queries, candidates);  // (q, c), nearest is largest
@@ -147,16 +159,12 @@ Var<T> knn_loss(const Var<T>& queries, const Indices& query_labels, const Var<T>
   require(query_labels.shape() == Shape{q} && candidate_labels.shape() == Shape{c},
           "knn_loss: labels are ", query_labels.shape(), " and ", candidate_labels.shape(),
           "; need one for each of the ", q, " queries and ", c, " candidates");
-  Array<T> same = uninitialized<T>({q, c});
-  for (std::size_t i = 0; i < q; ++i) {
-    for (std::size_t j = 0; j < c; ++j) {
-      same.data()[i * c + j] = T(query_labels.data()[i] == candidate_labels.data()[j]);
-    }
-  }
   const Var<T> mass = top_k_mass(scores, k, tau);  // (q, c), rows sum to k
-  return sum(mass * constant(std::move(same))) / -T(q);
+  return sum(mass * constant(same_class<T>(query_labels, candidate_labels))) / -T(q);
 }
 
+template Array<float> same_class<float>(const Indices&, const Indices&);
+template Array<double> same_class<double>(const Indices&, const Indices&);
 template Var<float> knn_loss(const Var<float>&, const Indices&, const Var<float>&, const Indices&,
                              std::size_t, double);
 template Var<double> knn_loss(const Var<double>&, const Indices&, const Var<double>&,

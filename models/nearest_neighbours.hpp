@@ -23,6 +23,10 @@ Indices neighbour_labels(const Indices& which, const Indices& labels);
 // The fraction of equal entries; std::invalid_argument unless shapes agree and there is one.
 double accuracy(const Indices& predicted, const Indices& truth);
 
+// 1 where a query and a candidate have one label, else 0: (q), (c) -> (q, c).
+template <class T>
+Array<T> same_class(const Indices& query_labels, const Indices& candidate_labels);
+
 // The differentiable kNN loss: minus the mass that the first k rows of P_hat, NeuralSort of the
 // negative squared distances, put on candidates of the query's class, averaged over queries. It
 // lies between -k and 0.

@@ -76,7 +76,9 @@ TEST_CASE("conv2d_relu_pool agrees with convolution, relu and pooling one after 
   }
 }
 
-TEST_CASE("conv2d_relu_pool has the value of conv2d, relu and max_pool2d bit for bit") {
+TEST_CASE(
+    "conv2d_relu_pool has the value of conv2d, relu and max_pool2d bit for bit where both sum "
+    "alike") {
   const auto fast = [](const auto& x, const auto& w, const auto& b, const Conv2dOptions& options) {
     return max_pool2d(relu(conv2d(x, w, b, options)), 2, 2);
   };

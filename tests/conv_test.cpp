@@ -35,13 +35,23 @@ struct Case {
 // Extents on either side of a vector's and a tile's length, kernels that are not square, strides
 // that do and do not divide, padding beyond the kernel, single pixels and channels.
 const std::vector<Case> cases{
-    {{2, 5, 6, 3}, {3, 3, 3, 4}, {1, 0}},      {{2, 5, 6, 3}, {3, 3, 3, 4}, {1, 1}},
-    {{3, 7, 9, 1}, {5, 5, 1, 32}, {1, 2}},     {{1, 9, 15, 32}, {5, 5, 32, 64}, {1, 2}},
-    {{2, 12, 12, 20}, {5, 5, 20, 50}, {1, 0}}, {{2, 8, 8, 16}, {3, 3, 16, 32}, {2, 1}},
-    {{2, 7, 8, 16}, {1, 1, 16, 17}, {2, 0}},   {{1, 6, 31, 5}, {2, 4, 5, 33}, {1, 1}},
-    {{1, 11, 10, 2}, {3, 2, 2, 3}, {3, 2}},    {{4, 1, 1, 7}, {1, 1, 7, 9}, {1, 0}},
+    {{2, 5, 6, 3}, {3, 3, 3, 4}, {1, 0}},
+    {{2, 5, 6, 3}, {3, 3, 3, 4}, {1, 1}},
+    {{3, 7, 9, 1}, {5, 5, 1, 32}, {1, 2}},
+    {{1, 9, 15, 32}, {5, 5, 32, 64}, {1, 2}},
+    {{2, 12, 12, 20}, {5, 5, 20, 50}, {1, 0}},
+    {{2, 8, 8, 16}, {3, 3, 16, 32}, {2, 1}},
+    {{2, 7, 8, 16}, {1, 1, 16, 17}, {2, 0}},
+    {{1, 6, 31, 5}, {2, 4, 5, 33}, {1, 1}},
+    {{1, 11, 10, 2}, {3, 2, 2, 3}, {3, 2}},
+    {{4, 1, 1, 7}, {1, 1, 7, 9}, {1, 0}},
     {{1, 2, 2, 3}, {3, 3, 3, 2}, {1, 4}},
     {{1, 5, 6, 2}, {3, 3, 2, 2}, {2, 3}},
+    // 3 x 3 at stride 1, channels in whole registers: Winograd's way
+    {{3, 7, 9, 16}, {3, 3, 16, 48}, {1, 1}},
+    {{1, 30, 29, 32}, {3, 3, 32, 16}, {1, 0}},
+    {{2, 1, 1, 16}, {3, 3, 16, 16}, {1, 1}},
+    {{1, 3, 4, 64}, {3, 3, 64, 64}, {1, 2}},
 };
 
 }  // namespace
@@ -109,17 +119,18 @@ TEST_CASE("conv2d on a case done by hand: a correlation, not flipped") {
 
 TEST_CASE("conv2d is the same, bit for bit, at each run, and forward at any number of threads") {
   const int before = threads();
-  const Case& c = cases[4];
-  const auto first = results<float>(convolution<float>, c.x, c.weight, c.options);
-  CHECK(results<float>(convolution<float>, c.x, c.weight, c.options) == first);
-  set_threads(1);
-  const auto alone = results<float>(convolution<float>, c.x, c.weight, c.options);
-  set_threads(3);
-  const auto three = results<float>(convolution<float>, c.x, c.weight, c.options);
-  set_threads(before);
-  for (const std::size_t i : {0, 1}) {  // sums over images are split otherwise
-    CHECK(alone[i] == first[i]);
-    CHECK(three[i] == first[i]);
+  for (const Case& c : {cases[4], Case{{4, 7, 9, 16}, {3, 3, 16, 48}, {1, 1}}}) {
+    const auto first = results<float>(convolution<float>, c.x, c.weight, c.options);
+    CHECK(results<float>(convolution<float>, c.x, c.weight, c.options) == first);
+    set_threads(1);
+    const auto alone = results<float>(convolution<float>, c.x, c.weight, c.options);
+    set_threads(3);
+    const auto three = results<float>(convolution<float>, c.x, c.weight, c.options);
+    set_threads(before);
+    for (const std::size_t i : {0, 1}) {  // sums over images are split otherwise
+      CHECK(alone[i] == first[i]);
+      CHECK(three[i] == first[i]);
+    }
   }
 }
 

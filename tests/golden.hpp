@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -11,11 +12,17 @@
 
 namespace tapesort::testing {
 
-// The file's content; its cases are under "cases".
-inline nlohmann::json golden(const std::string& file) {
-  std::ifstream in(std::string(TAPESORT_GOLDEN) + "/" + file);
-  REQUIRE_MESSAGE(in.good(), "cannot open golden/" << file);
-  return nlohmann::json::parse(in);
+// The file's content; its cases are under "cases". It is kept, so that a loop may run over
+// golden("x.json")["cases"]: of a temporary, only the whole would live as long as the loop.
+inline const nlohmann::json& golden(const std::string& file) {
+  static std::map<std::string, nlohmann::json> read;
+  nlohmann::json& content = read[file];
+  if (content.is_null()) {
+    std::ifstream in(std::string(TAPESORT_GOLDEN) + "/" + file);
+    REQUIRE_MESSAGE(in.good(), "cannot open golden/" << file);
+    content = nlohmann::json::parse(in);
+  }
+  return content;
 }
 
 // Nested lists of numbers, all of one length at each depth.

@@ -131,7 +131,10 @@ TEST_CASE("log-probability and gradient are those of the published implementatio
 }
 
 TEST_CASE("relaxed samples at given noise are those of the published implementation") {
+  int cases = 0;
   for (const auto& c : golden("plackett_luce.json")["cases"]) {
+    if (!c.contains("gumbel")) continue;
+    ++cases;
     Tape<double> tape;
     const Var<double> s = tape.leaf(Array<double>(xt::log(to_array<double>(c["scores"]))));
     const double tau = c["tau"];
@@ -141,6 +144,7 @@ TEST_CASE("relaxed samples at given noise are those of the published implementat
     tape.backward(P, to_array<double>(c["W"]));
     CHECK(distance(s.grad(), to_array<double>(c["dlog_scores_perturbed"])) < 1e-12);
   }
+  CHECK(cases == 6);
 }
 
 TEST_CASE("probabilities sum to one, those of a prefix to those of its continuations") {

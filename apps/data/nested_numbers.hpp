@@ -1,0 +1,38 @@
+// Numbers from text, with line and column of whatever is wrong with it:
+//   "scores.txt:3:7: expected a number, found 'x'"
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/array.hpp"
+
+namespace tapesort {
+
+// A number, or a list of more of these, and where in the text it begins (counted from 1).
+struct Nested {
+  int line = 1, column = 1;
+  bool is_number = false;
+  double number = 0;
+  std::vector<Nested> items;
+};
+
+// Lists of numbers as JSON writes them, nested as deep as they are. `source` names the text in
+// messages. std::invalid_argument for anything else: objects, strings, infinities, text after the
+// end.
+Nested parse_nested(const std::string& text, const std::string& source);
+
+// One list a line, of numbers separated by commas or blanks; lines of blanks are skipped.
+Nested parse_lines(const std::string& text, const std::string& source);
+
+// Lists of lists as an array; std::invalid_argument where their lengths or depths differ.
+Array<double> to_array(const Nested& nested, const std::string& source);
+
+// How deep the first items are nested: 0 for a number.
+int depth(const Nested& nested);
+
+// Throws std::invalid_argument "source:line:column: message".
+[[noreturn]] void bad_input(const std::string& source, int line, int column,
+                            const std::string& message);
+
+}  // namespace tapesort

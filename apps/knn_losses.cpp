@@ -1,0 +1,67 @@
+#include "apps/knn_losses.hpp"
+
+#include "ops/elementwise.hpp"
+#include "ops/estimators/score_function.hpp"
+#include "ops/plackett_luce.hpp"
+#include "ops/reduce.hpp"
+#include "ops/shape.hpp"
+#include "ops/sorting/lap_sum.hpp"
+#include "ops/sorting/neural_sort.hpp"
+#include "ops/sorting/soft_sort.hpp"
+
+namespace tapesort {
+namespace {
+
+using V = Var<float>;
+
+// mass (.., q, c) -> (.., q)
+V on_same(const V& mass, const Array<float>& same) { return -sum(mass * constant(same), -1); }
+
+V neural_sort_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
+  return on_same(top_k_mass(scores, how.k, how.tau), same);
+}
+
+V stochastic_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
+  const V noisy = PlackettLuce<float>(scores).perturbed(*how.random, {how.samples});
+  return mean(on_same(top_k_mass(noisy, how.k, how.tau), same), 0);
+}
+
+V soft_sort_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
+  const V first = slice(soft_sort(scores, how.tau), -2, 0, Index(how.k));  // (q, k, c)
+  return on_same(sum(first, -2), same);
+}
+
+V lap_sum_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
+  return on_same(lap_sum_top_k(scores, double(how.k), how.tau), same);
+}
+
+V reinforce_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
+  const std::size_t q = scores.shape()[0], c = scores.shape()[1], k = how.k;
+  const PlackettLuce<float> distribution(scores / float(how.tau));
+  const Indices orders = distribution.sample(*how.random, {how.samples});  // (samples, q, c)
+  Indices first = uninitialized<Index>({how.samples, q, k});
+  Array<float> costs = zeros<float>({how.samples, q});
+  for (std::size_t row = 0; row < how.samples * q; ++row) {
+    for (std::size_t i = 0; i < k; ++i) {
+      const Index candidate = orders.data()[row * c + i];
+      first.data()[row * k + i] = candidate;
+      costs.data()[row] -= same.data()[row % q * c + std::size_t(candidate)];
+    }
+  }
+  return score_function(constant(costs), distribution.log_prob(first), leave_one_out_mean(costs));
+}
+
+}  // namespace
+
+const std::vector<NeighbourMethod>& neighbour_methods() {
+  static const std::vector<NeighbourMethod> methods{
+      {"neural_sort", "NeuralSort's first k rows", neural_sort_loss},
+      {"neural_sort_stochastic", "the same with Gumbel noise", stochastic_loss},
+      {"soft_sort", "SoftSort's first k rows", soft_sort_loss},
+      {"lap_sum", "LapSum's top-k", lap_sum_loss},
+      {"reinforce", "score-function gradients of Plackett-Luce samples", reinforce_loss},
+  };
+  return methods;
+}
+
+}  // namespace tapesort

@@ -1,0 +1,198 @@
+#include "apps/knn_tasks.hpp"
+
+#include "engine/check.hpp"
+#include "models/nearest_neighbours.hpp"
+#include "models/networks.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/matmul.hpp"
+#include "ops/reduce.hpp"
+#include "ops/shape.hpp"
+#include "ops/softmax.hpp"
+
+namespace tapesort {
+namespace {
+
+ImageShape shape_of(const ImageSet& set) { return {set.height(), set.width(), set.channels()}; }
+
+// The network's outputs for all images of a set, (N, outputs), batch by batch.
+Array<float> outputs_of(Layer<float>& network, const ImageSet& set) {
+  constexpr std::size_t batch = 500;
+  Array<float> all;
+  for (std::size_t begin = 0; begin < set.size(); begin += batch) {
+    const std::size_t end = std::min(set.size(), begin + batch);
+    Tape<float> off(Recording::off);
+    const Var<float> y = network.forward({off}, off.constant(images(set, begin, end)));
+    const std::size_t d = y.size() / (end - begin);
+    if (begin == 0) all = uninitialized<float>({set.size(), d});
+    std::copy_n(y.value().data(), y.size(), all.data() + begin * d);
+  }
+  return all;
+}
+
+// The embedding that the paper trains.
+class NeighbourTask : public PoolTask {
+ public:
+  NeighbourTask(const NeighbourMethod& method, const KnnSettings& settings,
+                const ImageSet& training, const ImageSet& validation, Generator& random)
+      : PoolTask(settings, training, validation),
+        method_(method),
+        network_(make_network(settings.network, shape_of(training), 0, random)) {}
+
+  std::size_t images_per_step() const override { return 2 * settings_.batch; }
+  State<float> state() override { return network_->state(); }
+
+  // Queries and candidates come from two independent shuffles; all queries of a step share its
+  // candidates. One pass embeds both.
+  Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
+    const std::size_t batch = settings_.batch;
+    const Indices queries = batch_of(step, 0), candidates = batch_of(step, 1);
+    Indices both = uninitialized<Index>({2 * batch});
+    std::copy_n(queries.data(), batch, both.data());
+    std::copy_n(candidates.data(), batch, both.data() + batch);
+    const Var<float> e =
+        network_->forward({tape, true, &random}, training_images(tape, both, random));
+    const Var<float> scores = -squared_distances(slice(e, 0, 0, Index(batch)),
+                                                 slice(e, 0, Index(batch), Index(2 * batch)));
+    const Array<float> same =
+        same_class<float>(labels(training_, queries), labels(training_, candidates));
+    return mean(
+        method_.loss(scores, same, {settings_.k, settings_.tau, settings_.samples, &random}));
+  }
+
+  Answer classify(const ImageSet& queries, const ImageSet& known) override {
+    return classify_by_neighbours(outputs_of(*network_, queries), outputs_of(*network_, known),
+                                  known.labels, settings_.k);
+  }
+
+ private:
+  const NeighbourMethod& method_;
+  std::unique_ptr<Layer<float>> network_;
+};
+
+// The same network, with one output for each class.
+class ClassifierTask : public PoolTask {
+ public:
+  ClassifierTask(const KnnSettings& settings, const ImageSet& training, const ImageSet& validation,
+                 Generator& random)
+      : PoolTask(settings, training, validation) {
+    network_.add(make_network(settings.network, shape_of(training), 0, random));
+    Tape<float> off(Recording::off);
+    const auto one = off.constant(images(training, 0, 1));
+    const std::size_t features = network_.forward({off}, one).size();
+    network_.add<Linear<float>>("classes", features, settings.classes, Init::fan_in, random);
+  }
+
+  State<float> state() override { return network_.state(); }
+
+  Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
+    const Indices which = batch_of(step, 0);
+    const Var<float> x = training_images(tape, which, random);
+    return cross_entropy(network_.forward({tape, true, &random}, x), labels(training_, which));
+  }
+
+  Answer classify(const ImageSet& queries, const ImageSet&) override {
+    return {argmax(outputs_of(network_, queries)), {}};
+  }
+
+ private:
+  Sequential<float> network_;
+};
+
+// 784-500-500-50-500-500-784, ReLU, a sigmoid at the end; its code of 50 numbers is the embedding.
+class AutoencoderTask : public PoolTask {
+ public:
+  AutoencoderTask(const KnnSettings& settings, const ImageSet& training, const ImageSet& validation,
+                  Generator& random)
+      : PoolTask(settings, training, validation) {
+    const std::size_t size = training.image_size();
+    encoder_.add<Flatten<float>>();
+    add_dense(encoder_, "encoder", {size, 500, 500, 50}, random);
+    add_dense(decoder_, "decoder", {50, 500, 500, size}, random);
+  }
+
+  State<float> state() override {
+    State<float> state = encoder_.state();
+    decoder_.collect(state);
+    return state;
+  }
+
+  Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
+    const Pass<float> pass{tape, true, &random};
+    const Var<float> x = training_images(tape, batch_of(step, 0), random);
+    const Var<float> y = sigmoid(decoder_.forward(pass, encoder_.forward(pass, x)));
+    return mse(y, reshape(x, {Index(settings_.batch), -1}));
+  }
+
+  Answer classify(const ImageSet& queries, const ImageSet& known) override {
+    return classify_by_neighbours(outputs_of(encoder_, queries), outputs_of(encoder_, known),
+                                  known.labels, settings_.k);
+  }
+
+ private:
+  static void add_dense(Sequential<float>& net, const std::string& name,
+                        const std::vector<std::size_t>& sizes, Generator& random) {
+    for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
+      if (i > 0) net.add<Relu<float>>();
+      net.add<Linear<float>>(name + std::to_string(i + 1), sizes[i], sizes[i + 1], Init::he,
+                             random);
+    }
+  }
+
+  Sequential<float> encoder_, decoder_;
+};
+
+}  // namespace
+
+PoolTask::PoolTask(const KnnSettings& settings, const ImageSet& training,
+                   const ImageSet& validation)
+    : settings_(settings), training_(training), validation_(validation) {}
+
+double PoolTask::validate() {
+  return accuracy(classify(validation_, training_).classes, validation_.labels);
+}
+
+Indices PoolTask::batch_of(std::size_t step, std::uint64_t role) {
+  const std::size_t epoch = step / steps_per_epoch(), batch = settings_.batch;
+  if (shuffled_epoch_[role] != epoch + 1) {
+    const Generator random = Generator(settings_.seed).split(epoch);
+    shuffled_[role] = random.split(role).permutation(training_.size());
+    shuffled_epoch_[role] = epoch + 1;
+  }
+  Indices which = uninitialized<Index>({batch});
+  std::copy_n(shuffled_[role].data() + step % steps_per_epoch() * batch, batch, which.data());
+  return which;
+}
+
+Var<float> PoolTask::training_images(Tape<float>& tape, const Indices& which,
+                                     Generator& random) const {
+  return tape.constant(augment(images(training_, which), settings_.augmentation, random));
+}
+
+std::unique_ptr<PoolTask> make_knn_task(const std::string& method, const KnnSettings& settings,
+                                        const ImageSet& training, const ImageSet& validation,
+                                        Generator& random) {
+  if (method == "classifier") {
+    return std::make_unique<ClassifierTask>(settings, training, validation, random);
+  }
+  if (method == "autoencoder") {
+    return std::make_unique<AutoencoderTask>(settings, training, validation, random);
+  }
+  for (const NeighbourMethod& known : neighbour_methods()) {
+    if (method == known.name) {
+      return std::make_unique<NeighbourTask>(known, settings, training, validation, random);
+    }
+  }
+  bad_argument("knn: there is no method \"", method, "\"");
+}
+
+PoolTask::Answer classify_by_neighbours(const Array<float>& queries, const Array<float>& known,
+                                        const Indices& labels, std::size_t k) {
+  Indices which = nearest_neighbours(queries, known, k);
+  return {majority_vote(neighbour_labels(which, labels)), std::move(which)};
+}
+
+Array<float> pixels(const ImageSet& set) {
+  return with_shape(images(set), {set.size(), set.image_size()});
+}
+
+}  // namespace tapesort

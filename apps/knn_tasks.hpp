@@ -1,0 +1,66 @@
+// What `tapesort knn` can train: an embedding whose nearest neighbours vote, or, to stand beside
+// it, the same network as a plain classifier, or an autoencoder's code.
+#pragma once
+
+#include <memory>
+
+#include "apps/data/augment.hpp"
+#include "apps/data/image_set.hpp"
+#include "apps/knn_losses.hpp"
+#include "apps/trainer.hpp"
+
+namespace tapesort {
+
+struct KnnSettings {
+  std::string network;
+  std::size_t k, batch, samples, classes;
+  double tau;
+  std::uint64_t seed;
+  Augmentation augmentation;  // of training images
+};
+
+// Trains on one pool of images, in an order that is shuffled anew each epoch, and is picked by the
+// accuracy on another.
+class PoolTask : public Task {
+ public:
+  PoolTask(const KnnSettings& settings, const ImageSet& training, const ImageSet& validation);
+
+  std::string name() const override { return "knn"; }
+  std::size_t steps_per_epoch() const override { return training_.size() / settings_.batch; }
+  std::size_t images_per_step() const override { return settings_.batch; }
+  double validate() override;
+
+  // The classes of the queries, when the labels of `known` may be used, and the k known images that
+  // decided it, nearest first (q, k); none for a classifier that needs no neighbours.
+  struct Answer {
+    Indices classes, neighbours;
+  };
+  virtual Answer classify(const ImageSet& queries, const ImageSet& known) = 0;
+
+ protected:
+  // The images of a step. Different roles are independent shuffles.
+  Indices batch_of(std::size_t step, std::uint64_t role);
+  // Those images, augmented.
+  Var<float> training_images(Tape<float>& tape, const Indices& which, Generator& random) const;
+
+  const KnnSettings settings_;
+  const ImageSet &training_, &validation_;
+
+ private:
+  Indices shuffled_[2];
+  std::size_t shuffled_epoch_[2] = {0, 0};  // whose order that is, counted from 1
+};
+
+// method: one of neighbour_methods(), "classifier" or "autoencoder".
+std::unique_ptr<PoolTask> make_knn_task(const std::string& method, const KnnSettings& settings,
+                                        const ImageSet& training, const ImageSet& validation,
+                                        Generator& random);
+
+// kNN on given points (q, d) and (c, d).
+PoolTask::Answer classify_by_neighbours(const Array<float>& queries, const Array<float>& known,
+                                        const Indices& labels, std::size_t k);
+
+// The pixels as points, (N, H * W * C).
+Array<float> pixels(const ImageSet& set);
+
+}  // namespace tapesort

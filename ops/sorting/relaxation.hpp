@@ -1,0 +1,85 @@
+// One interface to all relaxations of sorting, for programs that let their user choose.
+//
+//     Relaxation relaxation;
+//     relaxation.method = Method::soft_sort;
+//     relaxation.tau = 0.5;
+//     Var<T> P_hat = relaxation.matrix(scores);    // (..., n, n)
+//     Var<T> sorted = relaxation.sorted(scores);   // (..., n), by place
+//
+//   method          matrix   sorted                  ranks                  top_k
+//   neural_sort     P_hat    P_hat s                 P_hat^T (1, .., n)     first k rows' sum
+//   soft_sort       P_hat    P_hat s                 P_hat^T (1, .., n)     first k rows' sum
+//   sinkhorn        P_hat    -                       -                      first k rows' sum
+//   odd_even        P_hat    P_hat s                 P_hat^T (1, .., n)     first k rows' sum
+//   bitonic         P_hat    P_hat s                 P_hat^T (1, .., n)     first k rows' sum
+//   fast_soft_sort  -        projection              -                      -
+//   fast_soft_rank  -        -                       projection             -
+//   lap_sum         P_hat    closed form             closed form            closed form
+//
+// Input: scores (..., n); for sinkhorn logits (..., n, n), row i for place i. Ranks count from 1:
+// the first place's item has about 1. Which operator computes what, and its formula and source:
+// the operators' own headers.
+//
+// hard: the value is that of the sort itself, the gradient that of the relaxation
+// (straight-through). The sort is argsort of the scores, equal ones in the order of their indices;
+// for sinkhorn, whose input has no order of its own, the permutation nearest to P_hat.
+#pragma once
+
+#include <string>
+
+#include "ops/sorting/fast_soft_sort.hpp"
+#include "ops/sorting/sinkhorn.hpp"
+#include "ops/sorting/sorting_network.hpp"
+
+namespace tapesort {
+
+enum class Method {
+  neural_sort,
+  soft_sort,
+  sinkhorn,
+  odd_even,
+  bitonic,
+  fast_soft_sort,
+  fast_soft_rank,
+  lap_sum
+};
+
+// "neural_sort", ..; method_named throws std::invalid_argument, listing the names, for another one.
+const char* name_of(Method method);
+Method method_named(const std::string& name);
+
+struct Relaxation {
+  Method method = Method::neural_sort;
+  double tau = 1;  // fast_soft_sort, fast_soft_rank: their strength
+  bool hard = false;
+  Direction direction = Direction::descending;  // not for sinkhorn, whose rows are what they are
+
+  double power = 1;          // soft_sort
+  SinkhornOptions sinkhorn;  // sinkhorn
+  double steepness = 0;      // odd_even, bitonic; 0 stands for 1 / tau
+  Swap swap = Swap::cauchy;
+  double art_lambda = 0.25;                            // of Swap::logistic_phi
+  Regularization regularization = Regularization::l2;  // fast_soft_sort, fast_soft_rank
+
+  // Which columns of the table above a method has. The others throw std::invalid_argument.
+  bool has_matrix() const;
+  bool has_sorted() const;
+  bool has_ranks() const;
+  bool has_top_k() const { return has_matrix(); }
+
+  template <class T>
+  Var<T> matrix(const Var<T>& input) const;
+  template <class T>
+  Var<T> sorted(const Var<T>& input) const;
+  template <class T>
+  Var<T> ranks(const Var<T>& input) const;
+  // Each item's mass among the first k places, 1 <= k <= n.
+  template <class T>
+  Var<T> top_k(const Var<T>& input, std::size_t k) const;
+
+  // The hard sort: the item at each place.
+  template <class T>
+  Indices order(const Array<T>& input) const;
+};
+
+}  // namespace tapesort

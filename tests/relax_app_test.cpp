@@ -1,0 +1,124 @@
+#include "apps/data/nested_numbers.hpp"
+#include "apps/relax.hpp"
+#include "golden.hpp"
+#include "op_table.hpp"
+
+using namespace tapesort;
+using namespace tapesort::testing;
+
+TEST_CASE("numbers are read from lines and from JSON lists") {
+  const Nested lines = parse_lines("1, 2 3\n\n \t\n-4e-1,5\r\n", "f");
+  REQUIRE(lines.items.size() == 2);
+  CHECK(to_array(lines.items[0], "f") == Array<double>{1.0, 2.0, 3.0});
+  CHECK(to_array(lines.items[1], "f") == Array<double>{-0.4, 5.0});
+  CHECK(lines.items[1].line == 4);
+  CHECK(to_array(parse_nested(" [[1,2],\n [3, 4]] ", "f"), "f") ==
+        Array<double>{{1.0, 2.0}, {3.0, 4.0}});
+  CHECK(parse_nested("[]", "f").items.empty());
+}
+
+TEST_CASE("malformed numbers are reported with line and column") {
+  const auto lines = [](const char* text) { return error_of([=] { parse_lines(text, "f"); }); };
+  CHECK(lines("1 2\n3 x 4\n") == "invalid_argument: f:2:3: expected a number, found 'x'");
+  CHECK(lines("1,,2\n") == "invalid_argument: f:1:3: expected a number, found ','");
+  CHECK(lines("1,2,\n") == "invalid_argument: f:1:5: expected a number, found the end of the line");
+  CHECK(lines("1,2,") == "invalid_argument: f:1:5: expected a number, found the end of the input");
+  CHECK(lines("1 nan") == "invalid_argument: f:1:3: nan is not a finite number");
+  CHECK(lines("1e999") == "invalid_argument: f:1:1: 1e999 is not a finite number");
+  CHECK(lines("1 2-3") == "invalid_argument: f:1:4: expected ',' or a blank, found '-'");
+  const auto json = [](const char* text) {
+    return error_of([=] { to_array(parse_nested(text, "f"), "f"); });
+  };
+  CHECK(json("[[1, 2],\n [3 4]]") == "invalid_argument: f:2:5: expected ',' or ']', found '4'");
+  CHECK(json("[[1, 2],\n [3]]") == "invalid_argument: f:2:2: a list of 1 where the others have 2");
+  CHECK(json("[[1], 2]") == "invalid_argument: f:1:7: a number where the others have a list");
+  CHECK(json("[1, [2]]") == "invalid_argument: f:1:5: a list where the others have a number");
+  CHECK(json("[1") == "invalid_argument: f:1:3: expected ',' or ']', found the end of the input");
+  CHECK(json("[1] 2") == "invalid_argument: f:1:5: expected nothing more, found '2'");
+  CHECK(json("{}") == "invalid_argument: f:1:1: expected '[', found '{'");
+  CHECK(json("[[[[[[[[[1]]]]]]]]]") == "invalid_argument: f:1:9: expected a number, found '['");
+}
+
+TEST_CASE("relax's input must suit its method") {
+  const auto sets = [](const char* text, Method method) {
+    return error_of([=] { read_sets(text, "f", method); });
+  };
+  CHECK(sets("[[1, 2], [3, 4]]", Method::sinkhorn) == "no error");
+  CHECK(read_sets("[[[1, 2], [3, 4]], [[1]]]", "f", Method::sinkhorn).size() == 2);
+  CHECK(sets("1 2", Method::sinkhorn) ==
+        "invalid_argument: f:1:1: sinkhorn takes n x n matrices as JSON");
+  CHECK(sets("[[1]]", Method::soft_sort) ==
+        "invalid_argument: f:1:1: soft_sort takes sets of scores, one a line; only sinkhorn takes "
+        "matrices");
+  CHECK(sets("[[1, 2]]", Method::sinkhorn) ==
+        "invalid_argument: f:1:1: expected an n x n matrix, found (1, 2)");
+  CHECK(sets("\n \n", Method::soft_sort) == "invalid_argument: f:1:1: there are no scores");
+  Relaxation r;
+  CHECK(error_of([&] {
+          read_weights("[[[1]], [1]]", "w", r, {Array<double>{1.0, 2.0}});
+        }) == "invalid_argument: w:1:1: expected 1 entries, one a set, found 2");
+  CHECK(error_of([&] {
+          read_weights("[\n [1, 2]]", "w", r, {Array<double>{1.0, 2.0}});
+        }) == "invalid_argument: w:2:2: expected weights (2, 2), found (2)");
+}
+
+TEST_CASE("relax gives the published values and gradients as JSON") {
+  const auto row = golden("softsort.json")["cases"][3];  // n = 4, one set
+  Relaxation r;
+  r.method = Method::soft_sort;
+  r.tau = row["tau"];
+  const Array<double> scores = to_array<double>(row["scores"][0]),
+                      W = to_array<double>(row["W"][0]);
+  const nlohmann::json result = relax<double>(r, {scores}, {W});
+  CHECK(result["method"] == "soft_sort");
+  CHECK(result["tau"] == r.tau);
+  const auto& set = result["sets"][0];
+  CHECK(distance(to_array<double>(set["P"]), to_array<double>(row["P"][0])) < 1e-10);
+  CHECK(distance(to_array<double>(set["grad"]), to_array<double>(row["dscores"][0])) < 1e-10);
+  CHECK(set["permutation"] == nlohmann::json({1, 2, 0, 3}));
+  CHECK(set["sorted"].size() == 4);
+  CHECK(set["ranks"].size() == 4);
+  CHECK_FALSE(relax<float>(r, {scores}, {})["sets"][0].contains("grad"));
+}
+
+TEST_CASE("relax gives what each method has, for sets of several sizes") {
+  const std::vector<Array<double>> sets{Array<double>{0.3, -1.0, 2.0}, Array<double>{1.0, 2.0}};
+  for (const char* name :
+       {"neural_sort", "odd_even", "bitonic", "fast_soft_sort", "fast_soft_rank", "lap_sum"}) {
+    CAPTURE(name);
+    Relaxation r;
+    r.method = method_named(name);
+    r.hard = true;
+    std::vector<Array<double>> weights;
+    for (const Array<double>& set : sets) {
+      const std::size_t n = set.size();
+      weights.push_back(Generator(n).normal<double>(r.has_matrix() ? Shape{n, n} : Shape{n}));
+    }
+    const nlohmann::json result = relax<double>(r, sets, weights);
+    const auto& first = result["sets"][0];
+    CHECK(first.contains("P") == r.has_matrix());
+    CHECK(first.contains("sorted") == r.has_sorted());
+    CHECK(first.contains("ranks") == r.has_ranks());
+    CHECK(first["permutation"] == nlohmann::json({2, 0, 1}));
+    if (r.has_sorted()) CHECK(first["sorted"] == nlohmann::json({2.0, 0.3, -1.0}));
+    if (r.has_ranks()) CHECK(first["ranks"] == nlohmann::json({2.0, 3.0, 1.0}));
+    CHECK(first["grad"].size() == 3);
+    CHECK(result["sets"][1]["grad"].size() == 2);
+  }
+}
+
+TEST_CASE("relax's table shows the hard order and a heatmap") {
+  Relaxation r;
+  r.hard = true;
+  const std::string table = to_table(relax<double>(r, {Array<double>{0.3, -1.0, 2.0}}, {}));
+  CHECK(table.find("set 1, n = 3") != std::string::npos);
+  CHECK(table.find("      1     2           2            2            1\n") != std::string::npos);
+  CHECK(table.find("  |    ██|\n  |██    |\n  |  ██  |\n") != std::string::npos);
+  r.method = Method::sinkhorn;
+  const std::string matrix =
+      to_table(relax<double>(r, {Array<double>{{0.0, 5.0}, {5.0, 0.0}}}, {}));
+  CHECK(matrix.find("  |  ██|\n  |██  |\n") != std::string::npos);
+  r.method = Method::soft_sort;
+  CHECK(to_table(relax<float>(r, {zeros<double>({49})}, {})).find("--json prints it") !=
+        std::string::npos);
+}

@@ -1,0 +1,151 @@
+#include "ops/sorting/relaxation.hpp"
+
+#include "op_table.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/sorting/permutation.hpp"
+
+using namespace tapesort;
+using namespace tapesort::testing;
+
+namespace {
+
+const Method all_methods[] = {Method::neural_sort, Method::soft_sort,     Method::sinkhorn,
+                              Method::odd_even,    Method::bitonic,       Method::fast_soft_sort,
+                              Method::lap_sum,     Method::fast_soft_rank};
+
+Relaxation with(Method method, double tau, bool hard = false,
+                Direction direction = Direction::descending) {
+  Relaxation r;
+  r.method = method;
+  r.tau = tau;
+  r.hard = hard;
+  r.direction = direction;
+  return r;
+}
+
+}  // namespace
+
+TEST_CASE("every output of every relaxation passes gradcheck, and float agrees with double") {
+  std::vector<OpRow> rows;
+  for (Method method : all_methods) {
+    for (Direction direction : {Direction::descending, Direction::ascending}) {
+      const Relaxation r = with(method, 0.7, false, direction);
+      const std::string name = name_of(method);
+      const Shape shape = method == Method::sinkhorn ? Shape{2, 4, 4} : Shape{2, 4};
+      if (r.has_matrix()) {
+        rows.push_back(
+            {name + " matrix", {shape}, anywhere, [=](const auto& x) { return r.matrix(x[0]); }});
+      }
+      if (r.has_sorted()) {
+        rows.push_back(
+            {name + " sorted", {shape}, anywhere, [=](const auto& x) { return r.sorted(x[0]); }});
+      }
+      if (r.has_ranks()) {
+        rows.push_back(
+            {name + " ranks", {shape}, anywhere, [=](const auto& x) { return r.ranks(x[0]); }});
+      }
+      if (r.has_top_k()) {
+        rows.push_back(
+            {name + " top_k", {shape}, anywhere, [=](const auto& x) { return r.top_k(x[0], 2); }});
+      }
+    }
+  }
+  check_rows(rows);
+}
+
+TEST_CASE("hard relaxations have the sort's value and the relaxation's gradient") {
+  const Array<double> scores{{0.3, -1.0, 2.0}, {5.0, 7.0, 6.0}};  // 3-cycles, one of each kind
+  const Indices down{{2, 0, 1}, {1, 2, 0}}, up{{1, 0, 2}, {0, 2, 1}};
+  for (Method method : all_methods) {
+    CAPTURE(name_of(method));
+    if (method == Method::sinkhorn) continue;
+    for (Direction direction : {Direction::descending, Direction::ascending}) {
+      const bool ascending = direction == Direction::ascending;
+      const Relaxation hard = with(method, 1.5, true, direction),
+                       soft = with(method, 1.5, false, direction);
+      CHECK(hard.order(scores) == (ascending ? up : down));
+      const auto check = [&](const Array<double>& value, auto output) {
+        Tape<double> tape;
+        const Var<double> a = tape.leaf(scores), b = tape.leaf(scores);
+        const Var<double> y = output(hard, a), y_soft = output(soft, b);
+        CHECK(y.value() == value);
+        CHECK(y_soft.value() != value);
+        const Array<double> cotangent = Generator(4).normal<double>(value.shape());
+        tape.backward(y, cotangent);
+        tape.backward(y_soft, cotangent);
+        CHECK(a.grad() == b.grad());
+      };
+      if (hard.has_matrix()) {
+        check(permutation_matrix<double>(ascending ? up : down),
+              [](const Relaxation& r, const Var<double>& x) { return r.matrix(x); });
+        check(ascending ? Array<double>{{1.0, 1.0, 0.0}, {1.0, 0.0, 1.0}}
+                        : Array<double>{{1.0, 0.0, 1.0}, {0.0, 1.0, 1.0}},
+              [](const Relaxation& r, const Var<double>& x) { return r.top_k(x, 2); });
+      }
+      if (hard.has_sorted()) {
+        check(ascending ? Array<double>{{-1.0, 0.3, 2.0}, {5.0, 6.0, 7.0}}
+                        : Array<double>{{2.0, 0.3, -1.0}, {7.0, 6.0, 5.0}},
+              [](const Relaxation& r, const Var<double>& x) { return r.sorted(x); });
+      }
+      if (hard.has_ranks()) {
+        check(ascending ? Array<double>{{2.0, 1.0, 3.0}, {1.0, 3.0, 2.0}}
+                        : Array<double>{{2.0, 3.0, 1.0}, {3.0, 1.0, 2.0}},
+              [](const Relaxation& r, const Var<double>& x) { return r.ranks(x); });
+      }
+    }
+  }
+}
+
+TEST_CASE("a hard Sinkhorn is the permutation nearest to it") {
+  const Array<double> logits{{0.0, 0.2, 3.0}, {2.0, 0.5, 2.5}, {0.1, 1.0, 2.8}};
+  const Relaxation r = with(Method::sinkhorn, 1.0, true);
+  const Indices order{2, 0, 1};
+  CHECK(r.order(logits) == order);
+  CHECK(r.matrix(constant(logits)).value() == permutation_matrix<double>(order));
+  CHECK(r.top_k(constant(logits), 1).value() == Array<double>{0.0, 0.0, 1.0});
+}
+
+TEST_CASE("every matrix is row-stochastic, and all tend to the same hard sort") {
+  Generator random(18);
+  const Array<double> scores = random.normal<double>({3, 6});
+  for (Method method : all_methods) {
+    CAPTURE(name_of(method));
+    if (method == Method::sinkhorn) continue;
+    const Relaxation warm = with(method, 0.5), cold = with(method, 1e-6),
+                     hard = with(method, 1, true);
+    const Var<double> s = constant(scores);
+    if (warm.has_matrix()) CHECK(is_row_stochastic(warm.matrix(s).value(), 1e-12));
+    if (warm.has_matrix()) CHECK(distance(cold.matrix(s).value(), hard.matrix(s).value()) < 1e-3);
+    if (warm.has_sorted()) CHECK(distance(cold.sorted(s).value(), hard.sorted(s).value()) < 1e-3);
+    if (warm.has_ranks()) CHECK(distance(cold.ranks(s).value(), hard.ranks(s).value()) < 1e-3);
+  }
+}
+
+TEST_CASE("relaxations at ties: hard keeps the order of the indices, soft shares") {
+  const Array<double> tied{1.0, 2.0, 1.0};
+  for (Method method : {Method::neural_sort, Method::soft_sort, Method::lap_sum}) {
+    CHECK(with(method, 1, true).order(tied) == Indices{1, 0, 2});
+    const Array<double> P_hat = with(method, 1).matrix(constant(tied)).value();
+    for (std::size_t i = 0; i < 3; ++i)
+      CHECK(P_hat(i, 0) == doctest::Approx(P_hat(i, 2)).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("relaxations have names, and say what they do not define") {
+  for (Method method : all_methods) CHECK(method_named(name_of(method)) == method);
+  CHECK(error_of([] { method_named("quick_sort"); }) ==
+        "invalid_argument: relaxation: there is no method quick_sort; need one of neural_sort, "
+        "soft_sort, "
+        "sinkhorn, odd_even, bitonic, fast_soft_sort, fast_soft_rank, lap_sum");
+  const Var<float> s = constant(Array<float>{1.0f, 2.0f});
+  CHECK(error_of([&] { with(Method::fast_soft_sort, 1).matrix(s); }) ==
+        "invalid_argument: relaxation: fast_soft_sort defines no matrix");
+  CHECK(error_of([&] { with(Method::fast_soft_rank, 1).sorted(s); }) ==
+        "invalid_argument: relaxation: fast_soft_rank defines no sorted values");
+  CHECK(error_of([&] { with(Method::sinkhorn, 1).ranks(s); }) ==
+        "invalid_argument: relaxation: sinkhorn defines no ranks");
+  CHECK(error_of([&] { with(Method::bitonic, 1).top_k(s, 3); }) ==
+        "invalid_argument: relaxation: k must be in 1 .. n, got 3 for n = 2");
+  CHECK(error_of([&] { with(Method::soft_sort, -1).matrix(s); }) ==
+        "invalid_argument: relaxation: tau must be > 0 and finite, got -1");
+}
