@@ -15,5 +15,6 @@ void add_median(CLI::App& program);
 void add_plackett_luce(CLI::App& program);
 void add_relax(CLI::App& program);
 void add_sort(CLI::App& program);
+void add_table(CLI::App& program);
 
 }  // namespace tapesort

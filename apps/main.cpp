@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   tapesort::add_plackett_luce(program);
   tapesort::add_relax(program);
   tapesort::add_sort(program);
+  tapesort::add_table(program);
 
   try {
     program.parse(argc, argv);

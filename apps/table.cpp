@@ -1,0 +1,399 @@
+// tapesort table: a table of the paper, methods x columns x seeds, beside the paper's figures.
+//
+// Every cell is a run of one of the other commands in a process and a folder of its own, and its
+// result.json there says that it is done. So cells can be run by anything: by this command one after
+// the other, or by what runs its --commands (tables.md). Nothing is done twice.
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.hpp"
+#include "apps/paper_tables.hpp"
+#include "apps/report/plot.hpp"
+#include "apps/report/result_row.hpp"
+#include "engine/check.hpp"
+#include "models/replace_file.hpp"
+
+namespace tapesort {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Words = std::vector<std::string>;
+
+// A number of a result row and how it is printed.
+struct Figure {
+  const char *key, *name;
+  double scale;
+  int decimals;
+};
+
+struct Table {
+  const char *task, *title;
+  const char* option;  // what the columns are values of
+  Words columns, methods;
+  std::vector<Figure> figures;  // the first one is drawn
+};
+
+const std::vector<Table>& tables() {
+  static const std::vector<Table> all = {
+      {"sort",
+       "Sorting: permutations (elements) right",
+       "--n",
+       {"3", "5", "7", "9", "15"},
+       {"row_stochastic", "sinkhorn", "gumbel_sinkhorn", "neural_sort", "neural_sort_stochastic"},
+       {{"permutation_accuracy", "permutations", 1, 3}, {"element_accuracy", "elements", 1, 3}}},
+      {"median",
+       "Median: mean squared error x 1e-4 (squared correlation)",
+       "--n",
+       {"5", "9", "15"},
+       {"constant", "vanilla", "sinkhorn", "gumbel_sinkhorn", "neural_sort",
+        "neural_sort_stochastic"},
+       {{"mean_squared_error", "mean squared error x 1e-4", 1e-4, 2},
+        {"squared_correlation", "R2", 1, 2}}},
+      {"knn",
+       "k nearest neighbours: test accuracy",
+       "--data",
+       {"digits", "fashion"},
+       {"deterministic"},
+       {{"test_accuracy", "test accuracy", 1, 4}}},
+  };
+  return all;
+}
+
+struct Options {
+  Words columns, methods, arguments;
+  std::vector<std::uint64_t> seeds{1, 2, 3};
+  std::string out, program = "/proc/self/exe";
+  bool commands = false, report = false;
+};
+
+struct Cell {
+  std::string method, column;
+  std::uint64_t seed;
+  fs::path folder;
+
+  fs::path result() const { return folder / "result.json"; }
+  bool done() const { return fs::exists(result()); }
+};
+
+std::string shell_quoted(const std::string& word) {
+  const char* const plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+class Grid {
+ public:
+  Grid(const Table& table, const Options& options)
+      : table_(table), options_(options), folder_(fs::absolute(options.out).lexically_normal()) {
+    for (const std::string& method : options.methods) {
+      for (const std::string& column : options.columns) {
+        for (const std::uint64_t seed : options.seeds) {
+          std::string name = to_message(method, "-", column, "-seed", seed);
+          std::replace(name.begin(), name.end(), '/', '_');
+          cells_.push_back({method, column, seed, folder_ / name});
+        }
+      }
+    }
+  }
+
+  const fs::path& folder() const { return folder_; }
+  const std::vector<Cell>& cells() const { return cells_; }
+
+  // Cells of one folder must have been run alike. std::runtime_error when they would not be.
+  void claim_folder() const {
+    const fs::path file = folder_ / "grid.json";
+    const json now{{"task", table_.task}, {"arguments", options_.arguments}};
+    if (!fs::exists(file)) {
+      replace_file_content(file.string(), now.dump(2) + "\n");
+    } else if (const json then = json::parse(std::ifstream(file)); then != now) {
+      throw std::runtime_error(to_message(file.string(), ": this table was begun as ", then.dump(),
+                                          ", now it is ", now.dump(),
+                                          "; go on with the same arguments, or elsewhere"));
+    }
+  }
+
+  Words command(const Cell& cell) const {
+    Words words{fs::canonical(options_.program).string(),
+                table_.task,
+                "--method",
+                cell.method,
+                table_.option,
+                cell.column,
+                "--seed",
+                std::to_string(cell.seed),
+                "--out",
+                cell.folder.string(),
+                "--resume"};
+    words.insert(words.end(), options_.arguments.begin(), options_.arguments.end());
+    return words;
+  }
+
+  // What a cell's run left, checked to be of this cell.
+  json row(const Cell& cell) const {
+    json row = json::parse(std::ifstream(cell.result()), nullptr, /*allow_exceptions=*/false);
+    const json settings = row.is_object() ? row.value("settings", json()) : json();
+    if (!settings.is_object() || settings.value("method", "") != cell.method ||
+        row.value("seed", std::uint64_t(0)) != cell.seed) {
+      throw std::runtime_error(to_message(cell.result().string(), ": is not the result of ",
+                                          cell.method, " with seed ", cell.seed,
+                                          "; move it away to run the cell again"));
+    }
+    return row;
+  }
+
+ private:
+  const Table& table_;
+  const Options& options_;
+  fs::path folder_;
+  std::vector<Cell> cells_;
+};
+
+// Runs one command to its end; its output goes to a file, its progress to our standard error.
+// Ctrl-C is the command's to handle meanwhile. The exit status, as a shell has it.
+int run(const Words& words, const fs::path& output) {
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  const auto before = std::signal(SIGINT, SIG_IGN);
+  const pid_t child = fork();
+  if (child == 0) {  // only what is safe after a fork of a program with threads
+    std::signal(SIGINT, SIG_DFL);
+    const int file = open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (file >= 0) dup2(file, STDOUT_FILENO);
+    execv(arguments[0], arguments.data());
+    _exit(127);
+  }
+  int status = 0;
+  const bool waited = child > 0 && waitpid(child, &status, 0) == child;
+  std::signal(SIGINT, before);
+  if (!waited) throw std::runtime_error("table: cannot start " + words[0]);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// Mean and standard deviation over seeds of one number.
+struct Summary {
+  double mean = std::nan(""), deviation = 0;
+  std::size_t count = 0;
+
+  explicit Summary(const std::vector<double>& values) : count(values.size()) {
+    if (values.empty()) return;
+    mean = 0;
+    for (double v : values) mean += v / double(count);
+    for (double v : values) deviation += (v - mean) * (v - mean);
+    deviation = count > 1 ? std::sqrt(deviation / double(count - 1)) : 0;
+  }
+};
+
+std::string fixed(double value, int decimals) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  return text;
+}
+
+class Report {
+ public:
+  Report(const Table& table, const Options& options, const Grid& grid)
+      : table_(table), options_(options) {
+    for (const Cell& cell : grid.cells()) {
+      if (cell.done()) rows_.push_back({cell, grid.row(cell)});
+    }
+  }
+
+  std::string markdown() const {
+    std::string text = to_message("# ", table_.title,
+                                  "\n\nOurs: the mean over seeds +- their "
+                                  "standard deviation [how many, unless one]. Paper: Grover et "
+                                  "al. 2019.\n\n| method | |");
+    std::string rule = "|---|---|";
+    for (const std::string& column : options_.columns) {
+      text += to_message(" ", table_.option + 2, " = ", column, " |");
+      rule += "---|";
+    }
+    text += "\n" + rule + "\n";
+    for (const std::string& method : options_.methods) {
+      std::string ours, paper;
+      for (const std::string& column : options_.columns) {
+        ours += " " + ours_text(method, column) + " |";
+        paper += " " + paper_text(method, column) + " |";
+      }
+      text += "| " + method + " | ours |" + ours + "\n| | paper |" + paper + "\n";
+    }
+    return text;
+  }
+
+  json summary() const {
+    json cells = json::array(), summary = json::array();
+    for (const auto& [cell, row] : rows_) cells.push_back(row);
+    for (const std::string& method : options_.methods) {
+      for (const std::string& column : options_.columns) {
+        json entry{{"method", method}, {"column", column}};
+        const auto paper = paper_figures(table_.task, method, column);
+        for (std::size_t f = 0; f < table_.figures.size(); ++f) {
+          const Figure& figure = table_.figures[f];
+          const Summary ours = over_seeds(method, column, figure);
+          entry["seeds"] = ours.count;
+          entry[figure.key] = {{"mean", ours.mean}, {"standard_deviation", ours.deviation}};
+          if (paper) entry[figure.key]["paper"] = f == 0 ? paper->first : paper->second;
+        }
+        summary.push_back(entry);
+      }
+    }
+    return {
+        {"task", table_.task}, {"option", table_.option}, {"summary", summary}, {"cells", cells}};
+  }
+
+  void draw_bars(const std::string& file) const {
+    BarPlot plot;
+    plot.title = table_.title;
+    plot.y_label = table_.figures[0].name;
+    for (const std::string& column : options_.columns) {
+      plot.groups.push_back(to_message(table_.option + 2, " = ", column));
+    }
+    for (const std::string& method : options_.methods) {
+      Series ours{method, {}, {}, {}}, paper{method + ", paper", {}, {}, {}};
+      bool in_paper = false;
+      for (const std::string& column : options_.columns) {
+        const Summary summary = over_seeds(method, column, table_.figures[0]);
+        ours.y.push_back(summary.mean);
+        ours.error.push_back(summary.deviation);
+        const auto figures = paper_figures(table_.task, method, column);
+        paper.y.push_back(figures ? figures->first : std::nan(""));
+        paper.error.push_back(0);
+        in_paper = in_paper || figures;
+      }
+      plot.series.push_back(ours);
+      if (in_paper) plot.series.push_back(paper);
+    }
+    draw(plot, file);
+  }
+
+  std::size_t done() const { return rows_.size(); }
+
+ private:
+  Summary over_seeds(const std::string& method, const std::string& column,
+                     const Figure& figure) const {
+    std::vector<double> values;
+    for (const auto& [cell, row] : rows_) {
+      if (cell.method != method || cell.column != column) continue;
+      if (!row.contains(figure.key) || !row[figure.key].is_number()) continue;  // NaN is null
+      values.push_back(row[figure.key].get<double>() * figure.scale);
+    }
+    return Summary(values);
+  }
+
+  std::string ours_text(const std::string& method, const std::string& column) const {
+    std::string text;
+    for (std::size_t f = 0; f < table_.figures.size(); ++f) {
+      const Figure& figure = table_.figures[f];
+      const Summary ours = over_seeds(method, column, figure);
+      if (ours.count == 0 && f == 0) return "-";
+      std::string part = ours.count == 0 ? "-" : fixed(ours.mean, figure.decimals);
+      if (ours.count > 1) part += " +- " + fixed(ours.deviation, figure.decimals);
+      if (ours.count > 1 && f == 0) part += " [" + std::to_string(ours.count) + "]";
+      text += f == 0 ? part : " (" + part + ")";
+    }
+    return text;
+  }
+
+  std::string paper_text(const std::string& method, const std::string& column) const {
+    const auto paper = paper_figures(table_.task, method, column);
+    if (!paper) return "-";
+    std::string text = fixed(paper->first, table_.figures[0].decimals);
+    if (table_.figures.size() > 1) {
+      text += " (" + fixed(paper->second, table_.figures[1].decimals) + ")";
+    }
+    return text;
+  }
+
+  const Table& table_;
+  const Options& options_;
+  std::vector<std::pair<Cell, json>> rows_;
+};
+
+int run_table(const Table& table, Options o) {
+  if (o.columns.empty()) o.columns = table.columns;
+  if (o.methods.empty()) o.methods = table.methods;
+  const Grid grid(table, o);
+  fs::create_directories(grid.folder());
+  if (!o.report) grid.claim_folder();
+  std::size_t failed = 0, position = 0;
+  for (const Cell& cell : grid.cells()) {
+    ++position;
+    if (cell.done() || o.report) continue;
+    const Words words = grid.command(cell);
+    if (o.commands) {
+      std::string line;
+      for (const std::string& word : words) line += (line.empty() ? "" : " ") + shell_quoted(word);
+      std::printf("%s\n", line.c_str());
+      continue;
+    }
+    std::fprintf(stderr, "table: cell %zu of %zu: %s, %s = %s, seed %llu\n", position,
+                 grid.cells().size(), cell.method.c_str(), table.option + 2, cell.column.c_str(),
+                 static_cast<unsigned long long>(cell.seed));
+    fs::create_directories(cell.folder);
+    const int code = run(words, cell.folder / "output.txt");
+    if (code == 130) {
+      std::fprintf(stderr, "table: interrupted; the same command goes on from there\n");
+      return code;
+    }
+    if (code == 0 && cell.done()) continue;
+    ++failed;
+    std::fprintf(stderr, "table: that cell failed with status %d; its output: %s\n", code,
+                 (cell.folder / "output.txt").c_str());
+  }
+  if (o.commands) return 0;
+
+  const Report report(table, o, grid);
+  const std::string markdown = report.markdown();
+  std::printf("%s", markdown.c_str());
+  std::fprintf(stderr, "table: %zu of %zu cells are done; table.md, table.json, table.png: %s\n",
+               report.done(), grid.cells().size(), grid.folder().c_str());
+  replace_file_content((grid.folder() / "table.md").string(), markdown);
+  write_result((grid.folder() / "table.json").string(), report.summary());
+  report.draw_bars((grid.folder() / "table.png").string());
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+void add_table(CLI::App& program) {
+  CLI::App* command = program.add_subcommand(
+      "table", "run, or continue, a table of the paper and print ours beside it");
+  command->require_subcommand(1);
+  for (const Table& table : tables()) {
+    CLI::App* one = command->add_subcommand(
+        table.task, to_message(table.title, "; methods x ", table.option + 2, " x seeds"));
+    const auto o = std::make_shared<Options>();
+    one->add_option("--out", o->out, "folder of the table: what is there is not done again")
+        ->required();
+    // Lists with commas, as a list of words would swallow the -- that may follow.
+    const auto list = [](CLI::Option* option) { option->delimiter(',')->allow_extra_args(false); };
+    list(one->add_option("--methods", o->methods, "rows, as a,b (default: the paper's)"));
+    list(one->add_option(table.option, o->columns, "columns, as a,b (default: the paper's)"));
+    list(one->add_option("--seeds", o->seeds, "runs of each cell")->default_str("1,2,3"));
+    one->add_option("--program", o->program, "what runs a cell (default: this program)");
+    one->add_flag("--commands", o->commands,
+                  "only print the commands of the missing cells, one a line");
+    one->add_flag("--report", o->report, "run nothing; print what is there");
+    one->add_option("arguments", o->arguments,
+                    "after --: arguments for each cell, as -- --minutes 45 --digits 4");
+    one->callback([o, &table] {
+      if (const int code = run_table(table, *o)) throw CLI::RuntimeError(code);
+    });
+  }
+}
+
+}  // namespace tapesort

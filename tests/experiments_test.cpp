@@ -1,0 +1,235 @@
+// The commands that train and tabulate, end to end on the smallest of cases.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "apps/commands.hpp"
+#include "apps/digit_experiment.hpp"
+#include "apps/paper_tables.hpp"
+#include "models/checkpoint.hpp"
+#include "op_table.hpp"
+#include "temporary_folder.hpp"
+
+using namespace tapesort;
+using namespace tapesort::testing;
+using nlohmann::json;
+
+namespace {
+
+// While one lives, nothing comes to standard output.
+class Quiet {
+ public:
+  Quiet() : before_(dup(STDOUT_FILENO)) {
+    std::fflush(stdout);
+    const int nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, STDOUT_FILENO);
+    close(nowhere);
+  }
+  ~Quiet() {
+    std::fflush(stdout);
+    dup2(before_, STDOUT_FILENO);
+    close(before_);
+  }
+
+ private:
+  int before_;
+};
+
+void run(void (*add)(CLI::App&), const std::string& command) {
+  CLI::App program;
+  add(program);
+  const Quiet quiet;
+  program.parse(command, false);
+}
+
+const std::string small =
+    " --network mlp --digits 1 --n 3 --epochs 2 --epoch-steps 12 --validation-sets 30 --test-sets "
+    "40";
+
+json result(const TemporaryFolder& folder, const std::string& name = "out") {
+  return json::parse(folder.read(name + "/result.json"));
+}
+
+}  // namespace
+
+TEST_CASE("tapesort sort runs end to end, and the same seed gives the same result") {
+  const TemporaryFolder folder;
+  run(add_sort, "sort" + small + " --out " + (folder / "out") + " --save " + (folder / "model"));
+  const json row = result(folder);
+  CHECK(row["task"] == "sort");
+  CHECK(row["steps"] == 24);
+  CHECK(row["settings"]["tau"] == 5);
+  CHECK(row["settings"]["validation"] == 500);
+  CHECK(row["permutation_accuracy"].get<double>() > 0.2);  // by chance 1 / 6
+  CHECK(row["element_accuracy"] >= row["permutation_accuracy"]);
+  CHECK(row["soft_hard_gap"].get<double>() > 0);
+  CHECK(load_checkpoint<float>(folder / "model").arrays.count("fc2.weight") == 1);
+
+  run(add_sort, "sort" + small + " --out " + (folder / "again"));
+  const json again = result(folder, "again");
+  for (const char* key : {"permutation_accuracy", "element_accuracy", "soft_hard_gap"}) {
+    CHECK(row[key] == again[key]);
+  }
+  CHECK(error_of([&] {
+          run(add_sort, "sort" + small + " --seed 2 --resume --out " + (folder / "out"));
+        }).find("was made with seed = 1, this run has 2") != std::string::npos);
+}
+
+TEST_CASE("tapesort sort runs with every kind of method") {
+  for (const char* method : {"row_stochastic", "gumbel_sinkhorn", "fast_soft_rank", "relax"}) {
+    CAPTURE(method);
+    const TemporaryFolder folder;
+    run(add_sort, "sort" + small + " --method " + method + " --out " + (folder / "out"));
+    const json row = result(folder);
+    CHECK(row["element_accuracy"].get<double>() > 0.1);
+    const bool has_matrix = row.contains("soft_hard_gap");
+    CHECK(has_matrix ==
+          (std::string(method).find_first_of("fx") != 0 && std::string(method) != "relax"));
+  }
+}
+
+TEST_CASE("tapesort median runs end to end with baselines and with sorting methods") {
+  double best_constant = 0;
+  for (const char* method : {"constant", "vanilla", "neural_sort", "neural_sort_stochastic",
+                             "sinkhorn", "reinforce", "relax"}) {
+    CAPTURE(method);
+    const TemporaryFolder folder;
+    run(add_median, "median" + small + " --lr 0.01 --method " + std::string(method) + " --out " +
+                        (folder / "out"));
+    const json row = result(folder);
+    CHECK(row["task"] == "median");
+    CHECK(row["mean_squared_error"].get<double>() < 30);
+    const bool picks = std::string(method) != "constant" && std::string(method) != "vanilla";
+    CHECK(row.contains("picked_right") == picks);
+    if (picks) CHECK(row["picked_right"].get<double>() > 0.2);
+    if (std::string(method) == "constant") {
+      CHECK(row["squared_correlation"].is_null());
+      best_constant = row["mean_squared_error"];
+      CHECK(best_constant > 3);  // the variance of the median of three of 0 .. 9
+    }
+  }
+}
+
+TEST_CASE("quantile 1 is the largest number, 0 the smallest") {
+  // A constant learns where they are.
+  double error[2];
+  for (const int quantile : {0, 1}) {
+    const TemporaryFolder folder;
+    run(add_median, "median" + small + " --method constant --lr 0.5 --quantile " +
+                        std::to_string(quantile) + " --out " + (folder / "out") + " --save " +
+                        (folder / "model"));
+    error[quantile] = load_checkpoint<float>(folder / "model").arrays["number"].data()[0];
+  }
+  CHECK(error[0] < 3.5);
+  CHECK(error[1] > 5.5);
+}
+
+TEST_CASE("batches are functions of seed and step") {
+  DigitOptions options;
+  options.digits = 2;
+  DigitPools pools(options), resumed(options);
+  CHECK(options.validation == 500);
+  CHECK(options.epoch_steps == 3500 / 40);
+  CHECK(pools.number_shape().height == 56);
+  pools.batch(0);
+  pools.batch(1);
+  const DigitSets third = pools.batch(2);
+  CHECK(resumed.batch(2).images == third.images);
+  CHECK(resumed.batch(2).labels == third.labels);
+
+  Indices first, second;
+  const auto labels = [](Indices& to) { return [&to](const DigitSets& s) { to = s.labels; }; };
+  options.validation_sets = 10;
+  pools.for_validation(labels(first));
+  pools.for_validation(labels(second));
+  CHECK(first == second);
+  pools.for_test(labels(second));
+  CHECK(first != second);
+}
+
+TEST_CASE("training, validation and test share no picture of a digit") {
+  DigitOptions options;
+  options.digits = 1;
+  options.test_sets = 300;
+  DigitPools pools(options);
+  std::set<std::string> seen[3];
+  const auto remember = [&](int pool) {
+    return [&, pool](const DigitSets& sets) {
+      const std::size_t bytes = sizeof(float) * sets.images.size() / sets.labels.size();
+      const char* image = reinterpret_cast<const char*>(sets.images.data());
+      for (std::size_t i = 0; i < sets.labels.size(); ++i, image += bytes) {
+        seen[pool].insert(std::string(image, bytes));
+      }
+    };
+  };
+  for (std::size_t step = 0; step < 60; ++step) remember(0)(pools.batch(step));
+  pools.for_validation(remember(1));
+  pools.for_test(remember(2));
+  CHECK(seen[0].size() > 2500);  // most of 3,500, of 500 and of 1,000
+  CHECK(seen[1].size() > 400);
+  CHECK(seen[2].size() > 700);
+  for (const auto& [a, b] : {std::pair(0, 1), {0, 2}, {1, 2}}) {
+    std::size_t shared = 0;
+    for (const std::string& image : seen[a]) shared += seen[b].count(image);
+    CHECK(shared == 0);
+  }
+}
+
+TEST_CASE("paper_figures knows the paper's tables, also for .._published") {
+  CHECK(paper_figures("sort", "neural_sort", "5")->first == 0.837);
+  CHECK(paper_figures("sort", "sinkhorn_published", "15")->second == 0.078);
+  CHECK(paper_figures("median", "vanilla", "9")->first == 699.15);
+  CHECK(paper_figures("knn", "deterministic", "cifar10:some/folder")->first == 0.907);
+  CHECK(!paper_figures("sort", "lap_sum", "5"));
+  CHECK(!paper_figures("sort", "neural_sort", "4"));
+}
+
+TEST_CASE("tapesort table runs what is missing and nothing twice") {
+  // Stands for the program: a run notes that it was started and leaves a result made of its seed.
+  const TemporaryFolder folder;
+  folder.write("program",
+               "#!/bin/sh\n"
+               "method=$3 n=$5 seed=$7 out=$9\n"
+               "echo $method $n $seed >>" +
+                   (folder / "started") +
+                   "\n"
+                   "[ $method$seed = bad2 ] && exit 3\n"
+                   "echo '{\"settings\": {\"method\": \"'$method'\"}, \"seed\": '$seed',"
+                   " \"permutation_accuracy\": 0.'$seed', \"element_accuracy\": 0.5}' "
+                   ">$out/result.json\n");
+  chmod((folder / "program").c_str(), 0755);
+  const std::string command = "table sort --program " + (folder / "program") + " --out " +
+                              (folder / "t") + " --n 5 --seeds 2,4 --methods ";
+  run(add_table, command + "neural_sort -- --digits 1");
+  CHECK(folder.read("started") == "neural_sort 5 2\nneural_sort 5 4\n");
+  const json table = json::parse(folder.read("t/table.json"));
+  const json cell = table["summary"][0];
+  CHECK(cell["seeds"] == 2);
+  CHECK(cell["permutation_accuracy"]["mean"].get<double>() == doctest::Approx(0.3));
+  CHECK(cell["permutation_accuracy"]["standard_deviation"].get<double>() ==
+        doctest::Approx(std::sqrt(0.02)));
+  CHECK(cell["permutation_accuracy"]["paper"] == 0.837);
+  CHECK(table["cells"].size() == 2);
+  CHECK(folder.read("t/table.md")
+            .find("| neural_sort | ours | 0.300 +- 0.141 [2] (0.500 +- 0.000) "
+                  "|\n| | paper | 0.837 (0.927) |\n") != std::string::npos);
+
+  // One more method, one of whose cells fails: the others are run, and only they.
+  CHECK(error_of([&] { run(add_table, command + "neural_sort,bad -- --digits 1"); }) != "");
+  CHECK(folder.read("started") == "neural_sort 5 2\nneural_sort 5 4\nbad 5 2\nbad 5 4\n");
+  CHECK(folder.read("t/table.md").find("| bad | ours | 0.400 (0.500) |\n| | paper | - |\n") !=
+        std::string::npos);
+
+  CHECK(error_of([&] {
+          run(add_table, command + "neural_sort -- --digits 2");
+        }).find("go on with the same arguments, or elsewhere") != std::string::npos);
+  folder.write("t/neural_sort-5-seed2/result.json", "{}");
+  CHECK(error_of([&] {
+          run(add_table, command + "neural_sort -- --digits 1");
+        }).find("result.json: is not the result of neural_sort with seed 2; move it away") !=
+        std::string::npos);
+}
