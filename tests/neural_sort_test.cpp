@@ -48,7 +48,7 @@ void check_against_formula(const Array<double>& s, double tau, Direction directi
   CHECK(distance(a.second, b.second) < 1e-11);
   const auto f = run<float>(s, w, fused);
   CHECK(distance(f.first, b.first) < 5e-6);
-  CHECK(distance(f.second, b.second) < 2e-5);
+  CHECK(distance(f.second, b.second) < 1e-4);  // as promised
 }
 
 }  // namespace

@@ -37,7 +37,8 @@ inline bool any_above(const Lanes<T>& x, T bound) {
 template <class T>
 struct Lanes {
   static constexpr std::size_t size = 1;
-  T x;
+  T x = 0;
+  Lanes() = default;
   explicit Lanes(T x) : x(x) {}
   Lanes& operator+=(const Lanes& o) { return x += o.x, *this; }
   Lanes& operator-=(const Lanes& o) { return x -= o.x, *this; }
