@@ -1,7 +1,7 @@
 #include <cstdio>
 #include <string>
 
-#include "apps/bench_timing.hpp"
+#include "apps/bench/timing.hpp"
 #include "apps/commands.hpp"
 #include "ops/sorting/fast_soft_sort.hpp"
 #include "ops/sorting/lap_sum.hpp"
