@@ -39,8 +39,8 @@ const std::vector<Row>& rows() {
       {"knn", "pixels", knn, {{.972, none}, {.858, none}, {.354, none}}},
       {"knn", "pca", knn, {{.976, none}, {.859, none}, {.409, none}}},
       {"knn", "autoencoder", knn, {{.976, none}, {.875, none}, {.442, none}}},
-      {"knn", "deterministic", knn, {{.995, none}, {.935, none}, {.907, none}}},
-      {"knn", "stochastic", knn, {{.994, none}, {.934, none}, {.895, none}}},
+      {"knn", "neural_sort", knn, {{.995, none}, {.935, none}, {.907, none}}},
+      {"knn", "neural_sort_stochastic", knn, {{.994, none}, {.934, none}, {.895, none}}},
       {"knn", "classifier", knn, {{.994, none}, {.934, none}, {.951, none}}},
   };
   // clang-format on

@@ -9,11 +9,8 @@
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"
-#include "ops/sorting/fast_soft_sort.hpp"
-#include "ops/sorting/lap_sum.hpp"
 #include "ops/sorting/permutation.hpp"
-#include "ops/sorting/sinkhorn.hpp"
-#include "ops/sorting/sorting_network.hpp"
+#include "ops/sorting/relaxation.hpp"
 
 namespace tapesort {
 namespace {
@@ -36,7 +33,7 @@ V perturbed(const V& x, const Pass<float>& pass, std::size_t samples) {
   return x + pass.tape.constant(gumbel_noise<float>(shape, *pass.random));
 }
 
-// |row i's score - s_j| / tau, row i's score being the i-th largest: SoftSort's logits.
+// SoftSort's logits: -|s_[i] - s_j| / tau, with s_[i] the i-th largest score.
 V soft_sort_logits(const V& s, double tau) {
   const std::size_t last = s.dimension() - 1;
   const V sorted = take_along_axis(s, argsort(s.value()));
@@ -45,13 +42,6 @@ V soft_sort_logits(const V& s, double tau) {
 
 // For a P_hat that is not a softmax. Where it underflows there is no gradient left.
 V logits_of(const V& P_hat) { return log(clip(P_hat, 1e-30f, 1.0f)); }
-
-V network_logits(const V& s, Network network, double tau) {
-  NetworkOptions options;
-  options.network = network;
-  options.steepness = 1 / tau;
-  return logits_of(sorting_network(s, options));
-}
 
 // A method that looks at one score for each item.
 class ScoreMethod : public SortingMethod {
@@ -218,15 +208,13 @@ Made make_soft_sort(const Settings& s, Generator&) {
   const double tau = s.tau;
   return std::make_unique<ScoreMethod>([tau](const V& x) { return soft_sort_logits(x, tau); });
 }
-template <Network network>
-Made make_network_method(const Settings& s, Generator&) {
-  const double tau = s.tau;
+template <Method method>
+Made make_relaxed(const Settings& s, Generator&) {
+  Relaxation relaxation;
+  relaxation.method = method;
+  relaxation.tau = s.tau;
   return std::make_unique<ScoreMethod>(
-      [tau](const V& x) { return network_logits(x, network, tau); });
-}
-Made make_lap_sum(const Settings& s, Generator&) {
-  const double tau = s.tau;
-  return std::make_unique<ScoreMethod>([tau](const V& x) { return logits_of(lap_sum(x, tau)); });
+      [relaxation](const V& x) { return logits_of(relaxation.matrix(x)); });
 }
 Made make_soft_rank(const Settings& s, Generator&) {
   return std::make_unique<SoftRankMethod>(s.tau);
@@ -250,9 +238,9 @@ const std::vector<MethodEntry>& sorting_methods() {
       {"neural_sort", 5, Gives::matrix, no, no, make_neural_sort<false>},
       {"neural_sort_stochastic", 5, Gives::matrix, samples, linear, make_neural_sort<true>},
       {"soft_sort", 1, Gives::matrix, no, no, make_soft_sort},
-      {"odd_even", 1, Gives::matrix, no, no, make_network_method<Network::odd_even>},
-      {"bitonic", 1, Gives::matrix, no, no, make_network_method<Network::bitonic>},
-      {"lap_sum", 1, Gives::matrix, no, no, make_lap_sum},
+      {"odd_even", 1, Gives::matrix, no, no, make_relaxed<Method::odd_even>},
+      {"bitonic", 1, Gives::matrix, no, no, make_relaxed<Method::bitonic>},
+      {"lap_sum", 1, Gives::matrix, no, no, make_relaxed<Method::lap_sum>},
       {"fast_soft_rank", 1, Gives::ranks, no, no, make_soft_rank},
       {"reinforce", 1, Gives::orders, samples, linear, make_reinforce},
       {"relax", 1, Gives::orders, samples, linear, make_relax},

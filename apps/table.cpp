@@ -63,7 +63,7 @@ const std::vector<Table>& tables() {
        "k nearest neighbours: test accuracy",
        "--data",
        {"digits", "fashion"},
-       {"deterministic"},
+       {"pixels", "pca", "autoencoder", "neural_sort", "neural_sort_stochastic", "classifier"},
        {{"test_accuracy", "test accuracy", 1, 4}}},
   };
   return all;
