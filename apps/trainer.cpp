@@ -145,6 +145,7 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
   const FlushDenormals flush;  // P_hat is full of them
   const InterruptHandler interrupts;
   Progress progress(task.name(), options.epochs, per_epoch, result.steps);
+  if (options.minutes > 0) progress.stop_after(std::max(1e-3, options.minutes * 60 - before));
   double saved_at = before;
   Profile profile;
   std::optional<Profiling> profiling;

@@ -21,6 +21,16 @@ std::size_t files_in(const TemporaryFolder& folder) {
 
 }  // namespace
 
+TEST_CASE("with a budget of time, the progress line counts down to its end") {
+  std::ostringstream out;
+  double now = 0;
+  Progress progress("knn", 1000, 3, 0, {&out, false, 1e9, [&] { return now; }});
+  progress.stop_after(600);
+  now = 60;
+  progress.step(2.0, 6000);
+  CHECK(progress.line() == "knn  epoch 1  step 1/3  loss 2  100 images/s  9 min 0 s left");
+}
+
 TEST_CASE("the progress line tells epoch, mean loss, validation, rate and the time left") {
   std::ostringstream out;
   double now = 100;

@@ -91,6 +91,8 @@ double Progress::epoch_loss() const {
   return loss_sum_ / double(loss_count_);
 }
 
+void Progress::stop_after(double seconds) { budget_ = seconds; }
+
 double Progress::seconds() const { return output_.clock() - start_; }
 
 double Progress::images_per_second() const { return double(images_) / std::max(1e-9, seconds()); }
@@ -98,15 +100,17 @@ double Progress::images_per_second() const { return double(images_) / std::max(1
 std::string Progress::line() const {
   // The step that was just done belongs to its epoch, also when it is that epoch's last.
   const std::size_t last = steps_ == 0 ? 0 : steps_ - 1;
+  const std::string of_epochs = budget_ > 0 ? "" : "/" + std::to_string(epochs_);
   std::string text =
-      to_message(task_, "  epoch ", last / steps_per_epoch_ + 1, "/", epochs_, "  step ",
+      to_message(task_, "  epoch ", last / steps_per_epoch_ + 1, of_epochs, "  step ",
                  steps_ == 0 ? 0 : last % steps_per_epoch_ + 1, "/", steps_per_epoch_);
   if (loss_count_ > 0) text += "  loss " + formatted("%.4g", epoch_loss());
   if (accuracy_ >= 0) text += "  validation " + formatted("%.2f %%", 100 * accuracy_);
   const std::size_t done = steps_ - first_step_, all = epochs_ * steps_per_epoch_;
   if (done > 0) {
     text += "  " + with_commas(images_per_second()) + " images/s";
-    const double left = all > steps_ ? seconds() / double(done) * double(all - steps_) : 0;
+    double left = all > steps_ ? seconds() / double(done) * double(all - steps_) : 0;
+    if (budget_ > 0) left = std::min(left, budget_ - seconds());
     text += "  " + duration_text(left) + " left";
   }
   return text;

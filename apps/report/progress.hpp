@@ -31,6 +31,10 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  // The training ends after so many seconds from its start, unless its epochs end before. The line
+  // then counts down to that and does not tell the number of epochs.
+  void stop_after(double seconds);
+
   // After every training step.
   void step(double loss, std::size_t images);
   // After a validation: a fraction, shown from now on.
@@ -56,6 +60,7 @@ class Progress {
   double loss_sum_ = 0;
   std::size_t loss_count_ = 0, images_ = 0;
   double accuracy_ = -1;  // none yet
+  double budget_ = 0;     // seconds; 0: none
   bool line_open_ = false;
 };
 
