@@ -99,7 +99,8 @@ class Conv2dReluPool : public Conv2d<T> {
 };
 
 // Each channel to a learned mean and deviation (ops/norm.hpp), then ReLU if asked for, which is
-// faster than a layer of its own. Parameters name.gamma, name.beta; buffers name.mean, name.variance.
+// faster than a layer of its own. Parameters name.gamma, name.beta; buffers name.mean,
+// name.variance.
 template <class T>
 class BatchNorm2d : public Layer<T> {
  public:
