@@ -56,8 +56,8 @@ void store(T* to, const Lanes<T>& value) {
 }
 
 // Each channel's mean and sum of squared distances from it, (2, C). One pass over memory: blocks
-// are combined by the formula of Chan, Golub and LeVeque 1979, which loses no accuracy when the mean
-// is large beside the deviation.
+// are combined by the formula of Chan, Golub and LeVeque 1979, which loses no accuracy when the
+// mean is large beside the deviation.
 template <class T>
 Array<T> moments(const Rows& size, const T* x) {
   const std::size_t channels = size.channels, parts = size.parts();
