@@ -115,6 +115,7 @@ class BatchNorm2d : public Layer<T> {
   BatchStatistics<T> statistics_;
 };
 
+// Zeroes elements with probability p in training (ops/norm.hpp), which needs Pass::random.
 template <class T>
 class Dropout : public Layer<T> {
  public:

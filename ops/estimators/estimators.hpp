@@ -21,7 +21,9 @@
 
 namespace tapesort {
 
-// What a user supplies. One call gets all samples: S of them, for every row of log-scores.
+// What a user supplies. One call gets all samples: S of them, for every row of log-scores. An
+// estimator throws std::invalid_argument when what it returns has another shape.
+//
 // A cost of orders (S, ..., n) -> (S, ...). It may do anything with the orders, and return a
 // constant; if it depends on Vars of the tape, their gradient is taken.
 template <class T>
