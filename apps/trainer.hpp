@@ -52,7 +52,7 @@ struct TrainingResult {
   };
   std::vector<Epoch> epochs;
   std::size_t steps = 0;
-  double seconds = 0;  // training and validation, over all sessions of a resumed run
+  double seconds = 0;  // training and validation, of a resumed run from its first start
   double best_validation = 0;
   std::size_t best_epoch = 0;  // counted from 1
   bool interrupted = false;    // by Ctrl-C: a checkpoint was written, nothing more should be done

@@ -21,14 +21,15 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
 
 struct BlasReport {
   std::string library;         // OpenBLAS's own description
-  std::string cpu;             // vector instructions that count here, as "avx2 fma avx512"
+  std::string cpu;             // vector instructions that count here, as "avx avx2 fma"
   std::string kernel_at_load;  // what OpenBLAS picked
   std::string kernel;          // what is in use
   std::string chosen_by;       // "OpenBLAS", "tapesort" or "user (OPENBLAS_CORETYPE)"
-  double check_error;          // largest error of the checked product, in units of its rounding
+  double check_error;          // largest error of the checked product, in units of k epsilon
 };
 
 // The state after the choice, which is made at the first call (or at the first product).
+// std::runtime_error when the kernel in use multiplies the checked product wrongly.
 const BlasReport& blas_report();
 
 // The steps of that choice, for tests. The name is one of OpenBLAS's, as "Haswell"; false when the

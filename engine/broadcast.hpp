@@ -16,7 +16,8 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b);
 template <class T>
 Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape);
 
-// y summed over the axes along which `shape` was stretched to give y's shape.
+// y summed over the axes along which `shape` was stretched to give y's shape;
+// std::invalid_argument when `shape` does not stretch to it.
 template <class T>
 Array<T> sum_to_shape(const Array<T>& y, const Shape& shape);
 

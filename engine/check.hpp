@@ -1,7 +1,7 @@
 // How errors are worded: "op: what is wrong, with the shapes; what to do about it".
 //
 // std::invalid_argument  an argument is wrong: shape, range, index
-// std::logic_error       the tape is misused: other tape, tape gone, no scalar to differentiate
+// std::logic_error       the tape is misused: another tape, tape gone, nothing recorded
 // NonFiniteError         the trap for NaN and infinity found one
 #pragma once
 

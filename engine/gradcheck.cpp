@@ -54,8 +54,8 @@ GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Array<do
           "uses anew from a fixed seed inside f");
 
   GradcheckReport report;
-  std::vector<Array<double>> before(
-      inputs.size());  // leaf gradients of earlier sweeps: they add up
+  // Leaf gradients of earlier sweeps: they add up.
+  std::vector<Array<double>> before(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) before[i] = zeros<double>(inputs[i].shape());
 
   for (int direction = 0; direction < options.directions; ++direction) {

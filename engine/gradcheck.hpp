@@ -2,8 +2,8 @@
 //
 //     Generator random(1);
 //     GradcheckReport report = gradcheck(
-//         [](Tape<double>& tape, const std::vector<Var<double>>& x) { return my_loss(x[0], x[1]);
-//         }, {random.normal<double>({3, 4}), random.normal<double>({4})}, random);
+//         [](Tape<double>&, const std::vector<Var<double>>& x) { return my_loss(x[0], x[1]); },
+//         {random.normal<double>({3, 4}), random.normal<double>({4})}, random);
 //     std::cout << report.text();   // a line per input: analytic beside numeric
 //     assert(report.ok());
 //

@@ -1,9 +1,8 @@
 // Where the time of a training goes: seconds and bytes by operator, forward and backward.
 //
 // A stopwatch runs from mark to mark. Recording an operator is a mark, and the time since the last
-// one was that operator's, since an operator records itself when its work is done; making leaves
-// and constants are marks, too, so that preparing data is not booked on the operator that comes
-// next.
+// one was that operator's, since an operator records itself when its work is done; making a leaf
+// or a constant is a mark, too, so that preparing data is not booked on the operator that follows.
 #pragma once
 
 #include <chrono>

@@ -45,8 +45,8 @@ class Node {
  public:
   enum class Kind : unsigned char {
     constant,  // on no tape: no gradient flows here
-    leaf,      // where gradients arrive
-    op,        // an operator's result
+    leaf,      // made from an Array: its gradient stays here
+    op,        // an operator's result, or a Parameter's value: gradients are passed on
     orphan     // was recorded, but its tape is gone
   };
 

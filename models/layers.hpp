@@ -99,7 +99,8 @@ class Conv2dReluPool : public Conv2d<T> {
 };
 
 // Each channel to a learned mean and deviation (ops/norm.hpp), then ReLU if asked for, which is
-// faster than a layer of its own. Parameters name.gamma, name.beta; buffers name.mean, name.variance.
+// faster than a layer of its own. Parameters name.gamma, name.beta; buffers name.mean,
+// name.variance.
 template <class T>
 class BatchNorm2d : public Layer<T> {
  public:
@@ -114,6 +115,7 @@ class BatchNorm2d : public Layer<T> {
   BatchStatistics<T> statistics_;
 };
 
+// Zeroes elements with probability p in training (ops/norm.hpp), which needs Pass::random.
 template <class T>
 class Dropout : public Layer<T> {
  public:

@@ -14,10 +14,11 @@ Indices nearest_neighbours(const Array<float>& queries, const Array<float>& cand
                            std::size_t k);
 
 // Majority vote: neighbours' labels (q, k), nearest first -> (q). Among the labels with most votes
-// the one whose first neighbour is nearest wins.
+// the one whose first neighbour is nearest wins. std::invalid_argument unless 2-d with k >= 1.
 Indices majority_vote(const Indices& labels);
 
-// The labels of neighbours: which (q, k), labels (c) -> (q, k).
+// The labels of neighbours: which (q, k), labels (c) -> (q, k). std::invalid_argument for an index
+// outside 0 .. c - 1.
 Indices neighbour_labels(const Indices& which, const Indices& labels);
 
 // The fraction of equal entries; std::invalid_argument unless shapes agree and there is one.
@@ -32,6 +33,7 @@ Array<T> same_class(const Indices& query_labels, const Indices& candidate_labels
 // lies between -k and 0.
 //   shapes  queries (q, d), query_labels (q), candidates (c, d), candidate_labels (c) -> ()
 //   tau     in units of squared distance
+//   errors  std::invalid_argument on shapes, unless 1 <= k <= c, and as top_k_mass
 //   source  Grover et al. 2019, section 6.3
 template <class T>
 Var<T> knn_loss(const Var<T>& queries, const Indices& query_labels, const Var<T>& candidates,

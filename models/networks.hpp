@@ -11,20 +11,20 @@ struct ImageShape {
 };
 
 // name =
-//   "paper_mnist"   the NeuralSort paper's embedding for MNIST: conv 5x5x20, ReLU, pool, conv
-//   5x5x50,
-//                   ReLU, pool, dense 500, ReLU; convolutions without padding
-//   "paper_sort"    its network for sorting and for medians: conv 5x5x32 same, ReLU, pool, conv
-//                   5x5x64 same, ReLU, pool, dense 64, ReLU, dense `outputs`
-//   "resnet18"      pre-activation ResNet-18 (He et al. 2016): 64, 128, 256, 512 channels, two blocks
-//                   each, the mean over pixels: 512 features. The paper's network for Fashion-MNIST
-//                   and CIFAR-10
+//   "paper_mnist"   the NeuralSort paper's embedding for MNIST: conv 5x5x20, ReLU, pool,
+//                   conv 5x5x50, ReLU, pool, dense `outputs`, ReLU; convolutions without padding
+//   "paper_sort"    its network for sorting and for medians: conv 5x5x32 same, ReLU, pool,
+//                   conv 5x5x64 same, ReLU, pool, dense 64, ReLU, dense `outputs`
+//   "resnet18"      pre-activation ResNet-18 (He et al. 2016): 64, 128, 256, 512 channels, two
+//                   blocks each, the mean over pixels: 512 features. The paper's network for
+//                   Fashion-MNIST and CIFAR-10
 //   "small_resnet"  the same with 16, 32, 64 channels: 14 layers, 64 features
-//   "small"         3x3 convolutions, each normalised: 16, 32, pool, 64, 64, pool, 128, the mean over
-//                   pixels: 128 features. The right size for two cores
+//   "small"         3x3 convolutions, each normalised: 16, 32, pool, 64, 64, pool, 128, the mean
+//                   over pixels: 128 features. The right size for two cores
 //   "mlp"           dense 256, ReLU, dense `outputs`
-// outputs = 0 asks for the network's own features (500 for paper_mnist); otherwise a dense layer of
-// so many outputs ends those that have none of their own.
+//
+// outputs = 0 asks for the network's own: 500 of paper_mnist, 1 of paper_sort, 64 of mlp, of the
+// others their features; otherwise a dense layer of so many outputs follows those features.
 // std::invalid_argument for another name, with the list of names, or an image too small for it.
 std::unique_ptr<Layer<float>> make_network(const std::string& name, const ImageShape& image,
                                            std::size_t outputs, Generator& random);

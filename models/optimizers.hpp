@@ -13,7 +13,7 @@ namespace tapesort {
 template <class T>
 class Optimizer {
  public:
-  // std::invalid_argument unless learning_rate >= 0.
+  // std::invalid_argument unless learning_rate >= 0 and finite.
   Optimizer(std::vector<Parameter<T>*> parameters, double learning_rate);
   virtual ~Optimizer() = default;
 
@@ -45,7 +45,7 @@ class Optimizer {
   std::vector<std::pair<std::string, std::unique_ptr<std::vector<Array<T>>>>> memory_;
 };
 
-// Stochastic gradient descent.
+// Stochastic gradient descent. std::invalid_argument unless 0 <= momentum < 1, weight_decay >= 0.
 //   g <- grad + weight_decay value;  v <- momentum v + g;  value <- value - learning_rate v
 template <class T>
 class Sgd : public Optimizer<T> {
@@ -62,6 +62,7 @@ class Sgd : public Optimizer<T> {
 // Adam (Kingma and Ba 2015), for step t = 1, 2, ..:
 //   g <- grad + weight_decay value;  m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2
 //   value <- value - learning_rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+// std::invalid_argument unless 0 <= beta1, beta2 < 1, eps > 0, weight_decay >= 0.
 template <class T>
 class Adam : public Optimizer<T> {
  public:

@@ -7,8 +7,8 @@
 namespace tapesort {
 
 // Makes the file's folder if need be, calls write(name) with a name of a temporary file beside it,
-// then renames that to `file`. When anything fails, or write throws, the temporary file is removed
-// and `file` is left as it was; std::runtime_error names it.
+// then renames that to `file`. When anything fails, the temporary file is removed and `file` is
+// left as it was; std::runtime_error says why, or what write threw is thrown on.
 void replace_file(const std::string& file, const std::function<void(const std::string&)>& write);
 
 // The same with the content at hand.

@@ -10,8 +10,8 @@
 namespace tapesort {
 namespace {
 
-// x seen as rows of channels. Work is shared out by rows and goes on in blocks of rows, which stay in
-// the first-level cache while strips of channels, as wide as a vector register, pass down them.
+// x seen as rows of channels. Work is shared out by rows and goes on in blocks of rows, which stay
+// in the first-level cache while strips of channels, as wide as a vector register, pass down them.
 struct Rows {
   std::size_t rows, channels;
   static constexpr std::size_t block = 128;
@@ -55,9 +55,9 @@ void store(T* to, const Lanes<T>& value) {
   value.store_unaligned(to);
 }
 
-// Each channel's mean and sum of squared distances from it, (2, C). One pass over memory: blocks are
-// combined by the formula of Chan, Golub and LeVeque 1979, which loses no accuracy when the mean is
-// large beside the deviation.
+// Each channel's mean and sum of squared distances from it, (2, C). One pass over memory: blocks
+// are combined by the formula of Chan, Golub and LeVeque 1979, which loses no accuracy when the
+// mean is large beside the deviation.
 template <class T>
 Array<T> moments(const Rows& size, const T* x) {
   const std::size_t channels = size.channels, parts = size.parts();

@@ -33,8 +33,7 @@ struct BatchNormOptions {
 //               With relu, ybar is first set to 0 where y = 0.
 //   shapes      x (..., C), gamma (C), beta (C) -> (..., C)
 //   errors      std::invalid_argument on shapes, eps <= 0, momentum outside [0, 1], or fewer than
-//   two
-//               elements a channel in training
+//               two elements a channel in training
 //   source      Ioffe and Szegedy 2015
 template <class T>
 Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,

@@ -21,8 +21,8 @@
 
 namespace tapesort {
 
-// A relaxation of sorting in descending order: scores (..., n) -> P_hat (..., n, n),
-// row-stochastic.
+// A relaxation of sorting in descending order:
+// scores (..., n) -> P_hat (..., n, n), row-stochastic.
 template <class T>
 using RelaxedSort = std::function<Var<T>(const Var<T>& scores)>;
 
@@ -37,25 +37,26 @@ Array<T> gumbel_noise(const Shape& shape, Generator& random);
 template <class T>
 class PlackettLuce {
  public:
-  // A distribution for every row of log_scores (..., n). std::invalid_argument unless all are
-  // finite.
+  // A distribution for every row of log_scores (..., n). std::invalid_argument unless n >= 1 and
+  // all are finite.
   explicit PlackettLuce(const Var<T>& log_scores);
 
   const Var<T>& log_scores() const { return s_; }
 
-  // Log-probability of an order (samples..., ..., n), or that it begins like this (samples..., ...,
-  // k) with k < n; a batch of shape (samples..., ...). Computed without cancellation: a certain
-  // event has a tiny log-probability to full relative precision.
+  // Log-probability of an order (samples..., ..., n), or that it begins like this,
+  // (samples..., ..., k) with k < n. Computed without cancellation: a certain event has a tiny
+  // log-probability to full relative precision.
+  //   shapes   order (samples..., ..., k) -> (samples..., ...)
   //   vjp      sbar[j] = ybar ([j is chosen] - sum of the probabilities of j at the places up to
-  //   its own) errors   std::invalid_argument when the shape does not fit or an item is chosen
-  //   twice
+  //            its own)
+  //   errors   std::invalid_argument when the shape does not fit, an item is none of 0 .. n - 1 or
+  //            is chosen twice
   Var<T> log_prob(const Indices& order) const;
 
   // The most probable order: by descending score, the smaller index first where scores are equal.
   Indices mode() const;
 
-  // s + noise, with noise (samples..., ..., n); the order it sorts to is a sample if it is Gumbel
-  // noise.
+  // s + noise, with noise (samples..., ..., n): for Gumbel noise the order it sorts to is a sample.
   Var<T> perturbed(const Array<T>& noise) const;
   Var<T> perturbed(Generator& random, const Shape& samples = {}) const;
 

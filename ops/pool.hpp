@@ -16,6 +16,7 @@ Var<T> max_pool2d(const Var<T>& x, std::size_t window, std::size_t stride);
 
 // y = the window's mean.
 //   xbar  ybar / window^2 to each element
+// Errors as for max_pool2d.
 template <class T>
 Var<T> avg_pool2d(const Var<T>& x, std::size_t window, std::size_t stride);
 

@@ -1,6 +1,7 @@
 // Operators that make axes disappear (cumsum keeps them). Axes may be negative, counted from the
-// end; keep_dims leaves them with extent 1; no axis means all of them. std::invalid_argument for an
-// axis out of range, named twice, or (max, min, mean, var) without elements to reduce.
+// end; keep_dims leaves them with extent 1; the forms without an axis take all of them.
+// std::invalid_argument for an axis out of range, named twice, or (max, min, mean, var) without
+// elements to reduce. A sum of nothing is 0, a logsumexp of nothing -infinity.
 //
 //   sum        sum_k x_k                              xbar = ybar, broadcast
 //   mean       sum_k x_k / n                          xbar = ybar / n
@@ -61,6 +62,7 @@ Var<T> var(const Var<T>& x, int axis, bool keep_dims = false, int ddof = 0) {
 }
 
 // Where along the last axis each row is largest (the first such place): (..., n) -> (...).
+// std::invalid_argument for 0-d x or rows without elements.
 template <class T>
 Indices argmax(const Array<T>& x);
 

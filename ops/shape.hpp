@@ -23,10 +23,11 @@ Var<T> transpose(const Var<T>& x);
 template <class T>
 Var<T> slice(const Var<T>& x, int axis, Index begin, Index end);
 
-// One after the other along an existing axis; other extents must agree.
+// One after the other along an existing axis. std::invalid_argument for no parts, or when they
+// differ in another axis' extent.
 template <class T>
 Var<T> concat(const std::vector<Var<T>>& parts, int axis = 0);
-// Side by side along a new axis; shapes must agree.
+// Side by side along a new axis. std::invalid_argument for no parts, or when their shapes differ.
 template <class T>
 Var<T> stack(const std::vector<Var<T>>& parts, int axis = 0);
 
@@ -36,12 +37,13 @@ Var<T> stack(const std::vector<Var<T>>& parts, int axis = 0);
 template <class T>
 Var<T> take(const Var<T>& x, const Indices& indices, int axis = 0);
 
-// One element per index: y[.., k, ..] = x[.., indices[.., k, ..], ..]; x and indices agree in all
-// extents but that of the axis. For example sorting by a permutation.
+// One element per index: y[.., k, ..] = x[.., indices[.., k, ..], ..]. For example sorting by a
+// permutation. std::invalid_argument unless x and indices agree in all extents but that of the
+// axis, or for an index out of range.
 template <class T>
 Var<T> take_along_axis(const Var<T>& x, const Indices& indices, int axis = -1);
 
-// x stretched to `shape` by NumPy's rules.
+// x stretched to `shape` by NumPy's rules; std::invalid_argument when it does not stretch to it.
 template <class T>
 Var<T> broadcast_to(const Var<T>& x, const Shape& shape);
 
@@ -50,7 +52,8 @@ Var<T> broadcast_to(const Var<T>& x, const Shape& shape);
 template <class T>
 Array<T> one_hot(const Indices& indices, std::size_t classes);
 
-// The elements of x with its axes permuted, copied.
+// The elements of x with its axes permuted, copied: axis i of the result is axis axes[i] of x.
+// `axes` is not checked.
 template <class T>
 Array<T> permuted(const Array<T>& x, const std::vector<std::size_t>& axes);
 

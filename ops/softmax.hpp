@@ -7,6 +7,7 @@
 // log_softmax
 //   forward  y_j = x_j - m - ln sum_k e^(x_k - m)
 //   vjp      xbar = ybar - p sum_k ybar_k, p = e^y
+// both
 //   errors   std::invalid_argument for 0-d x or rows without elements
 //   source   Bridle 1990
 //
@@ -16,7 +17,10 @@
 //   vjp      xbar = ybar (p sum_k t_k - t) / rows
 //   errors   std::invalid_argument on shapes, labels outside 0 .. n - 1, no rows
 //
-// mse: the mean of (a - b)^2 over all elements, () ; a and b in one shape.
+// mse: the mean of (a - b)^2 over all elements.
+//   shapes   a and b of one shape -> ()
+//   vjp      abar = 2 ybar (a - b) / elements, bbar = -abar
+//   errors   std::invalid_argument when shapes differ or there are no elements
 #pragma once
 
 #include "engine/tape.hpp"

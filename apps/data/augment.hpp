@@ -11,8 +11,9 @@ struct Augmentation {
   bool flip = false;      // mirror left and right, half of the images (not for digits)
 };
 
-// The images (B, H, W, C), each mirrored with probability 1/2, then shifted by whole pixels, uniform
-// on -shift .. shift in height and in width. The generator is not touched when nothing is asked for.
+// The images (B, H, W, C), each mirrored with probability 1/2, then shifted by whole pixels,
+// uniform on -shift .. shift in height and in width. The generator is not touched when nothing is
+// asked for.
 // std::invalid_argument unless 4-d with shift < H and W.
 Array<float> augment(const Array<float>& images, const Augmentation& how, Generator& random);
 

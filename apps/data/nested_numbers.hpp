@@ -17,12 +17,13 @@ struct Nested {
   std::vector<Nested> items;
 };
 
-// Lists of numbers as JSON writes them, nested as deep as they are. `source` names the text in
+// Lists of numbers as JSON writes them, nested at most eight deep. `source` names the text in
 // messages. std::invalid_argument for anything else: objects, strings, infinities, text after the
 // end.
 Nested parse_nested(const std::string& text, const std::string& source);
 
-// One list a line, of numbers separated by commas or blanks; lines of blanks are skipped.
+// One list a line, of numbers separated by commas or blanks; lines of blanks are skipped. Errors as
+// above.
 Nested parse_lines(const std::string& text, const std::string& source);
 
 // Lists of lists as an array; std::invalid_argument where their lengths or depths differ.

@@ -14,11 +14,10 @@ struct Cost {
 };
 
 //   target   |P - T|^2 for the doubly stochastic T with 1 / n + 0.05 on its diagonal and the rest
-//   of
-//            each row spread evenly: the toy of Gadetsky et al. 2020. Best order: 0, 1, .., n - 1
+//            of each row spread evenly: the toy of Gadetsky et al. 2020. Best order: 0, .., n - 1
 //   linear   <P, C>, an assignment problem, with C ~ N(0, 1)
-//   tour     the length of the closed tour through n random points of the unit square, in that
-//   order
+//   tour     the length of the closed tour, in that order, through n random points of the unit
+//            square
 std::vector<std::string> cost_names();
 
 // std::invalid_argument for another name. What is random is drawn from `random`.

@@ -28,8 +28,7 @@ Array<double> gradient_of(const Array<double>& log_scores, Generator& random, co
 }
 
 // REBAR or RELAX whose control variate takes an Adam step after each estimate. phi[2] must be
-// relaxed_control's offset: it begins where c has f's mean, which small steps would take long to
-// find.
+// relaxed_control's offset: it begins where c has f's mean, which small steps are slow to find.
 Estimator learnt(std::string name, const Cost& cost, ControlVariate<double> initial,
                  std::size_t samples) {
   struct State {

@@ -11,8 +11,8 @@ struct StudySettings {
   double tau = 1;           // of NeuralSort, in units of the log-scores
   std::size_t samples = 4;  // orders an estimate
   std::size_t estimates = 2000;
-  std::size_t warm_up =
-      1000;  // estimates that learnt control variates see before they are measured
+  // Estimates that learnt control variates see before they are measured.
+  std::size_t warm_up = 1000;
   std::uint64_t seed = 1;
 };
 
@@ -40,8 +40,8 @@ struct Quality {
   double bias;      // |mean of the estimates - truth|
   double noise;     // what that is for an unbiased estimator of this variance (root mean square)
   double variance;  // of one estimate, summed over the log-scores
-  double
-      microseconds;  // an estimate, forward and backward; with a step of learning where one learns
+  // An estimate, forward and backward; with a step of learning where one learns.
+  double microseconds;
 };
 Quality measure(const Estimator& estimator, const Array<double>& log_scores, const Truth& truth,
                 const StudySettings& settings);

@@ -1,7 +1,6 @@
 // One line about a running training on stderr:
 //
-//   knn  epoch 3/20  step 120/550  loss -0.8731  validation 94.70 %  12,300 images/s  2 min 10 s
-//   left
+//   knn  epoch 3/20  step 120/550  loss -0.8731  validation 94.70 %  12,300 images/s  45 s left
 //
 // On a terminal it is rewritten in place, a few times a second. Elsewhere (a log file) a new line
 // comes at intervals, after every validation and at the end.

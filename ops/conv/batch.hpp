@@ -1,11 +1,10 @@
 // A convolution and its two transposes, of a batch of images.
 //
-//   y     = x * w           convolve, from x with its border of zeros
-//   xbar  = ybar * w'       convolve again: at stride 1 the transpose of a convolution is the one
-//   with
-//                           the weights flipped and their channels exchanged; at stride s, ybar's
-//                           pixels are first set s apart
-//   wbar  = x' * ybar       the same sums, over pixels instead of taps
+//   y     = x * w       convolve, from x with its border of zeros
+//   xbar  = ybar * w'   convolve again: at stride 1 the transpose of a convolution is the one with
+//                       the weights flipped and their channels exchanged; at stride s it falls into
+//                       s x s of these, each for every s-th row and column of x (TransposedAxis)
+//   wbar  = x' * ybar   the same sums, over pixels instead of taps
 //
 // The threads share the images. Each works on one image at a time, in scratch memory that fits its
 // cache, and has a weight gradient of its own; these are added up in the threads' order.

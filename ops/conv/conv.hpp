@@ -1,5 +1,5 @@
-// Two-dimensional convolution of channels-last images: (N, H, W, C), as in numpy and in memory, so
-// that the channels of a pixel stand side by side.
+// Two-dimensional convolution of channels-last images, (N, H, W, C): the channels of a pixel stand
+// side by side in memory.
 //
 //   y[n, i, j, o] = b[o] + sum over k, l, c of x[n, s i + k - p, s j + l - p, c] w[k, l, c, o]
 //

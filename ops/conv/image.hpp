@@ -46,8 +46,8 @@ struct ImageConv {
   std::size_t width, c, kh, kw, o, out_width, stride;
 };
 
-// Row i of y, its pixels `pixel` apart: row[j, o] = bias[o] + sum_klc image[s i + k, s j + l, c]
-// weight[k, l, c, o].
+// Row i of y, its pixels `pixel` apart:
+//   row[j, o] = bias[o] + sum_klc image[s i + k, s j + l, c] weight[k, l, c, o]
 template <class T>
 void convolve_row(const ImageConv& g, const T* image, const T* weight, const T* bias, std::size_t i,
                   T* row, std::size_t pixel) {
@@ -101,8 +101,8 @@ void add_pixels(const T* image, std::size_t pixels, std::size_t o, T* partial, T
   }
 }
 
-// A canvas (h, w, channels) on which images are drawn: pixel (i, j) at (top + step i, left + step
-// j), with `channels` >= the image's, zero elsewhere; what falls outside is left out.
+// A canvas (h, w, channels) on which images are drawn: pixel (i, j) at (top + i, left + j), with
+// `channels` >= the image's, zero elsewhere; what falls outside is left out.
 template <class T>
 struct Canvas {
   std::size_t h, w, channels;
@@ -147,7 +147,8 @@ Canvas<T> x_canvas(const ConvGeometry& g) {
 // One of the stride x stride parts of the transpose. x's row r = s i + k - p took from y's row i,
 // so rows with the same (r + p) mod s = a are reached by the same taps, k = a, a + s, .., and among
 // themselves are an image, of which row u = (r - first) / s takes from ybar's row i = u + q - t by
-// its tap k = a + s t: a convolution of stride 1, with the taps counted from the other end.
+// its tap k = a + s t, with q = (first + p - a) / s: a convolution of stride 1, with the taps
+// counted from the other end.
 struct TransposedAxis {
   std::size_t taps;    // how many
   std::size_t first;   // the first such row of x

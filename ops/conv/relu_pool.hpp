@@ -5,8 +5,9 @@
 
 namespace tapesort {
 
-// max_pool2d(relu(conv2d(x, weight, bias, options)), 2, 2), with the same value and gradient up to
-// rounding, but
+// max_pool2d(relu(conv2d(x, weight, bias, options)), 2, 2): x (N, H, W, C), weight (KH, KW, C, O),
+// bias (O) -> (N, H' / 2, W' / 2, O), rounded down, with H' and W' of conv2d's result. The same
+// value and gradient up to rounding, but
 //   - what the convolution gives is never stored: of each four pixels only the largest is kept, and
 //     which of them it was;
 //   - its cotangent, which is zero in three of four places and where the result is 0, is visited

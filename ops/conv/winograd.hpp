@@ -1,7 +1,7 @@
-// Convolution with 3 x 3 kernels at stride 1 by fewer multiplications (Winograd 1980; Lavin and Gray
-// 2016). Four outputs of a row of three weights take six multiplications; two of them need only
-// four, of sums of the inputs with sums of the weights. Applied to rows and columns, 2 x 2 outputs
-// take 16 products instead of 36:
+// Convolution with 3 x 3 kernels at stride 1 by fewer multiplications (Winograd 1980; Lavin and
+// Gray 2016). Two outputs of a row of three weights take six multiplications; four are enough, of
+// sums of the inputs with sums of the weights. Applied to rows and columns, 2 x 2 outputs take 16
+// products instead of 36:
 //
 //   u = B' x B    16 sums of the 4 x 4 inputs that a 2 x 2 tile of outputs depends on
 //   v = G w G'    16 sums of the 3 x 3 weights, once for all tiles
@@ -10,8 +10,8 @@
 //
 // Each step is linear in what changes, so the gradient of the weights is the same steps transposed:
 // mbar = A ybar A', vbar = u' mbar, wbar = G' vbar G. The input's gradient is a convolution again.
-// Rounding errors are no larger than the plain loop's: root mean square, relative, float32, 16 to 64
-// channels, 28 x 28 pixels: 1.4e-7 to 2.6e-7 against 1.5e-7 to 9.9e-7.
+// Rounding errors are no larger than the plain loop's: root mean square, relative, float32, 16 to
+// 64 channels, 28 x 28 pixels: 1.4e-7 to 2.6e-7 against 1.5e-7 to 9.9e-7.
 #pragma once
 
 #include <array>
@@ -21,8 +21,8 @@
 
 namespace tapesort {
 
-// From a bordered image `width` pixels of c channels wide to (out_h, out_w, o). Where out_h or out_w
-// is odd, the image has one more row or column than these need.
+// From a bordered image `width` pixels of c channels wide to (out_h, out_w, o). Where out_h or
+// out_w is odd, the image has one more row or column than these need.
 template <class T>
 class Winograd {
  public:

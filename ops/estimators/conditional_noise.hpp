@@ -18,13 +18,15 @@ namespace tapesort {
 //            U_i = zbar[b_i] + (1 - w_(i+1)) U_(i+1),   Lbar_i = w_i U_i
 //            V_i = Lbar_i + (1 - p_(i-1)) V_(i-1),      sbar[b_i] = p_i V_i
 //   shapes   log_scores (..., n), order and exponentials (samples..., ..., n) -> the latter's
+//   errors   std::invalid_argument when shapes do not fit or a row of order is no permutation
 //   source   Gadetsky, Struminsky, Robinson, Quadrianto, Vetrov 2020
 template <class T>
 Var<T> conditional_perturbed(const Var<T>& log_scores, const Indices& order,
                              const Array<T>& exponentials);
 
 // The other way round: the exponentials E for which conditional_perturbed gives these scores z.
-// They are standard exponentials, independent of the order, when z = s + G.
+// They are standard exponentials, independent of the order, when z = s + G. std::invalid_argument
+// as above, and when the perturbed scores do not sort to the order.
 template <class T>
 Array<T> arrival_exponentials(const Array<T>& log_scores, const Array<T>& perturbed,
                               const Indices& order);

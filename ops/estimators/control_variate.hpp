@@ -1,6 +1,6 @@
 // REBAR (Tucker, Mnih, Maddison, Lawson, Sohl-Dickstein 2017) and RELAX (Grathwohl, Choi, Wu,
-// Roeder, Duvenaud 2018) for Plackett-Luce (Gadetsky, Struminsky, Robinson, Quadrianto, Vetrov
-// 2020).
+// Roeder, Duvenaud 2018) for Plackett-Luce
+// (Gadetsky, Struminsky, Robinson, Quadrianto, Vetrov 2020).
 //
 // Let z = s + G be perturbed scores and b the order that they sort to. For any function c of z,
 //
@@ -47,8 +47,8 @@ struct ControlVariate {
 };
 
 // eta f(relaxed_sort(z / temperature)) + offset, with phi = {eta, log_temperature, offset}, which
-// begin as `eta`, 0 and 0. A relaxed_sort whose tau is in units of the scores works at temperature
-// * tau.
+// begin as `eta`, 0 and 0. A relaxed_sort whose tau is in units of the scores works at
+// temperature * tau.
 template <class T>
 ControlVariate<T> relaxed_control(MatrixCost<T> f, RelaxedSort<T> relaxed_sort, T eta = T(1));
 

@@ -11,9 +11,8 @@
 //     with a RunningMean         orders       unbiased   f is centred by earlier steps
 //     leave_one_out              orders       unbiased   f is centred by the other samples; S >= 2
 //   control_variate_expectation  orders       unbiased   REBAR, RELAX: control_variate.hpp
-//   reparameterized_expectation  matrices     biased     the gradient of E f(P_hat) for the relaxed
-//   f;
-//                                                        tau -> 0 removes bias and adds variance
+//   reparameterized_expectation  matrices     biased     unbiased for E f(P_hat); tau -> 0 removes
+//                                                        the bias and adds variance
 //   straight_through_expectation matrices     biased     f sees permutations, the gradient P_hat
 #pragma once
 
@@ -22,7 +21,9 @@
 
 namespace tapesort {
 
-// What a user supplies. One call gets all samples: S of them, for every row of log-scores.
+// What a user supplies. One call gets all samples: S of them, for every row of log-scores. An
+// estimator throws std::invalid_argument when what it returns has another shape.
+//
 // A cost of orders (S, ..., n) -> (S, ...). It may do anything with the orders, and return a
 // constant; if it depends on Vars of the tape, their gradient is taken.
 template <class T>

@@ -13,7 +13,8 @@
 namespace tapesort {
 
 // f and log_prob (S, ...), baseline in f's shape or one that broadcasts to it -> (...): its value
-// is the mean of f over the samples, its gradient that of the surrogate.
+// is the mean of f over the samples, its gradient that of the surrogate. std::invalid_argument when
+// the shapes of f and log_prob differ or S = 0.
 template <class T>
 Var<T> score_function(const Var<T>& f, const Var<T>& log_prob, const Array<T>& baseline);
 
@@ -31,7 +32,8 @@ class RunningMean {
 
   // The mean so far (...), or zeros when there is none.
   Array<T> value(const Shape& shape) const;
-  // Takes the mean of f (S, ...) over its samples in; the (...) must stay the same.
+  // Takes the mean of f (S, ...) over its samples in; std::invalid_argument unless the (...) stays
+  // the same.
   void update(const Array<T>& f);
 
  private:

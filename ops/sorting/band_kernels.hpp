@@ -28,7 +28,8 @@ using lanes::store;
 enum class Sums {
   transpose,  // H_j = sum_i p_ij a_i
   moments,    // H_j, K_j = sum_i (j - i) p_ij a_i, for one column
-  logits  // H_j, and with g_ij = p_ij <a_i, b_j - R_i>: G_j = sum_i g_ij, K_j = sum_i (j - i) g_ij
+  logits      // H_j, and with g_ij = p_ij <a_i, b_j - y_i>, y_i = sum_j p_ij b_j:
+              // G_j = sum_i g_ij, K_j = sum_i (j - i) g_ij
 };
 
 constexpr std::size_t short_sum = 64;

@@ -21,9 +21,8 @@
 //               neighbours in sorted order are used. Row i is largest at the i-th of argsort.
 //   left out    in sets of more than 256, elements of P_hat below e^-18 (float) or e^-38 (double)
 //               of their row's largest; in smaller sets, what the type cannot represent
-//   interpolation  where rows are wide and change slowly, some are interpolated between others
-//               (band.hpp): O(n log n) in all. Off: every row by itself, O(n w) for bands of w
-//               items
+//   interpolate where rows are wide and change slowly, some are interpolated between others
+//               (band.hpp): O(n log n) in all. Off: every row by itself, O(n w) for rows of w items
 //   ties        equal scores share their mass equally; the gradient takes sign(0) = 0, the mean of
 //               the one-sided derivatives
 //   tau         in units of the scores, > 0

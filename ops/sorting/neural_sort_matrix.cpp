@@ -85,7 +85,7 @@ Var<T> neural_sort(const Var<T>& scores, const NeuralSortOptions& options) {
     }
   });
   return record("neural_sort", {scores}, std::move(P), [=](Node<T>& P) {
-    // g_ij = p_ij (Pbar_ij - <p_i, Pbar_i>) and its column sums, as add_gradient wants them.
+    // g_ij = p_ij (Pbar_ij - <p_i, Pbar_i>) and its column sums, as add_score_gradient wants them.
     std::vector<std::vector<T>> G(parallel_parts(rows, 1 + 50000 / (n + 1))), K(G.size());
     for_rows(rows, n, [&](std::size_t begin, std::size_t end, std::size_t part) {
       std::vector<T>&g = G[part], &k = K[part];

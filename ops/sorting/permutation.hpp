@@ -14,7 +14,8 @@ template <class T>
 Indices best_assignment(const Array<T>& gain);
 
 // The permutation nearest to P_hat (in the Frobenius norm: the one with the largest sum of
-// P_hat[i, order[i]]). When the rows' argmax is a permutation it is that one, in O(n^2).
+// P_hat[i, order[i]]). When the rows' argmax is a permutation it is that one, in O(n^2). Errors as
+// for best_assignment.
 template <class T>
 Indices nearest_permutation(const Array<T>& P_hat);
 

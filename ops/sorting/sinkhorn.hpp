@@ -11,10 +11,9 @@
 //   shapes   log_alpha (..., n, n), P_hat (..., n, n)
 //   tau      in units of log_alpha; tau -> 0 gives the permutation of the largest sum of log_alpha,
 //            given iterations enough
-//   cost     2 n^2 exponentials an iteration; for the gradient, 2 n^2 numbers an iteration are
-//   kept.
-//            Matrices of a batch share vector instructions, so batches are cheaper than single
-//            ones.
+//   cost     2 n^2 exponentials an iteration, and for the gradient as many numbers that are kept.
+//            Matrices of a batch share vector instructions (unless there is a tolerance), so
+//            batches are cheaper than single ones.
 //   errors   std::invalid_argument unless log_alpha is (..., n, n) and finite, tau > 0,
 //            iterations >= 1 and tolerance >= 0
 //   source   Sinkhorn 1964; Mena, Belanger, Linderman, Snoek, "Learning latent permutations with

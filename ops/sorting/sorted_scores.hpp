@@ -8,7 +8,8 @@
 namespace tapesort {
 
 // A column of one number an item, in sorted order, with room before the first and after the last
-// item so that vector loops may read beyond both.
+// item so that vector loops may read beyond both. That room is filled with `outside`; the items'
+// own numbers are not initialised.
 template <class T>
 class Column {
  public:

@@ -11,8 +11,8 @@ namespace {
 
 constexpr double pi = 3.14159265358979323846;
 
-// alpha and d alpha / d d. In double for float, too: glibc's atanf takes four times as long as
-// atan.
+// alpha, and its derivative in d. In double for float, too: glibc's atanf takes four times as long
+// as atan.
 struct Softened {
   double alpha, slope;
 };
@@ -88,8 +88,8 @@ std::shared_ptr<const Schedule> schedule_of(Network network, std::size_t n) {
   return entry.schedule;
 }
 
-// One set through the network: the values x (n), whose swaps are kept, and rows X of P_hat, or
-// none.
+// One set through the network: the values x (n), whose differences are kept, and the rows X of
+// P_hat, or none.
 template <class T>
 struct Run {
   const Schedule& schedule;
