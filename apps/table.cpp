@@ -197,9 +197,15 @@ struct Summary {
   }
 };
 
+// So many decimals, or two digits of what would be shown as nothing.
 std::string fixed(double value, int decimals) {
   char text[64];
-  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  const bool nothing = value != 0 && std::abs(value) < 0.5 * std::pow(10.0, -decimals);
+  if (nothing) {
+    std::snprintf(text, sizeof text, "%.2g", value);
+  } else {
+    std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  }
   return text;
 }
 
