@@ -1,5 +1,5 @@
-// What the sorting and the median experiments share: sets of pictures of numbers from three pools of
-// digits that never mix, the options that say which, and the walk over held-out sets.
+// What the sorting and the median experiments share: sets of pictures of numbers from three pools
+// of digits that never mix, the options that say which, and the walk over held-out sets.
 #pragma once
 
 #include <functional>
@@ -25,16 +25,19 @@ void add_digit_options(CLI::App& command, DigitOptions& options);
 // All that decides the outcome; complete() and DigitPools come before.
 nlohmann::json settings_of(const DigitOptions& options);
 
-// One pool of single digits each for training, validation (an eighth of the training images, at most
-// 5000, unless --validation says otherwise) and test. Fills in `validation` and `epoch_steps`.
+// What the networks begin with.
+Generator network_stream(const DigitOptions& options);
+
+// One pool of single digits each for training, validation (an eighth of the training images, at
+// most 5000, unless --validation says otherwise) and test. Fills in `validation` and `epoch_steps`.
 class DigitPools {
  public:
   explicit DigitPools(DigitOptions& options);
 
   ImageShape number_shape() const;  // of the picture of a number
 
-  // Batch number `step` of training, a function of the seed and of this number; the next one is made
-  // meanwhile. Valid until the next call.
+  // Batch number `step` of training, a function of the seed and of this number; the next one is
+  // made meanwhile. Valid until the next call.
   const DigitSets& batch(std::size_t step);
 
   // Calls look(sets) on as many sets as there are for validation (the same ones every time) or for

@@ -168,8 +168,8 @@ class Picking : public Model {
     return reshape(outputs_of(values_, pass, sets), {-1, n_});
   }
 
-  // P (.., sets, n, n) -> (.., sets): with p the row of the quantile's place, (y - <p, v>)^2, or for
-  // samples <p, (y - v)^2>, which is the same for a permutation.
+  // P (.., sets, n, n) -> (.., sets): with p the row of the quantile's place, (y - <p, v>)^2, or
+  // for samples <p, (y - v)^2>, which is the same for a permutation.
   MatrixCost<float> cost(const Var<float>& v, const Array<float>& goal) const {
     const Var<float> y = constant(goal);
     const Var<float> y_of_item = constant(with_shape(goal, {goal.size(), 1}));
@@ -271,7 +271,7 @@ int run_median(Options o) {
   complete(o);
   DigitPools pools(o);
   say(o, pools.text());
-  Generator random = Generator(o.seed).split(2);
+  Generator random = network_stream(o);
   const auto model = make_model(o, pools.number_shape(), random);
   MedianTask task(o, pools, *model);
   nlohmann::json settings = settings_of(o);

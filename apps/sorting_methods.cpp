@@ -162,8 +162,8 @@ class ScoreFunctionMethod : public ScoreMethod {
   std::size_t samples_;
 };
 
-// The same with the cost of a relaxed permutation as a control variate, whose scale, temperature and
-// offset learn to reduce the variance.
+// The same with the cost of a relaxed permutation as a control variate, whose scale, temperature
+// and offset learn to reduce the variance.
 class RelaxMethod : public ScoreFunctionMethod {
  public:
   explicit RelaxMethod(const MethodSettings& settings)

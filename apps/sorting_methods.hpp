@@ -67,10 +67,11 @@ struct MethodEntry {
 
 // All of them. Three have a second entry, _published, for what the NeuralSort paper's code does
 // where it is not what the text says:
-//   row_stochastic   the code's three dense layers follow each other without a ReLU between, so that
-//                    they are one linear map
-//   sinkhorn, gumbel_sinkhorn  the network's n outputs for the picture at position j are the logits
-//                    of the places of item j: column j of the matrix. The code makes them row j, and
+//   row_stochastic   the code's three dense layers follow each other without a ReLU between: they
+//                    are one linear map
+//   sinkhorn, gumbel_sinkhorn
+//                    the network's n outputs for the picture at position j are the logits of the
+//                    places of item j: column j of the matrix. The code makes them row j, and
 //                    compares it with the distribution of place j over the items, of which this one
 //                    picture knows nothing
 const std::vector<MethodEntry>& sorting_methods();
@@ -83,8 +84,8 @@ Array<float> true_rows(const Indices& labels);
 // The place of each item in it, counted from 1, (sets, n): for equal labels their places' mean.
 Array<float> true_ranks(const Indices& labels);
 
-// The mean over rows and samples of -sum_j target_j log softmax(logits)_j. logits (.., n, n), targets
-// in the shape of its last axes.
+// The mean over rows and samples of -sum_j target_j log softmax(logits)_j. logits (.., n, n),
+// targets in the shape of its last axes.
 Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets);
 
 // NeuralSort's logits, for scores (.., n); the softmax of the result's rows is neural_sort.
