@@ -24,9 +24,10 @@ constexpr std::size_t pca_components = 50;  // as in the paper
 struct KnnOptions : TrainingOptions {
   KnnOptions() {
     optimizer = "sgd";
+    learning_rate = 3e-3;
     weight_decay = 5e-4;
   }
-  std::string data = "digits", method = "neural_sort", network = "paper_mnist", augment = "none";
+  std::string data = "digits", method = "neural_sort", network = "paper_mnist", augment = "shift";
   std::size_t k = 9, batch = 100, validation = 0, samples = 5;
   double tau = 16;
 

@@ -3,62 +3,186 @@
 #include <cmath>
 #include <limits>
 
+#include "apps/bench/sort_reference.hpp"
+#include "engine/parallel.hpp"
 #include "golden.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
+#include "ops/shape.hpp"
+#include "ops/sorting/neural_sort_formula.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
 
-TEST_CASE("neural_sort and top_k_mass pass gradcheck, and float agrees with double") {
+namespace {
+
+const Array<double> truth{{3.0, 9.0, 1.0, 5.0, 7.0}, {2.0, 2.0, 8.0, 2.0, 8.0}};
+template <class T>
+Array<T> truth_of(const Var<T>&) {
+  return convert<T>(truth);
+}
+
+// Value and gradient of op at s, for cotangents w.
+template <class T, class Op>
+std::pair<Array<double>, Array<double>> run(const Array<double>& s, const Array<double>& w, Op op) {
+  Tape<T> tape;
+  const Var<T> x = tape.leaf(convert<T>(s));
+  const Var<T> y = op(x);
+  tape.backward(y, convert<T>(w));
+  return {convert<double>(y.value()), convert<double>(x.grad())};
+}
+
+// The fused operator is held to the same thing made of the formula's P_hat.
+template <class Fused, class Composed>
+void check_against_formula(const Array<double>& s, double tau, Direction direction, Fused fused,
+                           Composed composed) {
+  Generator random(7);
+  Tape<double> tape(Recording::off);
+  const Array<double> w = random.normal<double>(fused(tape.constant(s)).shape());
+  const auto a = run<double>(s, w, fused);
+  const auto b = run<double>(
+      s, w, [&](const auto& x) { return composed(x, neural_sort_formula(x, tau, direction)); });
+  CHECK(distance(a.first, b.first) < 1e-11);
+  CHECK(distance(a.second, b.second) < 1e-11);
+  const auto f = run<float>(s, w, fused);
+  CHECK(distance(f.first, b.first) < 5e-6);
+  CHECK(distance(f.second, b.second) < 1e-4);  // as promised
+}
+
+}  // namespace
+
+TEST_CASE("NeuralSort's operators pass gradcheck, and float agrees with double") {
+  const auto up = Direction::ascending;
   check_rows({
-      {"neural_sort", {{5}}, distinct, [](const auto& x) { return neural_sort(x[0], 0.3); }},
-      {"neural_sort, batch",
+      {"neural_sort_formula",
+       {{5}},
+       distinct,
+       [](const auto& x) { return neural_sort_formula(x[0], 0.3); }},
+      {"neural_sort_formula, batch",
        {{2, 3, 4}},
        distinct,
-       [](const auto& x) { return neural_sort(x[0], 1.0); }},
+       [](const auto& x) { return neural_sort_formula(x[0], 1.0); }},
+      {"neural_sort_formula, ascending",
+       {{2, 5}},
+       distinct,
+       [=](const auto& x) { return neural_sort_formula(x[0], 0.3, up); }},
+      {"neural_sort", {{2, 3, 4}}, distinct, [](const auto& x) { return neural_sort(x[0], 0.3); }},
       {"neural_sort, ascending",
        {{2, 5}},
        distinct,
-       [](const auto& x) { return neural_sort(x[0], 0.3, Direction::ascending); }},
+       [=](const auto& x) {
+         return neural_sort(x[0], {0.3, up});
+       }},
       {"neural_sort, n = 1",
        {{2, 1}},
        distinct,
        [](const auto& x) { return neural_sort(x[0], 0.3); }},
       {"neural_sort, more than a register",
        {{2, 37}},
-       anywhere,
+       distinct,
        [](const auto& x) { return neural_sort(x[0], 5.0); }},
+      {"neural_sort_values",
+       {{2, 3, 4}},
+       distinct,
+       [](const auto& x) { return neural_sort_values(x[0], 0.5); }},
+      {"neural_sort_values, ascending",
+       {{2, 21}},
+       distinct,
+       [=](const auto& x) {
+         return neural_sort_values(x[0], {1.0, up});
+       }},
+      {"neural_sort_values, interpolated",
+       {{400}},
+       distinct,
+       [](const auto& x) { return neural_sort_values(x[0], 500.0); }},
+      {"neural_sort_payload",
+       {{2, 5}, {2, 5, 3}},
+       distinct,
+       [](const auto& x) { return neural_sort_payload(x[0], x[1], 0.7); }},
+      {"neural_sort_payload, seven columns",
+       {{6}, {6, 7}},
+       distinct,
+       [=](const auto& x) {
+         return neural_sort_payload(x[0], x[1], {0.7, up});
+       }},
+      {"neural_sort_ranks",
+       {{2, 7}},
+       distinct,
+       [](const auto& x) { return neural_sort_ranks(x[0], 0.4); }},
+      {"neural_sort_ranks, mean",
+       {{2, 7}},
+       distinct,
+       [=](const auto& x) {
+         return neural_sort_ranks(x[0], {0.4, up}, Ranks::mean);
+       }},
       {"top_k_mass", {{2, 7}}, distinct, [](const auto& x) { return top_k_mass(x[0], 3, 0.4); }},
       {"top_k_mass, ascending",
        {{9}},
        distinct,
-       [](const auto& x) { return top_k_mass(x[0], 2, 0.4, Direction::ascending); }},
+       [=](const auto& x) {
+         return top_k_mass(x[0], 2, {0.4, up});
+       }},
+      {"top_k_mass, of many",
+       {{2, 50}},
+       distinct,
+       [](const auto& x) { return top_k_mass(x[0], 4, 3.0); }},
+      {"neural_sort_quantile",
+       {{2, 7}},
+       distinct,
+       [](const auto& x) {
+         return neural_sort_quantile(x[0], {0, 0.3, 0.5, 1}, 0.4);
+       }},
+      {"neural_sort_median, ascending",
+       {{2, 6}},
+       distinct,
+       [=](const auto& x) {
+         return neural_sort_median(x[0], {0.4, up});
+       }},
+      {"neural_sort_cross_entropy",
+       {{2, 5}},
+       distinct,
+       [](const auto& x) { return neural_sort_cross_entropy(x[0], truth_of(x[0]), 0.4); }},
+      {"neural_sort_cross_entropy, ascending",
+       {{2, 5}},
+       distinct,
+       [=](const auto& x) {
+         return neural_sort_cross_entropy(x[0], truth_of(x[0]), {0.4, up});
+       }},
   });
 }
 
-TEST_CASE("neural_sort agrees with the published implementation") {
-  for (const auto& c : golden("neuralsort.json")["cases"]) {
+TEST_CASE("P_hat agrees with the published implementation") {
+  const nlohmann::json file = golden("neuralsort.json");
+  for (const auto& c : file["cases"]) {
     CAPTURE(c["n"].get<int>());
     CAPTURE(c["tau"].get<double>());
-    Tape<double> tape;
-    const Var<double> s = tape.leaf(to_array<double>(c["scores"]));
     const double tau = c["tau"];
-    const Var<double> P = c["hard"].get<bool>() ? neural_sort_hard(s, tau) : neural_sort(s, tau);
-    tape.backward(P, to_array<double>(c["W"]));
-    CHECK(distance(P.value(), to_array<double>(c["P"])) < 1e-12);
-    CHECK(distance(s.grad(), to_array<double>(c["dscores"])) < 1e-12);
+    const bool hard = c["hard"];
+    const Array<double> s = to_array<double>(c["scores"]), w = to_array<double>(c["W"]);
+    const auto check = [&](const auto& result) {
+      CHECK(distance(result.first, to_array<double>(c["P"])) < 1e-12);
+      CHECK(distance(result.second, to_array<double>(c["dscores"])) < 1e-12);
+    };
+    check(run<double>(s, w, [&](const auto& x) {
+      return hard ? neural_sort_hard(x, tau) : neural_sort(x, tau);
+    }));
+    if (!hard) {
+      check(run<double>(s, w, [&](const auto& x) { return neural_sort_formula(x, tau); }));
+    }
   }
 }
 
 TEST_CASE("top_k_mass on negative squared distances is the published kNN layer") {
-  for (const auto& c : golden("dknn_layer.json")["cases"]) {
+  const nlohmann::json file = golden("dknn_layer.json");
+  for (const auto& c : file["cases"]) {
     Tape<double> tape;
     const Array<double> q = to_array<double>(c["query"]), x = to_array<double>(c["neighbors"]);
     const std::size_t M = c["M"], N = c["N"], p = c["p"];
     const Var<double> query = tape.leaf(with_shape(q, {M, 1, p})), near = tape.leaf(x);
-    const Var<double> top = top_k_mass(-sum(square(query - near), -1), c["k"], c["tau"]);
+    const Var<double> top =
+        top_k_mass(-sum(square(query - near), -1), c["k"], c["tau"].get<double>());
     tape.backward(top, with_shape(to_array<double>(c["W"]), {M, N}));
     CHECK(distance(top.value(), with_shape(to_array<double>(c["top_k"]), {M, N})) < 1e-12);
     CHECK(distance(with_shape(query.grad(), {M, p}), to_array<double>(c["dquery"])) < 1e-12);
@@ -66,37 +190,213 @@ TEST_CASE("top_k_mass on negative squared distances is the published kNN layer")
   }
 }
 
+TEST_CASE("neural_sort_cross_entropy is the published sorting loss") {
+  int compared = 0;
+  const nlohmann::json file = golden("sort_loss.json");
+  for (const auto& c : file["cases"]) {
+    const double loss = c["loss"], tau = c["tau"];
+    // The published loss takes log(P + 1e-20): the same as long as no element is nearly as small.
+    if (loss > 5) continue;
+    ++compared;
+    Tape<double> tape;
+    const Var<double> s = tape.leaf(to_array<double>(c["scores"]));
+    const Var<double> mine =
+        mean(neural_sort_cross_entropy(s, to_array<double>(c["true_scores"]), tau));
+    tape.backward(mine);
+    CHECK(mine.item() == doctest::Approx(loss).epsilon(1e-12));
+    CHECK(distance(s.grad(), to_array<double>(c["dscores"])) < 1e-12);
+  }
+  CHECK(compared == 3);
+}
+
+TEST_CASE("fused operators are what the formula's P_hat gives") {
+  Generator random(3);
+  const auto X = [&](std::size_t n, auto zero) {
+    return constant(convert<decltype(zero)>(Generator(5).normal<double>({n, 3})));
+  };
+  for (std::size_t n : {1, 2, 7, 40, 300}) {
+    for (double tau : {2.0, 0.1, 30.0}) {
+      for (Direction direction : {Direction::descending, Direction::ascending}) {
+        CAPTURE(n);
+        CAPTURE(tau);
+        Array<double> s = random.normal<double>({n});
+        if (n == 40) {  // ties
+          for (std::size_t i = 0; i < n; ++i) s.data()[i] = std::round(2 * s.data()[i]);
+        }
+        const NeuralSortOptions options(tau, direction);
+        Array<double> places = uninitialized<double>({n});
+        for (std::size_t i = 0; i < n; ++i) places.data()[i] = double(i + 1);
+        const std::size_t k = (n + 2) / 3;
+        const auto check = [&](auto fused, auto composed) {
+          check_against_formula(s, tau, direction, fused, composed);
+        };
+        check([&](const auto& x) { return neural_sort(x, options); },
+              [&](const auto&, const auto& P) { return P; });
+        check([&](const auto& x) { return neural_sort_values(x, options); },
+              [&](const auto& x, const auto& P) { return matmul(P, x); });
+        check([&](const auto& x) { return neural_sort_payload(x, X(n, x.value()(0)), options); },
+              [&](const auto&, const auto& P) { return matmul(P, X(n, 0.0)); });
+        check([&](const auto& x) { return neural_sort_ranks(x, options); },
+              [&](const auto&, const auto& P) { return matmul(transpose(P), constant(places)); });
+        check([&](const auto& x) { return neural_sort_ranks(x, options, Ranks::mean); },
+              [&](const auto&, const auto& P) {
+                return matmul(transpose(P), constant(places)) / sum(P, 0);
+              });
+        check([&](const auto& x) { return top_k_mass(x, k, options); },
+              [&](const auto&, const auto& P) { return sum(slice(P, 0, 0, Index(k)), 0); });
+        check([&](const auto& x) { return neural_sort_median(x, options); },
+              [&](const auto& x, const auto& P) {
+                const Var<double> y = matmul(P, x);
+                return mean(slice(y, 0, Index((n - 1) / 2), Index(n / 2 + 1)));
+              });
+      }
+    }
+  }
+}
+
+TEST_CASE(
+    "values and gradients are exact for all kinds of scores, with and without interpolation") {
+  const int before = threads();
+  for (const std::string& kind : score_kinds()) {
+    for (double tau : {100.0, 10.0, 1.0, 0.01, 1e-4}) {
+      for (bool interpolate : {true, false}) {
+        CAPTURE(kind);
+        CAPTURE(tau);
+        CAPTURE(interpolate);
+        Generator random(11);
+        const Array<float> scores = convert<float>(draw_scores(kind, 1200, random));
+        set_threads(interpolate ? 1 : 2);
+        const SortErrors errors = sort_errors(scores, tau, interpolate, random);
+        CHECK(errors.value <= 1);
+        CHECK(errors.gradient < 2e-5);
+      }
+    }
+  }
+  set_threads(before);
+  Generator random(12);
+  for (double tau : {100.0, 1.0}) {
+    const SortErrors errors = sort_errors(random.normal<double>({1200}), tau, true, random);
+    CHECK(errors.value < 1e-8);
+    CHECK(errors.gradient < 1e-12);
+  }
+}
+
+TEST_CASE("the result does not depend on the number of threads beyond the order of summation") {
+  const int before = threads();
+  Generator random(21);
+  const Array<double> s = random.normal<double>({6000}), w = random.normal<double>({6000});
+  const auto op = [](const auto& x) { return neural_sort_values(x, 20.0); };
+  set_threads(1);
+  const auto one = run<float>(s, w, op);
+  set_threads(2);
+  const auto two = run<float>(s, w, op), again = run<float>(s, w, op);
+  set_threads(before);
+  CHECK(one.first == two.first);
+  CHECK(distance(one.second, two.second) < 1e-5);
+  CHECK(two.second == again.second);
+}
+
+TEST_CASE("a row of P_hat is largest at the item that the sort puts there, in float") {
+  Generator random(4);
+  const Array<float> s = random.normal<float>({1500});
+  const Var<float> P = neural_sort(constant(s), 1);
+  CHECK(argmax(P.value()) == argsort(s));
+}
+
 TEST_CASE("P_hat: rows sum to one, tau -> 0 is the permutation, ascending reverses the rows") {
   const Array<double> scores{0.2, 0.5, 0.1};  // a 3-cycle
   const auto P = [&](double tau, Direction direction) {
-    return neural_sort(constant(scores), tau, direction).value();
+    return neural_sort(constant(scores), {tau, direction}).value();
   };
   const Array<double> soft = P(0.3, Direction::descending), up = P(0.3, Direction::ascending);
   for (std::size_t i = 0; i < 3; ++i) {
     CHECK(soft(i, 0) + soft(i, 1) + soft(i, 2) == doctest::Approx(1).epsilon(1e-14));
-    for (std::size_t j = 0; j < 3; ++j) CHECK(up(i, j) == soft(2 - i, j));
+    for (std::size_t j = 0; j < 3; ++j) CHECK(std::abs(up(i, j) - soft(2 - i, j)) < 1e-15);
   }
   CHECK(distance(P(1e-4, Direction::descending), permutation_matrix<double>(argsort(scores))) <
         1e-12);
 }
 
-TEST_CASE("neural_sort on ties, on nothing, and on what it refuses") {
-  CHECK(neural_sort(constant(zeros<double>({2, 0})), 1).shape() == Shape{2, 0, 0});
+TEST_CASE("NeuralSort at the extremes is finite and what the limit says") {
+  const auto values = [](const Array<float>& s, double tau) {
+    Tape<float> tape;
+    const Var<float> x = tape.leaf(s);
+    const Var<float> y = neural_sort_values(x, tau);
+    if (y.size() > 0) tape.backward(y, full<float>(y.shape(), 1.0f));
+    for (float g : x.grad()) CHECK(std::isfinite(g));
+    return y.value();
+  };
+  CHECK(values(zeros<float>({0}), 1).size() == 0);
+  CHECK(values(zeros<float>({2, 0}), 1).shape() == Shape{2, 0});
+  CHECK(values({3.0f}, 1e-30) == Array<float>{3.0f});
+  CHECK(values(full<float>({700}, 7.0f), 0.1) == full<float>({700}, 7.0f));
+  CHECK(values({1e38f, -1e38f, 0.0f}, 1) == Array<float>{1e38f, 0.0f, -1e38f});
+  CHECK(values({1e38f, -1e38f, 0.0f}, 1e-300) == Array<float>{1e38f, 0.0f, -1e38f});
+  CHECK(values({2.0f, 3.0f, 1.0f}, 1e-30) == Array<float>{3.0f, 2.0f, 1.0f});
+  CHECK(distance(convert<double>(values({2.0f, 3.0f, 1.0f}, 1e30)), full<double>({3}, 2.0)) < 1e-6);
+  // Half of 1,000 tied scores at 0, half at 1, far apart in units of tau.
+  Array<float> halves = zeros<float>({1000});
+  for (std::size_t i = 0; i < 1000; i += 2) halves(i) = 1;
+  const Array<float> sorted = values(halves, 1e-6);
+  for (std::size_t i = 0; i < 1000; ++i) CHECK(sorted(i) == (i < 500 ? 1.0f : 0.0f));
   CHECK(distance(neural_sort(constant(full<double>({4}, 7.0)), 0.1).value(),
                  full<double>({4, 4}, 0.25)) < 1e-15);
+  CHECK(neural_sort(constant(zeros<double>({2, 0})), 1).shape() == Shape{2, 0, 0});
+}
+
+TEST_CASE("quantiles at tau -> 0 are NumPy's, and the loss at the true order is small") {
+  const Var<double> s = constant(Array<double>{0.2, 0.5, 0.1, 0.9});
+  CHECK(distance(neural_sort_quantile(s, {0, 0.25, 0.5, 1}, 1e-4).value(),
+                 Array<double>{0.1, 0.175, 0.35, 0.9}) < 1e-12);
+  CHECK(distance(neural_sort_quantile(s, {0, 0.25, 0.5, 1}, {1e-4, Direction::ascending}).value(),
+                 Array<double>{0.1, 0.175, 0.35, 0.9}) < 1e-12);
+  CHECK(neural_sort_cross_entropy(s, s.value(), 1e-4).item() < 1e-12);
+  CHECK(neural_sort_cross_entropy(s, Array<double>{1.0, 2.0, 4.0, 3.0}, 1e-4).item() > 1000);
+}
+
+TEST_CASE("neural_sort_cross_entropy gives tied truth its share of every place") {
+  const Array<double> s{0.3, 0.1, 0.7, 0.5}, tied{2.0, 1.0, 2.0, 0.0};
+  // Items 0 and 2 share the places 1 and 2.
+  const Array<double> Q{
+      {0.5, 0.0, 0.5, 0.0}, {0.5, 0.0, 0.5, 0.0}, {0.0, 1.0, 0.0, 0.0}, {0.0, 0.0, 0.0, 1.0}};
+  const auto a = run<double>(
+      s, scalar(1.0), [&](const auto& x) { return neural_sort_cross_entropy(x, tied, 0.4); });
+  const auto b = run<double>(s, scalar(1.0), [&](const auto& x) {
+    return sum(constant(Q) * log(neural_sort_formula(x, 0.4))) / -4;
+  });
+  CHECK(distance(a.first, b.first) < 1e-12);
+  CHECK(distance(a.second, b.second) < 1e-12);
+}
+
+TEST_CASE("NeuralSort refuses what it cannot sort, and says why") {
   const Var<float> s = constant(Array<float>{1.0f, 2.0f});
+  const float nan = std::numeric_limits<float>::quiet_NaN(),
+              inf = std::numeric_limits<float>::infinity();
   CHECK(error_of([&] { neural_sort(s, 0); }) ==
         "invalid_argument: neural_sort: tau must be > 0 and finite, got 0");
-  CHECK(error_of([&] { neural_sort(s, std::nan("")); }) ==
-        "invalid_argument: neural_sort: tau must be > 0 and finite, got nan");
+  CHECK(error_of([&] { neural_sort_values(s, std::nan("")); }) ==
+        "invalid_argument: neural_sort_values: tau must be > 0 and finite, got nan");
+  CHECK(error_of([&] { neural_sort_formula(s, -1); }) ==
+        "invalid_argument: neural_sort_formula: tau must be > 0 and finite, got -1");
   CHECK(error_of([&] { neural_sort(constant(scalar(1.0)), 1); }) ==
         "invalid_argument: neural_sort: scores are 0-d; need (..., n)");
   CHECK(error_of([&] { top_k_mass(s, 3, 1); }) ==
         "invalid_argument: top_k_mass: k = 3 is out of range for scores (2); need 1 <= k <= 2");
-  const float nan = std::numeric_limits<float>::quiet_NaN();
+  CHECK(error_of([&] { neural_sort_quantile(s, {1.5}, 1); }) ==
+        "invalid_argument: neural_sort_quantile: fraction 1.5 is outside 0 .. 1");
+  CHECK(error_of([&] { neural_sort_payload(s, s, 1); }) ==
+        "invalid_argument: neural_sort_payload: payload is (2), scores are (2); need payload "
+        "(..., n, d) for scores (..., n)");
+  CHECK(error_of([&] { neural_sort_cross_entropy(s, zeros<float>({3}), 1); }) ==
+        "invalid_argument: neural_sort_cross_entropy: shapes differ: truth is (3), scores is (2)");
   CHECK(error_of([&] {
-          neural_sort(constant(Array<float>{{0.0f, 1.0f}, {nan, 2.0f}}), 1);
+          neural_sort_ranks(constant(Array<float>{{0.0f, 1.0f}, {nan, 2.0f}}), 1);
         }) ==
-        "invalid_argument: neural_sort: score 0 of row 1 is nan; need finite scores (a large "
-        "negative number stands for minus infinity)");
+        "invalid_argument: neural_sort_ranks: score 0 of row 1 is nan; need scores within "
+        "+-1.70141e+38 (a large negative one stands for -infinity)");
+  CHECK(error_of([&] {
+          neural_sort_values(constant(Array<float>{0.0f, -inf}), 1);
+        }) ==
+        "invalid_argument: neural_sort_values: score 1 of row 0 is -inf; need scores within "
+        "+-1.70141e+38 (a large negative one stands for -infinity)");
 }

@@ -88,7 +88,8 @@ TEST_CASE("sorting networks pass gradcheck, and float agrees with double") {
 }
 
 TEST_CASE("sorting networks have the published values and gradients") {
-  for (const auto& row : golden("diffsort.json")["cases"]) {
+  const nlohmann::json published = golden("diffsort.json");
+  for (const auto& row : published["cases"]) {
     const std::string swap = row["distribution"];
     CAPTURE(swap);
     NetworkOptions options =

@@ -119,7 +119,7 @@ TEST_CASE("tapesort knn runs end to end and leaves its result and a model that c
   const TemporaryFolder folder;
   CLI::App program;
   add_knn(program);
-  program.parse("knn --network mlp --epochs 1 --lr 0.0001 --json --out " + (folder / "out") +
+  program.parse("knn --network mlp --epochs 1 --lr 0.0001 --augment none --json --out " + (folder / "out") +
                     " --save " + (folder / "model"),
                 false);
   const auto row = nlohmann::json::parse(folder.read("out/result.json"));

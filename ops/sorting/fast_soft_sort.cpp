@@ -73,13 +73,14 @@ struct EntropyBlock {
 // each of the result: it is elements block.begin .. end - 1. Returns their begins, and n.
 template <class Block, class BlockOf, class F>
 std::vector<std::uint32_t> pooled(std::size_t n, const BlockOf& block_of, const F& f) {
-  std::vector<Block> blocks;
+  std::vector<Block, RecyclingAllocator<Block>> blocks;
   blocks.reserve(n);
   for (std::size_t i = 0; i < n; ++i) {
     Block last = block_of(i);
     while (!blocks.empty() && blocks.back().violates(last)) {
-      blocks.back().absorb(last);
-      last = blocks.back();
+      Block joined = blocks.back();
+      joined.absorb(last);
+      last = joined;
       blocks.pop_back();
     }
     blocks.push_back(last);
@@ -92,12 +93,13 @@ std::vector<std::uint32_t> pooled(std::size_t n, const BlockOf& block_of, const 
   return begins;
 }
 
-// Each element's part in its block's sum.
+// Each element's part in its block's sum. Levels do not increase, so that most blocks have one.
 void shares(const Exponentials& e, std::size_t begin, std::size_t end, const ScaledSum& sum,
             double* p) {
-  for (std::size_t k = begin; k < end; ++k) {
-    p[k] = e.m.data()[k] / sum.m * level_factor(e.level.data()[k] - sum.level);
-  }
+  const double *m = e.m.data(), *level = e.level.data(), scale = 1 / sum.m;
+  for (std::size_t k = begin; k < end; ++k) p[k] = m[k] * scale;
+  if (level[end - 1] == sum.level) return;
+  for (std::size_t k = begin; k < end; ++k) p[k] *= level_factor(level[k] - sum.level);
 }
 
 ScaledSum term(const Exponentials& e, std::size_t k) { return {e.m.data()[k], e.level.data()[k]}; }

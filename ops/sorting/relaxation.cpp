@@ -58,7 +58,7 @@ template <class T>
 Var<T> soft_matrix(const Relaxation& r, const Var<T>& input) {
   switch (r.method) {
     case Method::neural_sort:
-      return neural_sort(input, r.tau, r.direction);
+      return neural_sort(input, {r.tau, r.direction});
     case Method::soft_sort:
       return soft_sort(input, r.tau, r.power, r.direction);
     case Method::sinkhorn:
@@ -78,6 +78,7 @@ Var<T> soft_sorted(const Relaxation& r, const Var<T>& input) {
   if (r.method == Method::fast_soft_sort) {
     return fast_soft_sort(input, r.tau, r.regularization, r.direction);
   }
+  if (r.method == Method::neural_sort) return neural_sort_values(input, {r.tau, r.direction});
   if (r.method == Method::lap_sum) return lap_sum_sort(input, r.tau, r.direction);
   if (is_network(r.method)) return sorting_network_values(input, network_options(r));
   return flattened(matmul(soft_matrix(r, input), as_columns(input)), input.shape());
@@ -88,6 +89,7 @@ Var<T> soft_ranks(const Relaxation& r, const Var<T>& input) {
   if (r.method == Method::fast_soft_rank) {
     return fast_soft_rank(input, r.tau, r.regularization, r.direction);
   }
+  if (r.method == Method::neural_sort) return neural_sort_ranks(input, {r.tau, r.direction});
   if (r.method == Method::lap_sum) return lap_sum_rank(input, r.tau, r.direction);
   const std::size_t n = input.dimension() ? input.shape().back() : 0;
   Array<T> places = uninitialized<T>({1, n});
@@ -97,6 +99,7 @@ Var<T> soft_ranks(const Relaxation& r, const Var<T>& input) {
 
 template <class T>
 Var<T> soft_top_k(const Relaxation& r, const Var<T>& input, std::size_t k) {
+  if (r.method == Method::neural_sort) return top_k_mass(input, k, {r.tau, r.direction});
   if (r.method == Method::lap_sum) return lap_sum_top_k(input, double(k), r.tau, r.direction);
   return sum(slice(soft_matrix(r, input), -2, 0, Index(k)), -2);
 }

@@ -1,17 +1,13 @@
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <vector>
 
+#include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
 #include "ops/elementwise.hpp"
 
 namespace tapesort {
 namespace {
-
-double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // 1,000 scalar multiplications and additions, forward and backward, on a tape of their own.
 void bench_engine() {
@@ -40,6 +36,8 @@ void add_bench(CLI::App& program) {
   command->require_subcommand(1);
   command->add_subcommand("engine", "cost of one scalar operator on the tape")
       ->callback(bench_engine);
+  add_bench_relax(*command);
+  add_bench_sort(*command);
   add_bench_train(*command);
 }
 

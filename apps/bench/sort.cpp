@@ -1,0 +1,233 @@
+// `tapesort bench sort`: NeuralSort's values y = P_hat s, forward and backward, from a handful of
+// scores to a million, beside std::sort of the same numbers; and how exact they are.
+// apps/bench/neuralsort_torch.py compares with the formula in PyTorch.
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "apps/bench/sort_reference.hpp"
+#include "apps/bench/stopwatch.hpp"
+#include "apps/commands.hpp"
+#include "engine/parallel.hpp"
+#include "ops/matmul.hpp"
+#include "ops/shape.hpp"
+#include "ops/sorting/neural_sort.hpp"
+#include "ops/sorting/neural_sort_formula.hpp"
+
+#if defined(__GLIBC__)  // known once a standard header is included
+#include <malloc.h>
+#endif
+
+namespace tapesort {
+namespace {
+
+constexpr std::uint64_t seed = 2019;
+
+struct Times {
+  double forward, both, formula, argsort;  // seconds; NaN where not measured
+};
+
+// Scores to sort: new ones each turn, or a branch predictor learns a short list by heart.
+class Scores {
+ public:
+  Scores(std::size_t sets, std::size_t n)
+      : lists_(std::max<std::size_t>(1, std::min<std::size_t>(64, 2000000 / (sets * n)))) {
+    Generator random(seed);
+    for (Array<float>& list : lists_) {
+      list = random.normal<float>(sets == 1 ? Shape{n} : Shape{sets, n});
+    }
+  }
+  const Array<float>& at(int turn) const { return lists_[std::size_t(turn) % lists_.size()]; }
+
+ private:
+  std::vector<Array<float>> lists_;
+};
+
+template <class Op>
+double time_of(const Array<float>& scores, bool backward, const Op& op) {
+  const Array<float> cotangent = full<float>(scores.shape(), 1.0f);
+  const double start = seconds();
+  Tape<float> tape;
+  const Var<float> x = tape.leaf(scores);
+  const Var<float> y = op(x);
+  if (backward) tape.backward(y, cotangent);
+  return seconds() - start;
+}
+
+double time_of_argsort(const Array<float>& scores) {
+  const std::size_t n = scores.shape().back();
+  std::vector<std::uint32_t> order(n);
+  const double start = seconds();
+  for (std::size_t first = 0; first < scores.size(); first += n) {
+    const float* s = scores.data() + first;
+    std::iota(order.begin(), order.end(), 0u);
+    std::sort(order.begin(), order.end(),
+              [s](std::uint32_t a, std::uint32_t b) { return s[a] > s[b]; });
+  }
+  return seconds() - start;
+}
+
+Times measure(std::size_t sets, std::size_t n, double tau, bool interpolate, double budget) {
+  const Scores scores(sets, n);
+  const NeuralSortOptions options(tau, Direction::descending, interpolate);
+  const auto values = [&](const Var<float>& x) { return neural_sort_values(x, options); };
+  std::vector<Contender> contenders{
+      [&](int turn) { return time_of(scores.at(turn), false, values); },
+      [&](int turn) { return time_of(scores.at(turn), true, values); },
+      [&](int turn) { return time_of_argsort(scores.at(turn)); },
+  };
+  const bool dense = n <= 4000;
+  if (dense) {
+    contenders.push_back([&](int turn) {
+      const Array<float>& s = scores.at(turn);
+      return time_of(s, true, [&](const Var<float>& x) {
+        const Shape& shape = x.shape();
+        std::vector<Index> vector(shape.begin(), shape.end()), column = vector;
+        column.push_back(1);
+        return reshape(matmul(neural_sort_formula(x, tau), reshape(x, column)), vector);
+      });
+    });
+  }
+  const std::vector<double> medians = take_turns(contenders, budget);
+  return {medians[0], medians[1], dense ? medians[3] : std::nan(""), medians[2]};
+}
+
+// Bytes that one forward and backward pass take from the system at their peak, the scores and
+// their gradient not counted; measured by the high-water mark of the process.
+double peak_bytes(std::size_t n, double tau) {
+  const auto read = [](const char* field) {
+    double kilobytes = 0;
+    if (std::FILE* status = std::fopen("/proc/self/status", "r")) {
+      char line[256];
+      while (std::fgets(line, sizeof line, status)) {
+        if (std::string(line).rfind(field, 0) == 0)
+          std::sscanf(line + std::string(field).size(), " %lf", &kilobytes);
+      }
+      std::fclose(status);
+    }
+    return kilobytes * 1024;
+  };
+  const Scores scores(1, n);
+  Tape<float> tape;
+  const Var<float> x = tape.leaf(scores.at(0));
+  const Array<float> cotangent = full<float>({n}, 1.0f);
+  Storage::release();
+#if defined(__GLIBC__)
+  malloc_trim(0);  // what earlier measurements left would hide what this one takes
+#endif
+  if (std::FILE* reset = std::fopen("/proc/self/clear_refs", "w")) {
+    std::fputs("5", reset);  // the high-water mark starts anew
+    std::fclose(reset);
+  }
+  const double before = read("VmRSS:");
+  tape.backward(neural_sort_values(x, tau), cotangent);
+  return read("VmHWM:") - before - double(n * sizeof(float));
+}
+
+std::string milliseconds(double time) {
+  char text[32];
+  if (std::isnan(time)) return "-";
+  std::snprintf(text, sizeof text, time < 1e-2 ? "%.3f" : "%.1f", time * 1e3);
+  return text;
+}
+
+struct Settings {
+  std::vector<std::size_t> n;
+  std::size_t sets = 1;
+  std::vector<double> tau{1, 0.1, 0.01};
+  double budget = 0.5;
+  bool every_row = false, json = false, exactness = false;
+};
+
+void print_times(const Settings& s) {
+  if (!s.json) {
+    std::printf("y = P_hat s in float, scores N(0, 1), %d thread%s; medians, in ms\n", threads(),
+                threads() == 1 ? "" : "s");
+    std::printf("%9s %6s %10s %20s %15s %14s %8s %14s\n", "n", "tau", "forward",
+                "forward + backward", "by the formula", "std::sort", "ratio", "bytes a score");
+  }
+  for (std::size_t n : s.n) {
+    for (double tau : s.tau) {
+      const Times t = measure(s.sets, n, tau, !s.every_row, s.budget);
+      // Small arrays disappear in the allocator's reserves.
+      const double bytes =
+          n >= 10000 && s.sets == 1 ? peak_bytes(n, tau) / double(n) : std::nan("");
+      if (s.json) {
+        const auto number = [](double x) {
+          return std::isnan(x) ? nlohmann::json() : nlohmann::json(x);
+        };
+        std::printf("%s\n", nlohmann::json{{"n", n},
+                                           {"sets", s.sets},
+                                           {"tau", tau},
+                                           {"threads", threads()},
+                                           {"forward", t.forward},
+                                           {"both", t.both},
+                                           {"formula", number(t.formula)},
+                                           {"argsort", t.argsort},
+                                           {"bytes_a_score", number(bytes)}}
+                                .dump()
+                                .c_str());
+      } else {
+        std::printf("%9zu %6g %10s %20s %15s %14s %8.2f %14s\n", n, tau,
+                    milliseconds(t.forward).c_str(), milliseconds(t.both).c_str(),
+                    milliseconds(t.formula).c_str(), milliseconds(t.argsort).c_str(),
+                    t.both / t.argsort,
+                    std::isnan(bytes) ? "-" : std::to_string(int(bytes)).c_str());
+      }
+      std::fflush(stdout);
+    }
+  }
+}
+
+void print_exactness(const Settings& s) {
+  std::printf(
+      "float against the formula in extended precision. Value: the largest error in units of what\n"
+      "is allowed (2e-6 of the spread, or one unit in a float's last place). Gradient: relative "
+      "to\n"
+      "the largest; 1e-4 is allowed.\n");
+  std::printf("%9s %-10s %6s %22s %22s\n", "n", "scores", "tau", "interpolated", "every row");
+  for (std::size_t n : s.n) {
+    for (const std::string& kind : score_kinds()) {
+      for (double tau : s.tau) {
+        Generator random(seed);
+        const Array<float> scores = convert<float>(draw_scores(kind, n, random));
+        const SortErrors a = sort_errors(scores, tau, true, random),
+                         b = sort_errors(scores, tau, false, random);
+        std::printf("%9zu %-10s %6g %10.3f %11.1e %10.3f %11.1e\n", n, kind.c_str(), tau, a.value,
+                    a.gradient, b.value, b.gradient);
+        std::fflush(stdout);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void add_bench_sort(CLI::App& bench) {
+  CLI::App* command =
+      bench.add_subcommand("sort", "NeuralSort beside std::sort, and how exact it is");
+  const auto s = std::make_shared<Settings>();
+  command->add_option("--n", s->n, "how many scores (several: separated by spaces)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--sets", s->sets, "how many sets of them at once")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--tau", s->tau, "temperatures")->check(CLI::PositiveNumber);
+  command->add_option("--budget", s->budget, "seconds for each line");
+  command->add_flag("--every-row", s->every_row, "do not interpolate");
+  command->add_flag("--exactness", s->exactness,
+                    "errors instead of times (O(n^2): default n = 10,000)");
+  command->add_flag("--json", s->json, "one JSON object a line, times in seconds");
+  command->callback([s] {
+    if (s->exactness) {
+      if (s->n.empty()) s->n = {10000};
+      print_exactness(*s);
+    } else {
+      if (s->n.empty()) s->n = {10, 100, 1000, 10000, 100000, 1000000};
+      print_times(*s);
+    }
+  });
+}
+
+}  // namespace tapesort

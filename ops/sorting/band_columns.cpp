@@ -1,0 +1,226 @@
+#include "engine/parallel.hpp"
+#include "ops/sorting/band.hpp"
+#include "ops/sorting/band_frame.hpp"
+#include "ops/sorting/chebyshev.hpp"
+
+namespace tapesort {
+
+using band::Chebyshev;
+using band::Frame;
+using band::RowWeights;
+using band::Sums;
+using lanes::Lanes;
+
+template <class T>
+template <int columns, Sums sums>
+void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* means,
+                           std::size_t first, T* G, T* K, T* const* H) const {
+  const FlushDenormals flush;
+  const T* gap = scores_->gap.data();
+  const std::size_t size = scores_->size();
+
+  // The rows done by lanes: every item looks at the rows around it.
+  Columns weights(columns, Column<T>(size, T(0)));
+  std::vector<RowRange> items;
+  std::size_t reach = 0;
+  for (const Chunk& chunk : chunks_) {
+    reach = std::max(reach, chunk.reach);
+    for (const RowRange& rows : chunk.lanes) {
+      const std::size_t begin = rows.begin - std::min(rows.begin, chunk.reach);
+      const std::size_t end = std::min(size, rows.end + chunk.reach);
+      if (!items.empty() && begin <= items.back().end) {
+        items.back().end = std::max(end, items.back().end);
+      } else {
+        items.push_back({begin, end});
+      }
+    }
+  }
+  if (!items.empty()) {
+    const T *w[columns], *means_of[columns]{};
+    for (int c = 0; c < columns; ++c) {
+      T* weight = weights[c].data();
+      w[c] = weight;
+      if (sums == Sums::logits) means_of[c] = means->rows[first + c].data();
+      for (std::size_t i = 0; i < size; ++i) weight[i] = a[c][i] * scale_[i];
+    }
+    std::vector<RowRange> pieces;
+    for (const RowRange& range : items) {
+      for (std::size_t j = range.begin; j < range.end; j += 512) {
+        pieces.push_back({j, std::min(range.end, j + 512)});
+      }
+    }
+    parallel_for(pieces.size(), 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+      T g[Lanes<T>::size], k[Lanes<T>::size], h[columns][Lanes<T>::size];
+      for (std::size_t piece = begin; piece < end; ++piece) {
+        for (std::size_t j = pieces[piece].begin; j < pieces[piece].end; j += Lanes<T>::size) {
+          band::lane_columns<T, columns, sums>(gap, j, cutoff_, reach, w, b, means_of, g, k, h);
+          const std::size_t count = std::min(Lanes<T>::size, pieces[piece].end - j);
+          for (std::size_t i = 0; i < count; ++i) {
+            if (sums == Sums::logits) G[j + i] += g[i];
+            if (sums != Sums::transpose) K[j + i] += k[i];
+            for (int c = 0; c < columns; ++c) H[c][j + i] += h[c][i];
+          }
+        }
+      }
+    });
+  }
+
+  // The blocks: every part of the work adds to columns of its own, which are then added up.
+  struct Part {
+    std::size_t begin = 0;
+    std::vector<T> G, K, H[columns];
+  };
+  const std::size_t grain = 1;
+  std::vector<Part> parts(parallel_parts(chunks_.size(), grain));
+  parallel_for(chunks_.size(), grain, [&](std::size_t begin, std::size_t end, std::size_t index) {
+    Part& part = parts[index];
+    std::size_t last = 0;
+    part.begin = size;
+    for (std::size_t k = begin; k < end; ++k) {
+      for (const Block& block : chunks_[k].blocks) {
+        part.begin = std::min(part.begin, block.first_item);
+        last = std::max(last, block.last_item);
+      }
+    }
+    if (last == 0) return;
+    T *g = G, *k = K, *h[columns];
+    std::copy_n(H, columns, h);
+    std::size_t origin = 0;
+    if (parts.size() > 1) {
+      const std::size_t width = last - part.begin;
+      origin = part.begin;
+      if (sums == Sums::logits) part.G.assign(width, T(0));
+      if (sums != Sums::transpose) part.K.assign(width, T(0));
+      g = part.G.data();
+      k = part.K.data();
+      for (int c = 0; c < columns; ++c) {
+        part.H[c].assign(width, T(0));
+        h[c] = part.H[c].data();
+      }
+    }
+    Frame<T> frame;
+    for (std::size_t c = begin; c < end; ++c) {
+      for (const Block& block : chunks_[c].blocks) {
+        constexpr int nodes = band_nodes<T>;
+        using Cheb = Chebyshev<nodes>;
+        const bool single = block.length == 1;
+        const double half = 0.5 * double(block.length), middle = double(block.row) + half - 0.5;
+        const double margin = single ? 0 : half;
+        frame.set(gap, block.row + block.length / 2, middle - margin, middle + margin, cutoff_);
+        RowWeights<T, columns> rows[nodes];
+        const int count = single ? 1 : nodes;
+        typename Cheb::Values spread[columns];
+        for (int col = 0; col < columns; ++col) {
+          if (single) {
+            spread[col][0] = double(a[col][block.row]);
+          } else {
+            spread[col] =
+                Cheb::spread(block.length, [&](std::size_t i) { return a[col][block.row + i]; });
+          }
+        }
+        for (int t = 0; t < count; ++t) {
+          const double x = middle + (single ? 0 : Cheb::node(t) * half);
+          const std::size_t node = block.first_node + std::size_t(t);
+          const double scale = double(chunks_[c].node_scale[node]);
+          RowWeights<T, columns>& row = rows[t];
+          row.slope = frame.slope(x);
+          row.largest = frame.largest(x);
+          row.offset = T(x - double(frame.centre()));
+          double mean = 0;
+          for (int col = 0; col < columns; ++col) {
+            row.a[col] = T(spread[col][t] * scale);
+            if (sums != Sums::logits) continue;
+            const auto& node_means =
+                means->nodes[c * means->rows.size() + first + std::size_t(col)];
+            mean += spread[col][t] * scale * double(node_means[node]);
+          }
+          row.a_mean = T(mean);
+        }
+        band::sum_columns<T, columns, sums>(frame, rows, std::size_t(count), b, origin, g, k, h);
+      }
+    }
+  });
+  if (parts.size() == 1) return;
+  for (const Part& part : parts) {
+    const auto add = [&](const std::vector<T>& from, T* to) {
+      for (std::size_t i = 0; i < from.size(); ++i) to[part.begin + i] += from[i];
+    };
+    add(part.G, G);
+    add(part.K, K);
+    for (int c = 0; c < columns; ++c) add(part.H[c], H[c]);
+  }
+}
+
+template <class T>
+void add_score_gradient(const SortedScores<T>& s, const T* G, const T* K, Column<T>& vbar) {
+  const T* v = s.value.data();
+  parallel_for(s.sets, 1 + 16384 / (s.n + 1), [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t set = begin; set < end; ++set) {
+      double before = 0;
+      const std::size_t stop = (set + 1) * s.n;
+      for (std::size_t first = set * s.n, next; first < stop; first = next) {
+        double after = before;
+        for (next = first; next < stop && v[next] == v[first]; ++next) after += double(G[next]);
+        for (std::size_t j = first; j < next; ++j) {
+          const double off_middle = double(first) + double(next - 1) - 2 * double(j);
+          const double total = 2 * double(K[j]) + off_middle * double(G[j]) + before + after;
+          vbar[j] += T(total / s.tau);
+        }
+        before = after;
+      }
+    }
+  });
+}
+
+template <class T>
+void Band<T>::apply_transposed(const Columns& a, Columns& H) const {
+  for (std::size_t c = 0; c < a.size(); ++c) {
+    const T* from[1] = {a[c].data()};
+    T* to[1] = {H[c].data()};
+    columns_pass<1, Sums::transpose>(from, nullptr, nullptr, 0, nullptr, nullptr, to);
+  }
+}
+
+template <class T>
+void Band<T>::pull_back(const Columns& a, const Columns& b, const Means& means, Column<T>& vbar,
+                        Columns& H) const {
+  Array<T> G = zeros<T>({scores_->size()}), K = zeros<T>({scores_->size()});
+  for (std::size_t first = 0; first < a.size();) {
+    const std::size_t left = a.size() - first, columns = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    const T *from[4], *item[4];
+    T* to[4];
+    for (std::size_t c = 0; c < columns; ++c) {
+      from[c] = a[first + c].data();
+      item[c] = b[first + c].data();
+      to[c] = H[first + c].data();
+    }
+    if (columns == 4)
+      columns_pass<4, Sums::logits>(from, item, &means, first, G.data(), K.data(), to);
+    if (columns == 2)
+      columns_pass<2, Sums::logits>(from, item, &means, first, G.data(), K.data(), to);
+    if (columns == 1)
+      columns_pass<1, Sums::logits>(from, item, &means, first, G.data(), K.data(), to);
+    first += columns;
+  }
+  add_score_gradient(*scores_, G.data(), K.data(), vbar);
+}
+
+template <class T>
+void Band<T>::pull_back_log_normalisers(const Column<T>& a, Column<T>& vbar) const {
+  // g_ij = a_i (p_ij - [i = j]): the second term moves no mass, so K does not see it.
+  Array<T> G = zeros<T>({scores_->size()}), K = zeros<T>({scores_->size()});
+  const T* from[1] = {a.data()};
+  T* to[1] = {G.data()};
+  columns_pass<1, Sums::moments>(from, nullptr, nullptr, 0, nullptr, K.data(), to);
+  for (std::size_t j = 0; j < scores_->size(); ++j) G.data()[j] -= a[j];
+  add_score_gradient(*scores_, G.data(), K.data(), vbar);
+}
+
+template void add_score_gradient(const SortedScores<float>&, const float*, const float*,
+                                 Column<float>&);
+template void add_score_gradient(const SortedScores<double>&, const double*, const double*,
+                                 Column<double>&);
+template class Band<float>;
+template class Band<double>;
+
+}  // namespace tapesort

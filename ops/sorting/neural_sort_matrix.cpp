@@ -1,0 +1,146 @@
+// P_hat itself: n^2 memory, but exponentials only inside the band.
+#include <cmath>
+#include <memory>
+
+#include "engine/parallel.hpp"
+#include "ops/sorting/band.hpp"
+#include "ops/sorting/neural_sort.hpp"
+
+namespace tapesort {
+namespace {
+
+using lanes::Lanes;
+
+// How far rows reach to either side.
+struct Reach {
+  std::uint32_t left, right;
+};
+
+// Calls work(begin, end, part) for parts of all rows.
+template <class Work>
+void for_rows(std::size_t rows, std::size_t n, const Work& work) {
+  const FlushDenormals flush;
+  parallel_for(rows, 1 + 50000 / (n + 1), work);
+}
+
+// Rows i .. i + count - 1: P (from row i on) is zero and receives the band. `order` is that of all
+// sets.
+template <class T>
+void write_rows(const SortedScores<T>& s, std::size_t i, std::size_t count, T cutoff, T* P,
+                Reach* reach, std::vector<T>& scratch) {
+  using L = Lanes<T>;
+  const T* gap = s.gap.data();
+  L total(T(1));
+  scratch.clear();
+  const auto side = [&](std::ptrdiff_t first, std::ptrdiff_t step) {
+    std::uint32_t m = 1;
+    for (L logit(T(0));; ++m, first += step) {
+      logit -= L(T(2 * m - 1)) * lanes::load(gap + first);
+      if (!lanes::any_above(logit, -cutoff)) return m - 1;
+      const L e = exp(logit);
+      total += e;
+      scratch.resize(scratch.size() + L::size);
+      lanes::store(scratch.data() + scratch.size() - L::size, e);
+    }
+  };
+  const std::uint32_t right = side(std::ptrdiff_t(i), 1), left = side(std::ptrdiff_t(i) - 1, -1);
+  T scale[L::size];
+  lanes::store(scale, L(T(1)) / total);
+  for (std::size_t k = 0; k < count; ++k) {
+    const std::size_t row = i + k, set = row / s.n * s.n, place = row - set;
+    const std::uint32_t* order = s.order.data() + set;
+    T* p = P + k * s.n;
+    const T* e = scratch.data() + k;
+    reach[k] = {std::uint32_t(std::min<std::size_t>(left, place)),
+                std::uint32_t(std::min<std::size_t>(right, s.n - 1 - place))};
+    p[order[place]] = scale[k];
+    for (std::size_t m = 1; m <= reach[k].right; ++m) {
+      p[order[place + m]] = e[(m - 1) * L::size] * scale[k];
+    }
+    e += std::size_t(right) * L::size;
+    for (std::size_t m = 1; m <= reach[k].left; ++m) {
+      p[order[place - m]] = e[(m - 1) * L::size] * scale[k];
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+Var<T> neural_sort(const Var<T>& scores, const NeuralSortOptions& options) {
+  const auto s = std::make_shared<SortedScores<T>>("neural_sort", scores.value(), options.tau,
+                                                   options.direction);
+  const std::size_t n = s->n, rows = s->size();
+  Shape shape = scores.shape();
+  shape.push_back(n);
+  Array<T> P = uninitialized<T>(shape);
+  const auto reach = std::make_shared<std::vector<Reach>>(rows);
+  const T cutoff = band_cutoff<T>(n);
+  for_rows(rows, n, [&](std::size_t begin, std::size_t end, std::size_t) {
+    std::vector<T> scratch;
+    for (std::size_t i = begin; i < end; i += Lanes<T>::size) {
+      const std::size_t count = std::min(end - i, Lanes<T>::size);
+      std::fill_n(P.data() + i * n, count * n, T(0));
+      write_rows(*s, i, count, cutoff, P.data() + i * n, reach->data() + i, scratch);
+    }
+  });
+  return record("neural_sort", {scores}, std::move(P), [=](Node<T>& P) {
+    // g_ij = p_ij (Pbar_ij - <p_i, Pbar_i>) and its column sums, as add_gradient wants them.
+    std::vector<std::vector<T>> G(parallel_parts(rows, 1 + 50000 / (n + 1))), K(G.size());
+    for_rows(rows, n, [&](std::size_t begin, std::size_t end, std::size_t part) {
+      std::vector<T>&g = G[part], &k = K[part];
+      g.assign(rows, T(0));
+      k.assign(rows, T(0));
+      std::vector<T> p, pbar;
+      for (std::size_t i = begin; i < end; ++i) {
+        const Reach r = (*reach)[i];
+        const std::uint32_t* item = s->order.data() + i - r.left;
+        const T *row = P.value().data() + i * n, *bar = P.cotangent().data() + i * n;
+        const std::size_t width = r.left + 1 + r.right;
+        p.resize(width);
+        pbar.resize(width);
+        T mean = 0;
+        for (std::size_t j = 0; j < width; ++j) {
+          p[j] = row[item[j]];
+          pbar[j] = bar[item[j]];
+        }
+        for (std::size_t j = 0; j < width; ++j) mean += p[j] * pbar[j];
+        T *to_g = g.data() + i - r.left, *to_k = k.data() + i - r.left;
+        for (std::size_t j = 0; j < width; ++j) {
+          const T x = p[j] * (pbar[j] - mean);
+          to_g[j] += x;
+          to_k[j] += (T(j) - T(r.left)) * x;
+        }
+      }
+    });
+    for (std::size_t part = 1; part < G.size(); ++part) {
+      for (std::size_t j = 0; j < rows; ++j) {
+        G[0][j] += G[part][j];
+        K[0][j] += K[part][j];
+      }
+    }
+    Column<T> vbar(rows, T(0));
+    std::fill_n(vbar.data(), rows, T(0));
+    add_score_gradient(*s, G[0].data(), K[0].data(), vbar);
+    Array<T> sbar = uninitialized<T>(P.input(0).shape());
+    for (std::size_t j = 0; j < rows; ++j) {
+      sbar.data()[j / n * n + s->order.data()[j]] = s->sign * vbar[j];
+    }
+    accumulate(P.input(0), std::move(sbar));
+  });
+}
+
+template <class T>
+Var<T> neural_sort_hard(const Var<T>& scores, const NeuralSortOptions& options) {
+  const Var<T> soft = neural_sort(scores, options);
+  return straight_through(permutation_matrix<T>(argsort(scores.value(), options.direction)), soft);
+}
+
+#define INSTANTIATE(T)                                                  \
+  template Var<T> neural_sort(const Var<T>&, const NeuralSortOptions&); \
+  template Var<T> neural_sort_hard(const Var<T>&, const NeuralSortOptions&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort
