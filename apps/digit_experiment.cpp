@@ -8,7 +8,13 @@ namespace tapesort {
 namespace {
 
 // The streams that are split off the seed, one for each thing that is random.
-enum Stream : std::uint64_t { pools = 1, batches = 3, validation_sets = 4, test_sets = 5 };
+enum Stream : std::uint64_t {
+  pools = 1,
+  networks = 2,
+  batches = 3,
+  validation_sets = 4,
+  test_sets = 5
+};
 
 }  // namespace
 
@@ -61,6 +67,10 @@ nlohmann::json settings_of(const DigitOptions& o) {
                           {"test_sets", o.test_sets}};
   add_settings(o, settings);
   return settings;
+}
+
+Generator network_stream(const DigitOptions& options) {
+  return Generator(options.seed).split(Stream::networks);
 }
 
 DigitPools::DigitPools(DigitOptions& options) : DigitPools(options, load_data(options.data)) {}

@@ -25,6 +25,9 @@ void add_digit_options(CLI::App& command, DigitOptions& options);
 // All that decides the outcome; complete() and DigitPools come before.
 nlohmann::json settings_of(const DigitOptions& options);
 
+// What the networks begin with.
+Generator network_stream(const DigitOptions& options);
+
 // One pool of single digits each for training, validation (an eighth of the training images, at
 // most 5000, unless --validation says otherwise) and test. Fills in `validation` and `epoch_steps`.
 class DigitPools {

@@ -271,7 +271,7 @@ int run_median(Options o) {
   complete(o);
   DigitPools pools(o);
   say(o, pools.text());
-  Generator random = Generator(o.seed).split(2);
+  Generator random = network_stream(o);
   const auto model = make_model(o, pools.number_shape(), random);
   MedianTask task(o, pools, *model);
   nlohmann::json settings = settings_of(o);

@@ -67,7 +67,7 @@ int run_sort(Options o) {
   DigitPools pools(o);
   say(o, pools.text());
 
-  Generator random = Generator(o.seed).split(2);
+  Generator random = network_stream(o);
   const auto method = entry.make({o.n, o.tau, o.samples}, random);
   const auto network = make_network(o.network, pools.number_shape(), method->outputs(), random);
   SortTask task(o, pools, *network, *method);

@@ -67,12 +67,13 @@ struct MethodEntry {
 
 // All of them. Three have a second entry, _published, for what the NeuralSort paper's code does
 // where it is not what the text says:
-//   row_stochastic   the code's three dense layers follow each other without a ReLU between, so
-//                    that they are one linear map
-//   sinkhorn,        the network's n outputs for the picture at position j are the logits of the
-//   gumbel_sinkhorn  places of item j: column j of the matrix. The code makes them row j, and
-//                    compares it with the distribution of place j over the items, of which this
-//                    one picture knows nothing
+//   row_stochastic   the code's three dense layers follow each other without a ReLU between: they
+//                    are one linear map
+//   sinkhorn, gumbel_sinkhorn
+//                    the network's n outputs for the picture at position j are the logits of the
+//                    places of item j: column j of the matrix. The code makes them row j, and
+//                    compares it with the distribution of place j over the items, of which this one
+//                    picture knows nothing
 const std::vector<MethodEntry>& sorting_methods();
 // std::invalid_argument for another name.
 const MethodEntry& sorting_method(const std::string& name);

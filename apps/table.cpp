@@ -1,8 +1,8 @@
 // tapesort table: a table of the paper, methods x columns x seeds, beside the paper's figures.
 //
 // Every cell is a run of one of the other commands in a process and a folder of its own, and its
-// result.json there says that it is done. So cells can be run by anything: by this command one after
-// the other, or by what runs its --commands (tables.md). Nothing is done twice.
+// result.json there says that it is done. So cells can be run by anything: by this command one
+// after the other, or by what runs its --commands (tables.md). Nothing is done twice.
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -197,9 +197,15 @@ struct Summary {
   }
 };
 
+// So many decimals, or two digits of what would be shown as nothing.
 std::string fixed(double value, int decimals) {
   char text[64];
-  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  const bool nothing = value != 0 && std::abs(value) < 0.5 * std::pow(10.0, -decimals);
+  if (nothing) {
+    std::snprintf(text, sizeof text, "%.2g", value);
+  } else {
+    std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  }
   return text;
 }
 
