@@ -112,17 +112,25 @@ class Vanilla : public Model {
 // A value network, in a scope of its own: two networks of one kind would share their names.
 class Prefixed : public Layer<float> {
  public:
-  Prefixed(std::string prefix, std::unique_ptr<Layer<float>> layer) : layer_(std::move(layer)) {
+  Prefixed(std::string prefix, std::unique_ptr<Layer<float>> layer)
+      : prefix_(std::move(prefix)), layer_(std::move(layer)) {
     for (Parameter<float>* parameter : layer_->state().parameters) {
-      parameter->name = prefix + parameter->name;
+      parameter->name = prefix_ + parameter->name;
     }
   }
   Var<float> forward(const Pass<float>& pass, const Var<float>& x) override {
     return layer_->forward(pass, x);
   }
-  void collect(State<float>& state) override { layer_->collect(state); }
+  void collect(State<float>& state) override {
+    const std::size_t before = state.buffers.size();
+    layer_->collect(state);
+    for (std::size_t i = before; i < state.buffers.size(); ++i) {
+      state.buffers[i].name = prefix_ + state.buffers[i].name;
+    }
+  }
 
  private:
+  std::string prefix_;
   std::unique_ptr<Layer<float>> layer_;
 };
 

@@ -102,18 +102,24 @@ class Session {
     for (const auto& [name, array] : checkpoint.arrays) {
       if (name.rfind(best_prefix, 0) == 0) best.arrays[name.substr(5)] = array;
     }
+    TrainingResult loaded;
+    loaded.steps = progress.at("steps");
+    loaded.seconds = progress.at("seconds");
+    loaded.best_validation = progress.at("best_validation");
+    loaded.best_epoch = progress.at("best_epoch");
+    for (const json& e : progress.at("epochs")) loaded.epochs.push_back({e.at(0), e.at(1), e.at(2)});
+    const double loaded_sum = progress.at("loss_sum");
+    const std::size_t optimizer_steps = progress.at("optimizer_steps");
+
     State<float> all = state_;
-    for (const auto& memory : optimizer_.memory())
+    for (const auto& memory : optimizer_.memory()) {
       all.buffers.push_back({memory.name, memory.value});
+    }
     restore(file, checkpoint, all);
     best_ = std::move(best);
-    optimizer_.set_steps(progress["optimizer_steps"]);
-    result.steps = progress["steps"];
-    result.seconds = progress["seconds"];
-    result.best_validation = progress["best_validation"];
-    result.best_epoch = progress["best_epoch"];
-    loss_sum = progress["loss_sum"];
-    for (const json& e : progress["epochs"]) result.epochs.push_back({e[0], e[1], e[2]});
+    optimizer_.set_steps(optimizer_steps);
+    result = std::move(loaded);
+    loss_sum = loaded_sum;
   }
 
  private:

@@ -210,7 +210,10 @@ class Tape {
   void backward(const Var<T>& result, Array<T> cotangent);
 
   // Keeps every cotangent until the next backward(), for looking at them (print.hpp).
-  void keep_cotangents(bool keep) { keep_cotangents_ = keep; }
+  void keep_cotangents(bool keep) {
+    keep_cotangents_ = keep;
+    if (!keep) drop_cotangents();
+  }
 
   bool recording() const { return recording_ == Recording::on; }
   std::size_t size() const { return nodes_.size(); }

@@ -121,8 +121,12 @@ Checkpoint<T> load_checkpoint(const std::string& file) {
 
 template <class T>
 void add_to_checkpoint(Checkpoint<T>& checkpoint, const State<T>& state) {
-  for (const Parameter<T>* p : state.parameters) checkpoint.arrays.emplace(p->name, p->value);
-  for (const auto& buffer : state.buffers) checkpoint.arrays.emplace(buffer.name, *buffer.value);
+  const auto add = [&](const std::string& name, const Array<T>& value) {
+    require(checkpoint.arrays.emplace(name, value).second, "checkpoint: two arrays are named ", name,
+            "; give each layer a name of its own");
+  };
+  for (const Parameter<T>* p : state.parameters) add(p->name, p->value);
+  for (const auto& buffer : state.buffers) add(buffer.name, *buffer.value);
 }
 
 template <class T>

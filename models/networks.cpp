@@ -20,8 +20,8 @@ std::unique_ptr<Layer<float>> paper_mnist(const ImageShape& image, std::size_t o
   net->add<Conv2dReluPool<float>>("conv1", 5, image.channels, 20, Conv2dOptions{}, init, random);
   net->add<Conv2dReluPool<float>>("conv2", 5, 20, 50, Conv2dOptions{}, init, random);
   net->add<Flatten<float>>();
-  net->add<Linear<float>>("fc1", features, outputs ? outputs : 500, init, random);
-  net->add<Relu<float>>();
+  net->add<Linear<float>>("fc1", features, 500, init, random).add<Relu<float>>();
+  if (outputs > 0) net->add<Linear<float>>("fc2", 500, outputs, init, random);
   return net;
 }
 

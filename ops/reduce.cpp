@@ -133,7 +133,10 @@ Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims) {
   const T* data = x.value().data();
   view.for_lines([&](std::size_t start, std::size_t line) {
     T m = -std::numeric_limits<T>::infinity();
-    for (std::size_t k = 0; k < view.n; ++k) m = std::max(m, data[start + k * view.inner]);
+    for (std::size_t k = 0; k < view.n; ++k) {
+      const T x = data[start + k * view.inner];
+      if (x > m || std::isnan(x)) m = x;  // a NaN stays
+    }
     T total = 0;
     for (std::size_t k = 0; k < view.n; ++k) total += std::exp(data[start + k * view.inner] - m);
     value.data()[line] = std::isinf(m) ? m : m + std::log(total);

@@ -49,6 +49,9 @@ TEST_CASE("reductions at ties, infinities and nothing") {
   const Var<double> y = tape.leaf(Array<double>{-inf, -inf});
   CHECK(logsumexp(y).item() == -inf);
   CHECK(logsumexp(constant(Array<double>{1000.0, -inf})).item() == 1000);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(std::isnan(logsumexp(constant(Array<double>{nan, -inf})).item()));
+  CHECK(std::isnan(logsumexp(constant(Array<double>{inf, nan, 1.0})).item()));
   CHECK(sum(constant(zeros<double>({0, 3})), 0).value() == zeros<double>({3}));
   CHECK(sum(constant(zeros<double>({0}))).item() == 0);
   CHECK(argmax(Array<double>{{1.0, 3.0, 3.0}, {2.0, 0.0, 1.0}}) == Indices{1, 0});

@@ -103,6 +103,9 @@ TEST_CASE("a cotangent is freed as soon as it has been passed on, unless it is t
   tape.backward(z);
   CHECK(tape.node(1).cotangent() == scalar(1.0));
   CHECK(x.grad() == scalar(8.0));  // 4 from each call
+  tape.keep_cotangents(false);     // what was kept must not be counted again
+  tape.backward(z);
+  CHECK(x.grad() == scalar(12.0));
 }
 
 TEST_CASE("the cotangent of a result with several elements is the user's") {

@@ -46,7 +46,7 @@ def read_safetensors(file):
 
 
 def same_everywhere(*shape):
-    """Numbers in [0, 1): element i is frac(i * golden ratio), as in apps/bench_train.cpp."""
+    """Numbers in [0, 1): element i is frac(i * golden ratio), as in apps/bench/train.cpp."""
     import torch
 
     v = torch.arange(torch.Size(shape).numel(), dtype=torch.float64) * 0.6180339887498949
