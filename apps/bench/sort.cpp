@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "apps/bench/memory.hpp"
 #include "apps/bench/sort_reference.hpp"
 #include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
@@ -98,18 +99,6 @@ Medians measure(std::size_t sets, std::size_t n, double tau, bool interpolate, d
 // Bytes that one forward and backward pass take from the system at their peak, the scores and
 // their gradient not counted; measured by the high-water mark of the process.
 double peak_bytes(std::size_t n, double tau) {
-  const auto read = [](const char* field) {
-    double kilobytes = 0;
-    if (std::FILE* status = std::fopen("/proc/self/status", "r")) {
-      char line[256];
-      while (std::fgets(line, sizeof line, status)) {
-        if (std::string(line).rfind(field, 0) == 0)
-          std::sscanf(line + std::string(field).size(), " %lf", &kilobytes);
-      }
-      std::fclose(status);
-    }
-    return kilobytes * 1024;
-  };
   const Scores scores(1, n);
   Tape<float> tape;
   const Var<float> x = tape.leaf(scores.at(0));
@@ -122,9 +111,9 @@ double peak_bytes(std::size_t n, double tau) {
     std::fputs("5", reset);  // the high-water mark starts anew
     std::fclose(reset);
   }
-  const double before = read("VmRSS:");
+  const double before = status_bytes("VmRSS:");
   tape.backward(neural_sort_values(x, tau), cotangent);
-  return read("VmHWM:") - before - double(n * sizeof(float));
+  return status_bytes("VmHWM:") - before - double(n * sizeof(float));
 }
 
 std::string milliseconds(double time) {

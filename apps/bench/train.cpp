@@ -2,9 +2,9 @@
 // -- of a few networks. apps/bench/train_torch.py does the same work with PyTorch, for comparison.
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "apps/bench/memory.hpp"
 #include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
 #include "apps/report/result_row.hpp"
@@ -151,14 +151,7 @@ struct Options {
   std::string save_initial;
 };
 
-// The most memory this process ever had. (getrusage counts in the program that started it.)
-double peak_megabytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmHWM:", 0) == 0) return std::stod(line.substr(6)) / 1024;
-  }
-  return 0;
-}
+double peak_megabytes() { return status_bytes("VmHWM:") / (1024 * 1024); }
 
 void bench_row(const Row& row, const Options& options) {
   const double before = peak_megabytes();
