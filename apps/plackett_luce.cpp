@@ -3,10 +3,11 @@
 #include <cmath>
 #include <iomanip>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "apps/commands.hpp"
-#include "apps/score_input.hpp"
+#include "apps/data/nested_numbers.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {
@@ -25,26 +26,49 @@ struct Input {
   std::vector<Indices> orders;
 };
 
+// Calls each(list) for every list of numbers among `lists`, or for `lists` if it is one.
+template <class F>
+void for_each_list(Nested lists, const std::string& source, const F& each) {
+  lists = as_list(std::move(lists), 1);
+  for (const Nested& list : lists.items) {
+    if (depth(list) != 1 || list.items.empty()) {
+      bad_input(source, list.line, list.column, "expected a list of numbers");
+    }
+    each(list);
+  }
+}
+
+Nested parse_some_lines(const std::string& text, const std::string& source) {
+  Nested lines = parse_lines(text, source);
+  if (lines.items.empty()) bad_input(source, 1, 1, "no numbers; need a set of them on each line");
+  return lines;
+}
+
 // JSON when it begins with {, else one set a line. Orders from the options come first.
 Input read_input(const Options& o) {
-  const std::string text = read_text(o.file), name = o.file == "-" ? "standard input" : o.file;
+  const std::string text = read_text(o.file), name = source_name(o.file);
   Input input;
+  const auto add_set = [&](const Nested& list) { input.sets.push_back(to_array(list, name)); };
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin != std::string::npos && text[begin] == '{') {
-    const nlohmann::json object = parse_json(text, name);
-    for (const auto& [key, value] : object.items()) {
+    const std::map<std::string, Nested> object = parse_object(text, name);
+    for (const auto& [key, value] : object) {
       require(key == "log_scores" || key == "order", name, ": unknown key '", key,
               "'; there are log_scores and order");
     }
-    require(object.contains("log_scores"), name, ": no key log_scores");
-    input.sets = score_sets(object["log_scores"], "log_scores", name);
-    if (object.contains("order")) input.orders = index_sets(object["order"], "order", name);
+    require(object.count("log_scores") > 0, name, ": no key log_scores");
+    for_each_list(object.at("log_scores"), name, add_set);
+    if (object.count("order") > 0) {
+      for_each_list(object.at("order"), name,
+                    [&](const Nested& list) { input.orders.push_back(to_indices(list, name)); });
+    }
   } else {
-    input.sets = parse_score_sets(text, name);
+    for_each_list(parse_some_lines(text, name), name, add_set);
   }
   if (!o.orders.empty()) input.orders.clear();
   for (const std::string& order : o.orders) {
-    input.orders.push_back(parse_index_sets(order, "--order").front());
+    const Nested lines = parse_some_lines(order, "--order");
+    input.orders.push_back(to_indices(lines.items.front(), "--order"));
   }
   return input;
 }
@@ -141,7 +165,7 @@ void add_plackett_luce(CLI::App& program) {
   command
       ->add_option(
           "FILE", o->file,
-          "sets of log-scores, one a line, numbers separated by spaces or commas, # begins "
+          "sets of log-scores, one a line, numbers separated by spaces or a comma, # begins "
           "a comment; or a JSON object {\"log_scores\": [[..], ..], \"order\": [[..], ..]}; "
           "- is standard input")
       ->capture_default_str();

@@ -1,9 +1,7 @@
 #include "apps/relax.hpp"
 
 #include <cstdio>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <map>
 #include <memory>
 
@@ -50,20 +48,10 @@ std::string heatmap(const nlohmann::json& P) {
   return text;
 }
 
-std::string read_text(const std::string& file) {
-  std::ifstream stream;
-  if (!file.empty()) {
-    stream.open(file, std::ios::binary);
-    require(stream.good(), "relax: cannot read ", file);
-  }
-  std::istream& in = file.empty() ? std::cin : stream;
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
-
 struct Options {
   Relaxation relaxation;
   std::string method = "neural_sort", swap = "cauchy", regularization = "l2", dtype = "double";
-  std::string input, weights;
+  std::string input = "-", weights;
   bool ascending = false, descending = false, json = false;
 };
 
@@ -95,12 +83,12 @@ void run(Options& options, const CLI::App& command) {
       options.regularization == "kl" ? Regularization::kl : Regularization::l2;
   relaxation.direction = options.ascending ? Direction::ascending : Direction::descending;
 
-  const std::string source = options.input.empty() ? "standard input" : options.input;
   const std::vector<Array<double>> sets =
-      read_sets(read_text(options.input), source, relaxation.method);
+      read_sets(read_text(options.input), source_name(options.input), relaxation.method);
   std::vector<Array<double>> weights;
   if (!options.weights.empty()) {
-    weights = read_weights(read_text(options.weights), options.weights, relaxation, sets);
+    weights =
+        read_weights(read_text(options.weights), source_name(options.weights), relaxation, sets);
   }
   const nlohmann::json result = options.dtype == "float" ? relax<float>(relaxation, sets, weights)
                                                          : relax<double>(relaxation, sets, weights);
@@ -152,11 +140,7 @@ std::vector<Array<double>> read_sets(const std::string& text, const std::string&
                          "sinkhorn takes matrices"
                    : "sinkhorn takes n x n matrices as JSON");
   }
-  if (json && depth(nested) == 2) {  // one matrix is a list of one
-    Nested list;
-    list.items.push_back(std::move(nested));
-    nested = std::move(list);
-  }
+  if (json) nested = as_list(std::move(nested), 2);
   std::vector<Array<double>> sets;
   for (const Nested& item : nested.items) {
     sets.push_back(to_array(item, source));

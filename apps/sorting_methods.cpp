@@ -6,6 +6,7 @@
 #include "engine/check.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
+#include "ops/noise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"

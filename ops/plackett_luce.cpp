@@ -6,39 +6,13 @@
 #include "engine/parallel.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/score_function.hpp"
-#include "ops/map.hpp"
+#include "ops/noise.hpp"
 #include "ops/plackett_luce_choices.hpp"
 #include "ops/sorting/hard.hpp"
 
 namespace tapesort {
 
 using namespace plackett_luce;
-
-namespace {
-
-// In double, so that float noise has the whole range, too.
-Array<double> standard_exponentials(const Shape& shape, Generator& random) {
-  return map(random.uniform<double>(shape), [](auto u) {
-    using std::log1p, std::max;
-    // u = 0 would give 0, and Gumbel noise its infinity
-    return max(-log1p(-u), decltype(u)(0x1p-54));
-  });
-}
-
-}  // namespace
-
-template <class T>
-Array<T> exponential_noise(const Shape& shape, Generator& random) {
-  return convert<T>(standard_exponentials(shape, random));
-}
-
-template <class T>
-Array<T> gumbel_noise(const Shape& shape, Generator& random) {
-  return convert<T>(map(standard_exponentials(shape, random), [](auto e) {
-    using std::log;
-    return -log(e);
-  }));
-}
 
 template <class T>
 PlackettLuce<T>::PlackettLuce(const Var<T>& log_scores) : s_(log_scores) {
@@ -178,10 +152,7 @@ Indices all_orders(std::size_t n) {
   return orders;
 }
 
-#define INSTANTIATE(T)                                              \
-  template Array<T> exponential_noise<T>(const Shape&, Generator&); \
-  template Array<T> gumbel_noise<T>(const Shape&, Generator&);      \
-  template class PlackettLuce<T>;
+#define INSTANTIATE(T) template class PlackettLuce<T>;
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -26,12 +26,6 @@ namespace tapesort {
 template <class T>
 using RelaxedSort = std::function<Var<T>(const Var<T>& scores)>;
 
-// Standard exponential noise -log u, and standard Gumbel noise -log(-log u). Always finite.
-template <class T>
-Array<T> exponential_noise(const Shape& shape, Generator& random);
-template <class T>
-Array<T> gumbel_noise(const Shape& shape, Generator& random);
-
 // Below, `samples` are leading axes: sample(random, {100}) draws 100 orders of every row. Orders
 // may have such axes wherever they are an argument, and they lead every result.
 template <class T>

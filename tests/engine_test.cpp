@@ -21,8 +21,7 @@ TEST_CASE("broadcasting follows NumPy's rules") {
   CHECK(broadcast_shape("f", {2, 1, 3}, {4, 1}) == Shape{2, 4, 3});
   CHECK(broadcast_shape("f", {}, {2, 0}) == Shape{2, 0});
   CHECK(broadcast_shape("f", {1}, {0}) == Shape{0});
-  CHECK(broadcast_to("f", full<double>({2, 1}, 3.0), {2, 3}) ==
-        full<double>({2, 3}, 3.0));
+  CHECK(broadcast_to("f", full<double>({2, 1}, 3.0), {2, 3}) == full<double>({2, 3}, 3.0));
   CHECK(error_of([] {
           broadcast_shape("f", {2, 3}, {2});
         }) ==
@@ -31,7 +30,8 @@ TEST_CASE("broadcasting follows NumPy's rules") {
 }
 
 TEST_CASE("broadcast_to copies along the stretched axis alone") {
-  CHECK(broadcast_to("f", Array<double>{1.0, 2.0}, {2, 2}) == Array<double>{{1.0, 2.0}, {1.0, 2.0}});
+  CHECK(broadcast_to("f", Array<double>{1.0, 2.0}, {2, 2}) ==
+        Array<double>{{1.0, 2.0}, {1.0, 2.0}});
 }
 
 TEST_CASE("sum_to_shape is the transpose of broadcast_to: <u, B x> = <B' u, x>") {
@@ -62,6 +62,20 @@ Var<double> wrong_square(const Var<double>& x) {
 }
 
 }  // namespace
+
+TEST_CASE("the distance of these tests is relative, and infinite for a NaN in any place") {
+  const Array<double> x{1.0, -20.0, 3.0};
+  CHECK(distance(x, x) == 0);
+  CHECK(distance(Array<double>{1.0, -19.0, 3.0}, x) == 1 / 20.0);
+  CHECK(distance(Array<double>{0.0}, Array<double>{0.5}) == 0.5);
+  CHECK(std::isinf(distance(x, Array<double>{1.0, -20.0})));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    Array<double> y = x;
+    y.data()[i] = std::numeric_limits<double>::quiet_NaN();
+    CHECK(std::isinf(distance(y, x)));
+    CHECK(std::isinf(distance(x, y)));
+  }
+}
 
 TEST_CASE("gradcheck says which input's gradient is wrong, with both numbers") {
   Generator random(1);

@@ -68,14 +68,16 @@ std::vector<Array<double>> value_and_gradients(const std::function<Var<T>(const 
 
 }  // namespace detail
 
-// |a - b| everywhere, relative to the largest |b| (at least 1).
+// The largest |a - b|, relative to the largest |b| (at least 1). Infinite where the shapes differ, or
+// a difference is NaN.
 inline double distance(const Array<double>& a, const Array<double>& b) {
   if (a.shape() != b.shape()) return std::numeric_limits<double>::infinity();
   double largest = 1, error = 0;
   for (std::size_t i = 0; i < b.size(); ++i) {
     const double difference = std::abs(a.data()[i] - b.data()[i]);
+    if (std::isnan(difference)) return std::numeric_limits<double>::infinity();
     largest = std::max(largest, std::abs(b.data()[i]));
-    if (!(difference <= error)) error = difference;  // a NaN stays
+    error = std::max(error, difference);
   }
   return error / largest;
 }

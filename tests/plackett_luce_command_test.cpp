@@ -2,7 +2,6 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/commands.hpp"
-#include "apps/score_input.hpp"
 #include "golden.hpp"
 #include "op_table.hpp"
 #include "temporary_folder.hpp"
@@ -39,12 +38,14 @@ TEST_CASE("pl --log-prob --json prints the reference values to full precision") 
   for (const auto& c : golden("plackett_luce.json")["cases"]) {
     std::string lines, orders;
     for (const auto& set : c["scores"]) {
-      for (const auto& x : set) lines += x.dump() + ", ";
+      const char* comma = "";
+      for (const auto& x : set) lines += std::exchange(comma, ", ") + x.dump();
       lines += "  # weights\n\n";
     }
     for (const auto& order : c["perm"]) {
       orders += " --order ";
-      for (const auto& item : order) orders += item.dump() + ",";
+      const char* comma = "";
+      for (const auto& item : order) orders += std::exchange(comma, ",") + item.dump();
     }
     const auto result = nlohmann::json::parse(pl(lines, "--log-prob --weights --json" + orders));
     CHECK(distance(to_array<double>(result["log_prob"]), to_array<double>(c["log_prob"])) < 1e-12);
@@ -80,7 +81,7 @@ TEST_CASE("pl --sample draws orders by their probabilities") {
 }
 
 TEST_CASE("pl says where its input is wrong") {
-  CHECK(pl("1 2\n\n3, 4x", "--sample 1") == "FILE:3:4: '4x' is not a finite number");
+  CHECK(pl("1 2\n\n3, 4x", "--sample 1") == "FILE:3:5: expected ',' or a blank, found 'x'");
   CHECK(pl("1 inf", "--sample 1") == "FILE:1:3: 'inf' is not a finite number");
   CHECK(pl("1 1e999", "--sample 1") == "FILE:1:3: '1e999' is not a finite number");
   CHECK(pl("# nothing\n", "--sample 1") == "FILE:1:1: no numbers; need a set of them on each line");
@@ -96,9 +97,17 @@ TEST_CASE("pl says where its input is wrong") {
   CHECK(pl("1 2", "--sample 1 --top 3") == "set 1: --top is 3 for 2 items");
   CHECK(pl("{\"log_scores\": [1,\n 2,, 3]}", "--sample 1").substr(0, 10) == "FILE:2:4: ");
   CHECK(pl("{\"log_scores\": [[1, 2], [1, \"a\"]]}", "--sample 1") ==
-        "FILE: log_scores[1][1] is \"a\"; need a number");
+        "FILE:1:29: expected a number, found '\"'");
   CHECK(pl("{\"log_scores\": [1, 2], \"order\": [0.5]}", "--log-prob") ==
-        "FILE: order[0] is 0.5; need an integer");
+        "FILE:1:34: '0.5' is not an integer");
+  CHECK(pl("{\"log_scores\": [[1, 2], []]}", "--sample 1") ==
+        "FILE:1:25: expected a list of numbers");
+  CHECK(pl("{\"log_scores\": [[1, 2], 3]}", "--sample 1") ==
+        "FILE:1:25: expected a list of numbers");
+  CHECK(pl("{\"log_scores\": [1, 2] 3}", "--sample 1") ==
+        "FILE:1:23: expected ',' or '}', found '3'");
+  CHECK(pl("{\"log_scores\": [1],\n\"log_scores\": [2]}", "--sample 1") ==
+        "FILE:2:1: another key 'log_scores'");
   CHECK(pl("{\"scores\": [1]}", "--sample 1") ==
         "FILE: unknown key 'scores'; there are log_scores and order");
   CHECK(pl("1 2", "") == "pl: one of --log-prob and --sample is required");

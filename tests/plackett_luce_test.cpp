@@ -5,6 +5,7 @@
 #include "ops/elementwise.hpp"
 #include "ops/estimators/conditional_noise.hpp"
 #include "ops/estimators/spread.hpp"
+#include "ops/noise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/hard.hpp"

@@ -7,7 +7,7 @@ using namespace tapesort;
 using namespace tapesort::testing;
 
 TEST_CASE("numbers are read from lines and from JSON lists") {
-  const Nested lines = parse_lines("1, 2 3\n\n \t\n-4e-1,5\r\n", "f");
+  const Nested lines = parse_lines("1, 2 +3# three\n\n \t# none\n-4e-1,5\r\n", "f");
   REQUIRE(lines.items.size() == 2);
   CHECK(to_array(lines.items[0], "f") == Array<double>{1.0, 2.0, 3.0});
   CHECK(to_array(lines.items[1], "f") == Array<double>{-0.4, 5.0});
@@ -15,6 +15,11 @@ TEST_CASE("numbers are read from lines and from JSON lists") {
   CHECK(to_array(parse_nested(" [[1,2],\n [3, 4]] ", "f"), "f") ==
         Array<double>{{1.0, 2.0}, {3.0, 4.0}});
   CHECK(parse_nested("[]", "f").items.empty());
+  const auto object = parse_object("{\"a\": [1, 2],\n \"b\" : [[3]] } ", "f");
+  REQUIRE(object.size() == 2);
+  CHECK(to_indices(object.at("a"), "f") == Indices{1, 2});
+  CHECK(depth(object.at("b")) == 2);
+  CHECK(parse_object("{}", "f").empty());
 }
 
 TEST_CASE("malformed numbers are reported with line and column") {
@@ -23,9 +28,10 @@ TEST_CASE("malformed numbers are reported with line and column") {
   CHECK(lines("1,,2\n") == "invalid_argument: f:1:3: expected a number, found ','");
   CHECK(lines("1,2,\n") == "invalid_argument: f:1:5: expected a number, found the end of the line");
   CHECK(lines("1,2,") == "invalid_argument: f:1:5: expected a number, found the end of the input");
-  CHECK(lines("1 nan") == "invalid_argument: f:1:3: nan is not a finite number");
-  CHECK(lines("1e999") == "invalid_argument: f:1:1: 1e999 is not a finite number");
+  CHECK(lines("1 nan") == "invalid_argument: f:1:3: 'nan' is not a finite number");
+  CHECK(lines("1e999") == "invalid_argument: f:1:1: '1e999' is not a finite number");
   CHECK(lines("1 2-3") == "invalid_argument: f:1:4: expected ',' or a blank, found '-'");
+  CHECK(lines("+-1") == "invalid_argument: f:1:1: expected a number, found '+'");
   const auto json = [](const char* text) {
     return error_of([=] { to_array(parse_nested(text, "f"), "f"); });
   };

@@ -3,6 +3,7 @@
 #include "golden.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/noise.hpp"
 #include "ops/sorting/permutation.hpp"
 
 using namespace tapesort;
@@ -98,6 +99,10 @@ TEST_CASE("gumbel_sinkhorn is sinkhorn without noise, and varies with it") {
   const Var<double> log_alpha = constant(Array<double>{{0.3, -0.2}, {0.5, 1.0}});
   Generator random(11);
   CHECK(gumbel_sinkhorn(log_alpha, 1.0, random, 0.0).value() == sinkhorn(log_alpha, 1.0).value());
+  Generator same = random;
+  const Array<double> noise = gumbel_noise<double>({2, 2}, same);
+  CHECK(gumbel_sinkhorn(log_alpha, 1.0, random, 0.5).value() ==
+        sinkhorn(log_alpha + constant<double>(0.5 * noise), 1.0).value());
   const Array<double> one = gumbel_sinkhorn(log_alpha, 1.0, random).value();
   CHECK(one != gumbel_sinkhorn(log_alpha, 1.0, random).value());
   // As tau -> 0 a 2 x 2 sample is the identity when a logistic variable, the difference of sums of

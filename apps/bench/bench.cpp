@@ -1,6 +1,4 @@
-#include <algorithm>
 #include <cstdio>
-#include <vector>
 
 #include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
@@ -12,21 +10,21 @@ namespace {
 // 1,000 scalar multiplications and additions, forward and backward, on a tape of their own.
 void bench_engine() {
   constexpr int ops = 1000, tapes = 200;
-  std::vector<double> nanoseconds;
-  for (int repeat = 0; repeat < 21; ++repeat) {
-    const double start = seconds();
-    for (int t = 0; t < tapes; ++t) {
-      Tape<float> tape;
-      const Var<float> a = tape.leaf(scalar(0.5f)), b = tape.leaf(scalar(0.9f));
-      Var<float> y = a;
-      for (int i = 0; i < ops / 2; ++i) y = y * b + a;
-      tape.backward(y);
-    }
-    nanoseconds.push_back((seconds() - start) * 1e9 / (ops * tapes));
-  }
-  std::sort(nanoseconds.begin(), nanoseconds.end());
+  const auto run = [](int) {
+    return seconds_of([] {
+      for (int t = 0; t < tapes; ++t) {
+        Tape<float> tape;
+        const Var<float> a = tape.leaf(scalar(0.5f)), b = tape.leaf(scalar(0.9f));
+        Var<float> y = a;
+        for (int i = 0; i < ops / 2; ++i) y = y * b + a;
+        tape.backward(y);
+      }
+    });
+  };
+  const Times times = take_turns({run}, 0, 21).front();
+  constexpr double nanoseconds = 1e9 / (ops * tapes);
   std::printf("scalar mul and add, forward + backward: median %.0f ns an op, best %.0f\n",
-              nanoseconds[nanoseconds.size() / 2], nanoseconds.front());
+              times.median() * nanoseconds, times.best() * nanoseconds);
 }
 
 }  // namespace

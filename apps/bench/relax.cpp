@@ -1,9 +1,10 @@
 #include <cstdio>
 #include <string>
 
-#include "apps/bench/timing.hpp"
+#include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
 #include "ops/sorting/fast_soft_sort.hpp"
+#include "ops/sorting/hard.hpp"
 #include "ops/sorting/lap_sum.hpp"
 #include "ops/sorting/sinkhorn.hpp"
 #include "ops/sorting/soft_sort.hpp"
@@ -12,19 +13,23 @@
 namespace tapesort {
 namespace {
 
-void report(const std::string& what, const Timing& timing) {
-  std::printf("%-48s %10.4f %10.4f\n", what.c_str(), timing.median * 1e3, timing.best * 1e3);
-}
-
-// op on a leaf with the values of x, and a sweep back from a fixed cotangent.
+// op on a leaf with the values of x, and a sweep back from a fixed cotangent; in turns with sorting
+// the same numbers along their last axis.
 template <class T, class Op>
 void bench(const std::string& what, const Array<T>& x, const Op& op) {
   const Array<T> cotangent = Generator(2).normal<T>(op(constant(x)).shape());
   Parameter<T> leaf("x", x);
-  report(what, timed([&] {
-           Tape<T> tape;
-           tape.backward(op(tape.leaf(leaf)), cotangent);
-         }));
+  const auto both_passes = [&](int) {
+    return seconds_of([&] {
+      Tape<T> tape;
+      tape.backward(op(tape.leaf(leaf)), cotangent);
+    });
+  };
+  const auto sort = [&](int) { return seconds_of([&] { argsort(x); }); };
+  const std::vector<Times> times = take_turns({both_passes, sort}, 0.5, 5);
+  const double median = times[0].median(), argsort_median = times[1].median();
+  std::printf("%-48s %10.4f %10.4f %10.4f %10.2f\n", what.c_str(), median * 1e3,
+              times[0].best() * 1e3, argsort_median * 1e3, median / argsort_median);
 }
 
 template <class T>
@@ -34,7 +39,6 @@ void bench_type(const std::string& type) {
   const auto named = [&](const std::string& what) { return what + ", " + type; };
 
   const Array<T> many = random.normal<T>({10000});
-  report(named("argsort, n = 10,000, forward only"), timed([&] { argsort(many); }));
   for (const Regularization r : {Regularization::l2, Regularization::kl}) {
     const std::string kind = r == Regularization::l2 ? "l2" : "kl";
     bench(named("fast_soft_sort, n = 10,000, " + kind), many,
@@ -61,7 +65,8 @@ void bench_type(const std::string& type) {
 }
 
 void bench_relax() {
-  std::printf("%-48s %10s %10s\n", "forward + backward, ms", "median", "best");
+  std::printf("%-48s %10s %10s %10s %10s\n", "forward + backward, ms", "median", "best", "argsort",
+              "ratio");
   bench_type<float>("float");
   bench_type<double>("double");
 }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "apps/bench/memory.hpp"
 #include "apps/bench/sort_reference.hpp"
 #include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
@@ -25,7 +26,7 @@ namespace {
 
 constexpr std::uint64_t seed = 2019;
 
-struct Times {
+struct Medians {
   double forward, both, formula, argsort;  // seconds; NaN where not measured
 };
 
@@ -48,28 +49,28 @@ class Scores {
 template <class Op>
 double time_of(const Array<float>& scores, bool backward, const Op& op) {
   const Array<float> cotangent = full<float>(scores.shape(), 1.0f);
-  const double start = seconds();
-  Tape<float> tape;
-  const Var<float> x = tape.leaf(scores);
-  const Var<float> y = op(x);
-  if (backward) tape.backward(y, cotangent);
-  return seconds() - start;
+  return seconds_of([&] {
+    Tape<float> tape;
+    const Var<float> x = tape.leaf(scores);
+    const Var<float> y = op(x);
+    if (backward) tape.backward(y, cotangent);
+  });
 }
 
 double time_of_argsort(const Array<float>& scores) {
   const std::size_t n = scores.shape().back();
   std::vector<std::uint32_t> order(n);
-  const double start = seconds();
-  for (std::size_t first = 0; first < scores.size(); first += n) {
-    const float* s = scores.data() + first;
-    std::iota(order.begin(), order.end(), 0u);
-    std::sort(order.begin(), order.end(),
-              [s](std::uint32_t a, std::uint32_t b) { return s[a] > s[b]; });
-  }
-  return seconds() - start;
+  return seconds_of([&] {
+    for (std::size_t first = 0; first < scores.size(); first += n) {
+      const float* s = scores.data() + first;
+      std::iota(order.begin(), order.end(), 0u);
+      std::sort(order.begin(), order.end(),
+                [s](std::uint32_t a, std::uint32_t b) { return s[a] > s[b]; });
+    }
+  });
 }
 
-Times measure(std::size_t sets, std::size_t n, double tau, bool interpolate, double budget) {
+Medians measure(std::size_t sets, std::size_t n, double tau, bool interpolate, double budget) {
   const Scores scores(sets, n);
   const NeuralSortOptions options(tau, Direction::descending, interpolate);
   const auto values = [&](const Var<float>& x) { return neural_sort_values(x, options); };
@@ -90,25 +91,14 @@ Times measure(std::size_t sets, std::size_t n, double tau, bool interpolate, dou
       });
     });
   }
-  const std::vector<double> medians = take_turns(contenders, budget);
-  return {medians[0], medians[1], dense ? medians[3] : std::nan(""), medians[2]};
+  const std::vector<Times> times = take_turns(contenders, budget);
+  return {times[0].median(), times[1].median(), dense ? times[3].median() : std::nan(""),
+          times[2].median()};
 }
 
 // Bytes that one forward and backward pass take from the system at their peak, the scores and
 // their gradient not counted; measured by the high-water mark of the process.
 double peak_bytes(std::size_t n, double tau) {
-  const auto read = [](const char* field) {
-    double kilobytes = 0;
-    if (std::FILE* status = std::fopen("/proc/self/status", "r")) {
-      char line[256];
-      while (std::fgets(line, sizeof line, status)) {
-        if (std::string(line).rfind(field, 0) == 0)
-          std::sscanf(line + std::string(field).size(), " %lf", &kilobytes);
-      }
-      std::fclose(status);
-    }
-    return kilobytes * 1024;
-  };
   const Scores scores(1, n);
   Tape<float> tape;
   const Var<float> x = tape.leaf(scores.at(0));
@@ -121,9 +111,9 @@ double peak_bytes(std::size_t n, double tau) {
     std::fputs("5", reset);  // the high-water mark starts anew
     std::fclose(reset);
   }
-  const double before = read("VmRSS:");
+  const double before = status_bytes("VmRSS:");
   tape.backward(neural_sort_values(x, tau), cotangent);
-  return read("VmHWM:") - before - double(n * sizeof(float));
+  return status_bytes("VmHWM:") - before - double(n * sizeof(float));
 }
 
 std::string milliseconds(double time) {
@@ -150,7 +140,7 @@ void print_times(const Settings& s) {
   }
   for (std::size_t n : s.n) {
     for (double tau : s.tau) {
-      const Times t = measure(s.sets, n, tau, !s.every_row, s.budget);
+      const Medians t = measure(s.sets, n, tau, !s.every_row, s.budget);
       // Small arrays disappear in the allocator's reserves.
       const double bytes =
           n >= 10000 && s.sets == 1 ? peak_bytes(n, tau) / double(n) : std::nan("");

@@ -13,27 +13,42 @@ inline double seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+// How long work() takes.
+template <class Work>
+double seconds_of(const Work& work) {
+  const double start = seconds();
+  work();
+  return seconds() - start;
+}
+
+// The seconds of all turns of one contender, in their order.
+struct Times {
+  std::vector<double> turns;
+
+  double median() const {
+    std::vector<double> t = turns;
+    std::nth_element(t.begin(), t.begin() + std::ptrdiff_t(t.size() / 2), t.end());
+    return t[t.size() / 2];
+  }
+  double best() const { return *std::min_element(turns.begin(), turns.end()); }
+};
+
 // Every contender is called with the number of the turn and returns the seconds it wants counted.
-// Turns are taken until `budget` seconds are over, but at least `fewest`; a first one is not
-// counted. Returns each one's median.
+// After `warm_up` turns that are not counted, turns are taken until `budget` seconds are over, but
+// at least `fewest`.
 using Contender = std::function<double(int turn)>;
 
-inline std::vector<double> take_turns(const std::vector<Contender>& contenders, double budget,
-                                      int fewest = 3) {
-  std::vector<std::vector<double>> times(contenders.size());
+inline std::vector<Times> take_turns(const std::vector<Contender>& contenders, double budget,
+                                     int fewest = 3, int warm_up = 1) {
+  std::vector<Times> times(contenders.size());
   const double start = seconds();
-  for (int turn = 0; turn <= fewest || seconds() - start < budget; ++turn) {
+  for (int turn = 0; turn < warm_up + fewest || seconds() - start < budget; ++turn) {
     for (std::size_t c = 0; c < contenders.size(); ++c) {
       const double time = contenders[c](turn);
-      if (turn > 0) times[c].push_back(time);
+      if (turn >= warm_up) times[c].turns.push_back(time);
     }
   }
-  std::vector<double> medians;
-  for (std::vector<double>& t : times) {
-    std::nth_element(t.begin(), t.begin() + std::ptrdiff_t(t.size() / 2), t.end());
-    medians.push_back(t[t.size() / 2]);
-  }
-  return medians;
+  return times;
 }
 
 }  // namespace tapesort

@@ -1,12 +1,11 @@
 // `tapesort bench train`: the time of one whole training step -- tape, forward, backward, optimizer
 // -- of a few networks. apps/bench/train_torch.py does the same work with PyTorch, for comparison.
-#include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "apps/bench/memory.hpp"
+#include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
 #include "apps/report/result_row.hpp"
 #include "engine/blas.hpp"
@@ -19,10 +18,6 @@
 
 namespace tapesort {
 namespace {
-
-double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 constexpr std::uint64_t seed = 2019;
 
@@ -156,14 +151,7 @@ struct Options {
   std::string save_initial;
 };
 
-// The most memory this process ever had. (getrusage counts in the program that started it.)
-double peak_megabytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmHWM:", 0) == 0) return std::stod(line.substr(6)) / 1024;
-  }
-  return 0;
-}
+double peak_megabytes() { return status_bytes("VmHWM:") / (1024 * 1024); }
 
 void bench_row(const Row& row, const Options& options) {
   const double before = peak_megabytes();
@@ -171,22 +159,16 @@ void bench_row(const Row& row, const Options& options) {
   if (!options.save_initial.empty()) save_model(options.save_initial, training->state());
   const int steps = options.steps > 0 ? options.steps : row.steps, warmup = 3;
   std::vector<float> losses;
-  std::vector<double> milliseconds;
-  for (int i = 0; i < warmup + steps; ++i) {
-    const double start = seconds();
-    losses.push_back(training->step());
-    if (i >= warmup) milliseconds.push_back((seconds() - start) * 1e3);
-  }
-  std::vector<double> sorted = milliseconds;
-  std::sort(sorted.begin(), sorted.end());
-  const double median = sorted[sorted.size() / 2], best = sorted.front();
+  const auto step = [&](int) { return seconds_of([&] { losses.push_back(training->step()); }); };
+  const Times times = take_turns({step}, 0, steps, warmup).front();
+  const double median = times.median() * 1e3, best = times.best() * 1e3;
   if (!options.json) {
     std::printf("%-12s median %9.3f ms  best %9.3f ms  %s\n", row.name, median, best, row.what);
     std::fflush(stdout);
     return;
   }
   nlohmann::json result = result_row("bench train", {{"row", row.name}, {"steps", steps}}, seed);
-  result["milliseconds"] = milliseconds;
+  for (double time : times.turns) result["milliseconds"].push_back(time * 1e3);
   result["median"] = median;
   result["best"] = best;
   result["first losses"] = std::vector<float>(losses.begin(), losses.begin() + warmup);

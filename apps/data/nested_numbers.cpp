@@ -1,12 +1,21 @@
 #include "apps/data/nested_numbers.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <stdexcept>
 
 #include "engine/check.hpp"
 
 namespace tapesort {
 namespace {
+
+constexpr const char* blanks = " \t\r";
+constexpr const char* white_space = " \t\r\n";
+constexpr int deepest = 8;
 
 // A place in the text.
 class Cursor {
@@ -31,6 +40,18 @@ class Cursor {
     return at_ != start;
   }
 
+  void skip_comment() {
+    if (next() != '#') return;
+    while (!done() && next() != '\n') advance();
+  }
+  // One character with white space around it.
+  void take(char character) {
+    skip(white_space);
+    if (next() != character) expected(std::string("'") + character + "'");
+    advance();
+    skip(white_space);
+  }
+
   // A node that begins here.
   Nested node() const {
     Nested nested;
@@ -48,14 +69,27 @@ class Cursor {
 
   Nested number() {
     Nested nested = node();
-    const auto [stop, error] = std::from_chars(at_, end_, nested.number);
-    if (stop == at_) expected("a number");
+    const bool plus = next() == '+' && at_ + 1 != end_ && at_[1] != '-';
+    const char* const start = at_ + (plus ? 1 : 0);
+    const auto [stop, error] = std::from_chars(start, end_, nested.number);
+    if (stop == start) expected("a number");
     if (error != std::errc() || !std::isfinite(nested.number)) {
-      bad_input(source_, line_, column_, std::string(at_, stop) + " is not a finite number");
+      bad_input(source_, line_, column_, "'" + std::string(at_, stop) + "' is not a finite number");
     }
     while (at_ != stop) advance();
     nested.is_number = true;
     return nested;
+  }
+
+  // A string that is nowhere else.
+  std::string key(const std::map<std::string, Nested>& others) {
+    if (next() != '"') expected("a key in quotation marks");
+    const char *const start = at_ + 1, *const stop = std::find(start, end_, '"');
+    const std::string name(start, stop);
+    if (others.count(name) > 0) bad_input(source_, line_, column_, "another key '" + name + "'");
+    while (at_ != stop) advance();
+    take('"');
+    return name;
   }
 
  private:
@@ -63,10 +97,6 @@ class Cursor {
   const std::string& source_;
   int line_ = 1, column_ = 1;
 };
-
-constexpr const char* blanks = " \t\r";
-constexpr const char* white_space = " \t\r\n";
-constexpr int deepest = 8;
 
 Nested parse_item(Cursor& cursor, int level) {
   if (cursor.next() != '[') {
@@ -108,11 +138,29 @@ Nested parse_nested(const std::string& text, const std::string& source) {
   return result;
 }
 
+std::map<std::string, Nested> parse_object(const std::string& text, const std::string& source) {
+  Cursor cursor(text, source);
+  std::map<std::string, Nested> object;
+  cursor.take('{');
+  while (object.empty() ? cursor.next() != '}' : cursor.next() == ',') {
+    if (!object.empty()) cursor.take(',');
+    const std::string key = cursor.key(object);
+    cursor.take(':');
+    object[key] = parse_item(cursor, 0);
+    cursor.skip(white_space);
+  }
+  if (cursor.next() != '}') cursor.expected("',' or '}'");
+  cursor.take('}');
+  if (!cursor.done()) cursor.expected("nothing more");
+  return object;
+}
+
 Nested parse_lines(const std::string& text, const std::string& source) {
   Cursor cursor(text, source);
   Nested result = cursor.node();
   while (!cursor.done()) {
     cursor.skip(blanks);
+    cursor.skip_comment();
     if (cursor.next() == '\n') {
       cursor.advance();
       continue;
@@ -122,6 +170,7 @@ Nested parse_lines(const std::string& text, const std::string& source) {
     for (;;) {
       list.items.push_back(cursor.number());
       const bool apart = cursor.skip(blanks);
+      cursor.skip_comment();
       if (cursor.done() || cursor.next() == '\n') break;
       if (cursor.next() == ',') {
         cursor.advance();
@@ -138,6 +187,15 @@ Nested parse_lines(const std::string& text, const std::string& source) {
 int depth(const Nested& nested) {
   if (nested.is_number) return 0;
   return 1 + (nested.items.empty() ? 0 : depth(nested.items.front()));
+}
+
+Nested as_list(Nested nested, int item_depth) {
+  if (depth(nested) != item_depth) return nested;
+  Nested list;
+  list.line = nested.line;
+  list.column = nested.column;
+  list.items.push_back(std::move(nested));
+  return list;
 }
 
 Array<double> to_array(const Nested& nested, const std::string& source) {
@@ -169,5 +227,29 @@ Array<double> to_array(const Nested& nested, const std::string& source) {
   flatten(flatten, nested, 0);
   return array;
 }
+
+Indices to_indices(const Nested& nested, const std::string& source) {
+  Indices indices = uninitialized<Index>({nested.items.size()});
+  Index* to = indices.data();
+  for (const Nested& item : nested.items) {
+    const double x = item.number;
+    if (!item.is_number || x != std::floor(x) || std::abs(x) > 0x1p53) {
+      const std::string found = item.is_number ? to_message("'", x, "'") : "a list";
+      bad_input(source, item.line, item.column, found + " is not an integer");
+    }
+    *to++ = Index(x);
+  }
+  return indices;
+}
+
+std::string read_text(const std::string& file) {
+  if (file == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
+  std::ifstream in(file, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (!in) throw std::runtime_error("cannot read " + file);
+  return text;
+}
+
+std::string source_name(const std::string& file) { return file == "-" ? "standard input" : file; }
 
 }  // namespace tapesort

@@ -2,6 +2,7 @@
 //   "scores.txt:3:7: expected a number, found 'x'"
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,23 +18,38 @@ struct Nested {
   std::vector<Nested> items;
 };
 
-// Lists of numbers as JSON writes them, nested at most eight deep. `source` names the text in
+// Lists of numbers as JSON writes them, nested as deep as they are. `source` names the text in
 // messages. std::invalid_argument for anything else: objects, strings, infinities, text after the
 // end.
 Nested parse_nested(const std::string& text, const std::string& source);
 
-// One list a line, of numbers separated by commas or blanks; lines of blanks are skipped. Errors as
-// above.
+// An object of such lists: {"key": [..], ..}. Keys have no escapes, and stand there once.
+std::map<std::string, Nested> parse_object(const std::string& text, const std::string& source);
+
+// One list a line, of numbers separated by a comma or blanks; lines of blanks, and what follows a
+// #, are skipped.
 Nested parse_lines(const std::string& text, const std::string& source);
 
 // Lists of lists as an array; std::invalid_argument where their lengths or depths differ.
 Array<double> to_array(const Nested& nested, const std::string& source);
 
+// A list of numbers, all of them integers.
+Indices to_indices(const Nested& nested, const std::string& source);
+
 // How deep the first items are nested: 0 for a number.
 int depth(const Nested& nested);
+
+// A list of items that are `item_depth` deep. What is itself only so deep becomes the one item.
+Nested as_list(Nested nested, int item_depth);
 
 // Throws std::invalid_argument "source:line:column: message".
 [[noreturn]] void bad_input(const std::string& source, int line, int column,
                             const std::string& message);
+
+// The whole content of a file, or of standard input for "-". std::runtime_error if it cannot be
+// read.
+std::string read_text(const std::string& file);
+// What messages call that text.
+std::string source_name(const std::string& file);
 
 }  // namespace tapesort

@@ -2,27 +2,21 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#ifdef XTENSOR_USE_XSIMD
-#include <xsimd/xsimd.hpp>
-#endif
 
-#include "engine/array.hpp"
+#include "ops/sorting/lanes.hpp"
 
 namespace tapesort {
 
 // row_j = e^(row_j - shift) / sum_k e^(row_k - shift); shift is the row's largest element.
 template <class T>
 void softmax_row(T* row, std::size_t n, T shift) {
-  T total = 0;
-#ifdef XTENSOR_USE_XSIMD
-  using Lanes = xsimd::batch<T>;
+  using Lanes = lanes::Lanes<T>;
   Lanes sums(T(0));
   std::size_t j = 0;
   for (; j + Lanes::size <= n; j += Lanes::size) {
-    const Lanes e = xsimd::exp(Lanes::load_unaligned(row + j) - Lanes(shift));
-    e.store_unaligned(row + j);
+    const Lanes e = exp(lanes::load(row + j) - Lanes(shift));
+    lanes::store(row + j, e);
     sums += e;
   }
   if (j < n) {
@@ -30,17 +24,14 @@ void softmax_row(T* row, std::size_t n, T shift) {
     T padded[Lanes::size];
     std::fill(std::copy(row + j, row + n, padded), padded + Lanes::size,
               -std::numeric_limits<T>::infinity());
-    const Lanes e = xsimd::exp(Lanes::load_unaligned(padded) - Lanes(shift));
-    e.store_unaligned(padded);
+    const Lanes e = exp(lanes::load(padded) - Lanes(shift));
+    lanes::store(padded, e);
     std::copy_n(padded, n - j, row + j);
     sums += e;
   }
-  total = xsimd::hadd(sums);
-#else
-  for (std::size_t j = 0; j < n; ++j) total += row[j] = std::exp(row[j] - shift);
-#endif
+  const T total = lanes::sum(sums);
   const T scale = 1 / total;
-  for (std::size_t j = 0; j < n; ++j) row[j] *= scale;
+  for (std::size_t i = 0; i < n; ++i) row[i] *= scale;
 }
 
 // Sixteen running sums, as in contiguous_sum.

@@ -6,6 +6,7 @@
 #endif
 
 #include "ops/elementwise.hpp"
+#include "ops/noise.hpp"
 #include "ops/sorting/sets.hpp"
 
 namespace tapesort {
@@ -212,11 +213,8 @@ Var<T> log_sinkhorn(const Var<T>& log_alpha, double tau, const SinkhornOptions& 
 template <class T>
 Var<T> gumbel_sinkhorn(const Var<T>& log_alpha, double tau, Generator& random, double noise_scale,
                        const SinkhornOptions& options) {
-  Array<T> noise = uninitialized<T>(log_alpha.shape());
-  for (T& g : noise) {
-    const double waiting_time = -std::log1p(-random.uniform());  // exponential; 0 once in 2^53
-    g = T(-noise_scale * std::log(std::max(waiting_time, 0x1p-54)));
-  }
+  Array<T> noise = gumbel_noise<T>(log_alpha.shape(), random);
+  for (T& g : noise) g *= T(noise_scale);
   return sinkhorn(log_alpha + constant<T>(std::move(noise)), tau, options);
 }
 

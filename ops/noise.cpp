@@ -1,0 +1,41 @@
+#include "ops/noise.hpp"
+
+#include <cmath>
+
+#include "ops/map.hpp"
+
+namespace tapesort {
+namespace {
+
+// In double, so that float noise has the whole range, too.
+Array<double> standard_exponentials(const Shape& shape, Generator& random) {
+  return map(random.uniform<double>(shape), [](auto u) {
+    using std::log1p, std::max;
+    // u = 0 would give 0, and Gumbel noise its infinity
+    return max(-log1p(-u), decltype(u)(0x1p-54));
+  });
+}
+
+}  // namespace
+
+template <class T>
+Array<T> exponential_noise(const Shape& shape, Generator& random) {
+  return convert<T>(standard_exponentials(shape, random));
+}
+
+template <class T>
+Array<T> gumbel_noise(const Shape& shape, Generator& random) {
+  return convert<T>(map(standard_exponentials(shape, random), [](auto e) {
+    using std::log;
+    return -log(e);
+  }));
+}
+
+#define INSTANTIATE(T)                                              \
+  template Array<T> exponential_noise<T>(const Shape&, Generator&); \
+  template Array<T> gumbel_noise<T>(const Shape&, Generator&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort
