@@ -69,7 +69,7 @@ TEST_CASE("the README's example is this file's, and prints what the README says"
   REQUIRE(quoted != std::string::npos);
   std::istringstream ours(printed.str()), theirs(readme.substr(quoted));
   for (std::string word, other; ours >> word;) {
-    REQUIRE(theirs >> other);
+    REQUIRE(bool(theirs >> other));
     char *end = nullptr, *other_end = nullptr;
     const double number = std::strtod(word.c_str(), &end);
     const double other_number = std::strtod(other.c_str(), &other_end);
