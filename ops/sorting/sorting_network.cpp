@@ -3,7 +3,6 @@
 #include <memory>
 #include <mutex>
 
-#include "ops/sorting/row_softmax.hpp"
 #include "ops/sorting/sets.hpp"
 
 namespace tapesort {
