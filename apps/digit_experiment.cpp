@@ -99,7 +99,8 @@ const DigitSets& DigitPools::batch(std::size_t step) {
     batches_.emplace(
         [this, random](std::uint64_t number) {
           Generator of_batch = random.split(number);
-          return draw_digit_sets(*training_, options_.batch, options_.n, options_.digits, of_batch);
+          return draw_digit_sets(*training_, options_.batch, options_.n, options_.digits, of_batch,
+                                 augmentations().at(options_.augment));
         },
         step);
   }

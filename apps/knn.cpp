@@ -23,30 +23,22 @@ constexpr std::size_t pca_components = 50;  // as in the paper
 
 struct KnnOptions : TrainingOptions {
   KnnOptions() {
-    optimizer = "sgd";
-    learning_rate = 3e-3;
+    optimizer = "adam";
+    learning_rate = 1e-3;
     weight_decay = 5e-4;
+    augment = "shift";
   }
-  std::string data = "digits", method = "neural_sort", network = "paper_mnist", augment = "shift";
+  std::string data = "digits", method = "neural_sort", network = "paper_mnist";
   std::size_t k = 9, batch = 100, validation = 0, samples = 5;
   double tau = 16;
 
   bool trains() const { return method != "pixels" && method != "pca"; }
 };
 
-const std::map<std::string, Augmentation> augmentations{
-    {"none", {}}, {"shift", {2, false}}, {"shift_flip", {2, true}}};
-
 nlohmann::json settings_of(const KnnOptions& o) {
-  nlohmann::json settings{{"data", o.data},
-                          {"method", o.method},
-                          {"network", o.network},
-                          {"augment", o.augment},
-                          {"k", o.k},
-                          {"tau", o.tau},
-                          {"batch", o.batch},
-                          {"samples", o.samples},
-                          {"validation", o.validation}};
+  nlohmann::json settings{
+      {"data", o.data}, {"method", o.method}, {"network", o.network}, {"k", o.k},
+      {"tau", o.tau},   {"batch", o.batch},   {"samples", o.samples}, {"validation", o.validation}};
   add_settings(o, settings);
   return settings;
 }
@@ -111,7 +103,7 @@ int run_knn(KnnOptions o) {
   if (o.trains()) {
     const auto task = make_knn_task(o.method,
                                     {o.network, o.k, o.batch, o.samples, data.classes.size(), o.tau,
-                                     o.seed, augmentations.at(o.augment)},
+                                     o.seed, augmentations().at(o.augment)},
                                     pools.training, pools.validation, network_random);
     result = train(*task, o, settings);
     if (result.interrupted) return interrupted_code;
@@ -122,9 +114,8 @@ int run_knn(KnnOptions o) {
     answer = task->classify(data.test, data.train);
     test_accuracy = accuracy(answer.classes, data.test.labels);
   }
-  const std::string with = o.augment == "none" || !o.trains() ? "" : ", augmented by " + o.augment;
-  say(o, to_message(o.method, ", k = ", o.k, with, ": test accuracy ", percent(test_accuracy),
-                    " (pixels: ", percent(pixel_accuracy), ")"));
+  say(o, to_message(o.method, ", k = ", o.k, o.trains() ? augmented_by(o) : "", ": test accuracy ",
+                    percent(test_accuracy), " (pixels: ", percent(pixel_accuracy), ")"));
 
   nlohmann::json row = training_row("knn", settings, o, result);
   row["test_accuracy"] = test_accuracy;
@@ -156,11 +147,6 @@ void add_knn(CLI::App& program) {
       ->capture_default_str();
   command->add_option("--samples", o->samples, "of noise, for the stochastic methods")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command
-      ->add_option("--augment", o->augment,
-                   "random changes to training images: shift by up to 2 pixels, flip left-right")
-      ->check(CLI::IsMember({"none", "shift", "shift_flip"}))
       ->capture_default_str();
   command->add_option("--network", o->network, "the embedding")
       ->check(CLI::IsMember(network_names()))

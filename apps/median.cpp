@@ -293,9 +293,10 @@ int run_median(Options o) {
   say(o, to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
                     "; best validation R2 ", result.best_validation, " after epoch ",
                     result.best_epoch));
-  say(o, to_message(o.method, ", n = ", o.n, ": on ", o.test_sets, " test sets mean squared error ",
-                    scores.mean_squared_error(), ", R2 ", scores.r2(), " as 1 - error / variance, ",
-                    scores.squared_correlation(), " as squared correlation"));
+  say(o, to_message(o.method, ", n = ", o.n, augmented_by(o), ": on ", o.test_sets,
+                    " test sets mean squared error ", scores.mean_squared_error(), ", R2 ",
+                    scores.r2(), " as 1 - error / variance, ", scores.squared_correlation(),
+                    " as squared correlation"));
   nlohmann::json row = training_row("median", settings, o, result);
   row["mean_squared_error"] = scores.mean_squared_error();
   row["r2"] = scores.r2();

@@ -80,7 +80,7 @@ int run_sort(Options o) {
   say(o, to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
                     "; best validation permutation accuracy ", percent(result.best_validation),
                     " after epoch ", result.best_epoch));
-  say(o, to_message(o.method, ", n = ", o.n, ": of ", o.test_sets, " test sets ",
+  say(o, to_message(o.method, ", n = ", o.n, augmented_by(o), ": of ", o.test_sets, " test sets ",
                     percent(test.permutations()), " sorted rightly, of their elements ",
                     percent(test.elements()), " in the right place"));
   nlohmann::json row = training_row("sort", settings, o, result);

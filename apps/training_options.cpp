@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "apps/data/augment.hpp"
 #include "apps/report/plot.hpp"
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
@@ -25,6 +26,15 @@ void draw_curve(const TrainingResult& result, const std::string& title, const st
 }  // namespace
 
 void add_training_options(CLI::App& command, TrainingOptions& o, const std::string& epoch) {
+  std::vector<std::string> names;
+  for (const auto& entry : augmentations()) names.push_back(entry.first);
+  command
+      .add_option(
+          "--augment", o.augment,
+          "random changes to each training image: shift by up to 2 pixels, flip left-right; "
+          "affine: shift, rotation by up to 15 degrees, scale and shear by up to 0.15")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
   command.add_option("--epochs", o.epochs, to_message(epoch, " (default: ", o.default_epochs, ")"));
   command.add_option("--minutes", o.minutes, "train for so long, instead of a number of epochs")
       ->check(CLI::NonNegativeNumber);
@@ -62,6 +72,7 @@ std::unique_ptr<Optimizer<float>> make_optimizer(const TrainingOptions& o,
 }
 
 void add_settings(const TrainingOptions& o, nlohmann::json& settings) {
+  settings["augment"] = o.augment;
   settings["epochs"] = o.epochs;
   settings["minutes"] = o.minutes;
   settings["optimizer"] = o.optimizer;
@@ -99,6 +110,10 @@ void say(const TrainingOptions& o, const std::string& line) {
   std::FILE* const stream = o.json ? stderr : stdout;
   std::fprintf(stream, "%s\n", line.c_str());
   std::fflush(stream);
+}
+
+std::string augmented_by(const TrainingOptions& o) {
+  return o.augment == "none" ? "" : ", augmented by " + o.augment;
 }
 
 std::string percent(double fraction) {

@@ -15,7 +15,7 @@ struct TrainingOptions {
   std::size_t epochs = 0;  // 0: default_epochs, or no limit with a budget of minutes
   std::size_t default_epochs = 60;
   double minutes = 0;
-  std::string optimizer = "adam", schedule = "cosine";
+  std::string optimizer = "adam", schedule = "cosine", augment = "none";
   double learning_rate = 1e-3, momentum = 0.9, weight_decay = 0;
   std::uint64_t seed = 1;
   std::string save, out;  // empty: none
@@ -24,7 +24,7 @@ struct TrainingOptions {
   std::string in_out(const std::string& file) const { return out + "/" + file; }
 };
 
-// --epochs --minutes --optimizer --lr --schedule --momentum --weight-decay --seed --save --out
+// --augment --epochs --minutes --optimizer --lr --schedule --momentum --weight-decay --seed --save --out
 // --resume --profile --json. `epoch` says what an epoch is. `options` must outlive the parsing.
 void add_training_options(CLI::App& command, TrainingOptions& options, const std::string& epoch);
 
@@ -47,6 +47,8 @@ constexpr int interrupted_code = 130;
 
 // Results for people: on stdout, or on stderr when stdout is for JSON.
 void say(const TrainingOptions& options, const std::string& line);
+// ", augmented by shift", or nothing: for a line that tells a result.
+std::string augmented_by(const TrainingOptions& options);
 // 0.12345 -> "12.35 %".
 std::string percent(double fraction);
 

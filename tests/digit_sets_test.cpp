@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <memory>
 #include <string>
 
@@ -185,6 +186,84 @@ TEST_CASE("augmenting shifts and mirrors, every way equally often") {
   }
   CHECK(total == count);
   CHECK(chi2 < 37.4);  // 11 degrees of freedom: exceeded once in 10,000 seeds
+}
+
+TEST_CASE("each digit of a number is augmented by a draw of its own, the number stays") {
+  const DigitPool pool(two_pixel_digits());
+  Generator plain_random(3), random(3);
+  const DigitSets plain = draw_digit_sets(pool, 50, 2, 2, plain_random);
+  const DigitSets moved = draw_digit_sets(pool, 50, 2, 2, random, {0, false, 0, 0.5, 0});
+  CHECK(moved.images.shape() == plain.images.shape());
+  // A digit d has two pixels, the second 1: a change of height mixes the two, or lets zeros in.
+  std::size_t changed = 0;
+  for (std::size_t i = 0; i < 100; ++i) {
+    for (std::size_t digit = 0; digit < 2; ++digit) {
+      changed += moved.images(i, 2 * digit + 1, 0, 0) != 1.0f;
+      CHECK(moved.images(i, 2 * digit + 1, 0, 0) > 0.5f);
+    }
+  }
+  CHECK(changed > 190);
+}
+
+TEST_CASE("an affine change moves the picture as a whole, about its middle") {
+  // A smooth hill on 21 x 21: its sum, its centre and its width tell what was done to it.
+  const std::size_t size = 21;
+  Array<float> image = zeros<float>({1, size, size, 1});
+  const auto hill = [](double y, double x) { return std::exp(-(y * y / 8 + x * x / 18)); };
+  for (std::size_t y = 0; y < size; ++y) {
+    for (std::size_t x = 0; x < size; ++x) image(0, y, x, 0) = float(hill(y - 10.0, x - 10.0));
+  }
+  struct Moments {
+    double sum = 0, y = 0, x = 0, yy = 0, xx = 0, yx = 0;
+  };
+  const auto moments = [&](const Array<float>& picture) {
+    Moments m;
+    for (std::size_t y = 0; y < size; ++y) {
+      for (std::size_t x = 0; x < size; ++x) {
+        const double p = picture(0, y, x, 0);
+        m.sum += p, m.y += p * (y - 10.0), m.x += p * (x - 10.0);
+      }
+    }
+    m.y /= m.sum, m.x /= m.sum;
+    for (std::size_t y = 0; y < size; ++y) {
+      for (std::size_t x = 0; x < size; ++x) {
+        const double p = picture(0, y, x, 0) / m.sum, dy = y - 10.0 - m.y, dx = x - 10.0 - m.x;
+        m.yy += p * dy * dy, m.xx += p * dx * dx, m.yx += p * dy * dx;
+      }
+    }
+    return m;
+  };
+  const Moments before = moments(image);
+  Generator random(5);
+  double most_tilt = 0, most_growth = 0, most_slant = 0, most_shift = 0;
+  for (int i = 0; i < 200; ++i) {
+    // Rotation keeps the sum and the trace of the second moments, and turns their axes.
+    const Moments turned = moments(augment(image, {0, false, 15, 0, 0}, random));
+    CHECK(turned.sum == doctest::Approx(before.sum).epsilon(0.01));
+    CHECK(turned.yy + turned.xx == doctest::Approx(before.yy + before.xx).epsilon(0.05));
+    const double tilt = std::atan2(2 * turned.yx, turned.yy - turned.xx);
+    const double degrees = 90 - std::abs(tilt) * 90 / std::acos(-1.0);
+    most_tilt = std::max(most_tilt, degrees);
+    // Scale: the sum grows with the area, the centre stays.
+    const Moments grown = moments(augment(image, {0, false, 0, 0.2, 0}, random));
+    CHECK(std::abs(grown.y) + std::abs(grown.x) < 0.01);
+    most_growth = std::max(most_growth, grown.sum / before.sum);
+    // Shear leaves rows where they are: the vertical width stays, the two directions correlate.
+    const Moments slanted = moments(augment(image, {0, false, 0, 0, 0.3}, random));
+    CHECK(slanted.yy == doctest::Approx(before.yy).epsilon(0.01));
+    most_slant = std::max(most_slant, std::abs(slanted.yx) / before.yy);
+    // Shift by fractions, within the range.
+    const Moments shifted = moments(augment(image, {2, false, 1e-9, 0, 0}, random));
+    CHECK(shifted.sum == doctest::Approx(before.sum).epsilon(0.01));
+    most_shift = std::max({most_shift, std::abs(shifted.y), std::abs(shifted.x)});
+  }
+  CHECK(most_tilt == doctest::Approx(15).epsilon(0.1));
+  CHECK(most_growth == doctest::Approx(1.44).epsilon(0.1));
+  CHECK(most_slant == doctest::Approx(0.3).epsilon(0.1));
+  CHECK(most_shift == doctest::Approx(2).epsilon(0.05));
+  CHECK(error_of([&] {
+          augment(image, {0, false, 0, 1, 0}, random);
+        }) == "invalid_argument: augment: need 0 <= scale < 1, got 1");
 }
 
 TEST_CASE("augmenting moves zeros in at the edge, and does nothing unless asked") {

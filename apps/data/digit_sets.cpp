@@ -18,7 +18,7 @@ DigitPool::DigitPool(ImageSet set) : set_(std::move(set)), by_class_(10) {
 }
 
 DigitSets draw_digit_sets(const DigitPool& pool, std::size_t sets, std::size_t n,
-                          std::size_t digits, Generator& random) {
+                          std::size_t digits, Generator& random, const Augmentation& augmentation) {
   require(digits >= 1 && digits <= 18, "draw_digit_sets: need 1 <= digits <= 18, got ", digits);
   const ImageSet& set = pool.set();
   const std::size_t size = set.image_size();
@@ -28,6 +28,7 @@ DigitSets draw_digit_sets(const DigitPool& pool, std::size_t sets, std::size_t n
   std::uint64_t end = 1;  // 10^digits
   for (std::size_t d = 0; d < digits; ++d) end *= 10;
 
+  std::vector<float> image(size);
   for (std::size_t i = 0; i < sets * n; ++i) {
     const std::uint64_t number = random.below(end);
     batch.labels.data()[i] = Index(number);
@@ -35,7 +36,9 @@ DigitSets draw_digit_sets(const DigitPool& pool, std::size_t sets, std::size_t n
     float* to = batch.images.data() + i * digits * size;
     for (std::uint64_t place = end / 10; place > 0; place /= 10, to += size) {
       const std::vector<std::size_t>& choice = pool.images_of(number / place % 10);
-      to_floats(set.image(choice[random.below(choice.size())]), size, to);
+      to_floats(set.image(choice[random.below(choice.size())]), size, image.data());
+      augment_image(image.data(), to, set.height(), set.width(), set.channels(), augmentation,
+                    random);
     }
   }
   return batch;

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "apps/data/augment.hpp"
 #include "apps/data/image_set.hpp"
 
 namespace tapesort {
@@ -29,10 +30,12 @@ struct DigitSets {
 };
 
 // `sets` sets of n numbers, uniform on 0 .. 10^digits - 1 and written with leading zeros, each
-// digit by an image of its class drawn with replacement; the most significant digit is on top.
+// digit by an image of its class drawn with replacement and augmented by a draw of its own; the most
+// significant digit is on top.
 // Single-threaded (it runs beside the training step), so it depends on the generator alone.
 // std::invalid_argument unless 1 <= digits <= 18.
 DigitSets draw_digit_sets(const DigitPool& pool, std::size_t sets, std::size_t n,
-                          std::size_t digits, Generator& random);
+                          std::size_t digits, Generator& random,
+                          const Augmentation& augmentation = {});
 
 }  // namespace tapesort
