@@ -48,7 +48,7 @@ namespace {
 // update(i) for every element of every parameter.
 template <class Update>
 void for_elements(std::size_t count, const Update& update) {
-  parallel_for(count, 1 << 15, [&](std::size_t begin, std::size_t end, std::size_t) {
+  parallel_for(count, 1 << 18, [&](std::size_t begin, std::size_t end, std::size_t) {
     for (std::size_t i = begin; i < end; ++i) update(i);
   });
 }

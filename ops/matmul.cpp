@@ -3,6 +3,9 @@
 #include "engine/blas.hpp"
 #include "engine/broadcast.hpp"
 #include "engine/check.hpp"
+#include "engine/parallel.hpp"
+#include "ops/lanes.hpp"
+#include "ops/tile.hpp"
 
 namespace tapesort {
 namespace {
@@ -60,6 +63,32 @@ struct Products {
   }
 };
 
+// c = a b, or a^T b, with b (k, n); or that is added to c. With few rows, or a short sum, BLAS would spend its time copying
+// operands into the order that it likes.
+template <class T>
+void product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, const T* a, const T* b,
+             T* c, bool add) {
+  constexpr std::size_t lanes = Lanes<T>::size, few = 64,
+                        work = 1 << 18;  // a thread's multiply-adds
+  if (std::min(m, k) > few || n % lanes != 0) {
+    gemm<T>(transpose_a, false, m, n, k, 1, a, transpose_a ? m : k, b, n, T(add), c, n);
+    return;
+  }
+  const std::size_t row = transpose_a ? 1 : k, step = transpose_a ? m : 1;
+  if (m >= n) {
+    parallel_for(m, 1 + work / (n * k + 1), [&](std::size_t begin, std::size_t end, std::size_t) {
+      multiply_tiles(a + begin * row, row, step, b, n, end - begin, k, n, c + begin * n, n, add);
+    });
+  } else {
+    const std::size_t strips = n / lanes;
+    parallel_for(strips, 1 + work / (m * k * lanes + 1),
+                 [&](std::size_t begin, std::size_t end, std::size_t) {
+                   multiply_tiles(a, row, step, b + begin * lanes, n, m, k, (end - begin) * lanes,
+                                  c + begin * lanes, n, add);
+                 });
+  }
+}
+
 }  // namespace
 
 // Where an operand was stretched over the front axes, several products add into one cotangent.
@@ -68,29 +97,29 @@ Var<T> matmul(const Var<T>& a, const Var<T>& b) {
   const Products p(a.shape(), b.shape());
   Array<T> value = uninitialized<T>(p.result);
   for (std::size_t i = 0; i < p.count; ++i) {
-    gemm<T>(false, false, p.m, p.n, p.k, 1, a.value().data() + p.a_start[i], p.k,
-            b.value().data() + p.b_start[i], p.n, 0, value.data() + i * p.m * p.n, p.n);
+    product(false, p.m, p.n, p.k, a.value().data() + p.a_start[i], b.value().data() + p.b_start[i],
+            value.data() + i * p.m * p.n, /*add=*/false);
   }
   return record("matmul", {a, b}, std::move(value), [p](Node<T>& c) {
     const Var<T>&a = c.input(0), &b = c.input(1);
     const T* cbar = c.cotangent().data();
-    const T beta = p.count == 1 ? 0 : 1;  // a single product does not need zeros to add to
+    const bool add = p.count > 1;  // a single product does not need zeros to add to
     const auto start = [&](const Shape& shape) {
-      return p.count == 1 ? uninitialized<T>(shape) : zeros<T>(shape);
+      return add ? zeros<T>(shape) : uninitialized<T>(shape);
     };
     if (a.needs_grad()) {
       Array<T> abar = start(a.shape());
       for (std::size_t i = 0; i < p.count; ++i) {  // (m, n) (k, n)^T -> (m, k)
         gemm<T>(false, true, p.m, p.k, p.n, 1, cbar + i * p.m * p.n, p.n,
-                b.value().data() + p.b_start[i], p.n, beta, abar.data() + p.a_start[i], p.k);
+                b.value().data() + p.b_start[i], p.n, T(add), abar.data() + p.a_start[i], p.k);
       }
       accumulate(a, std::move(abar));
     }
     if (b.needs_grad()) {
       Array<T> bbar = start(b.shape());
       for (std::size_t i = 0; i < p.count; ++i) {  // (m, k)^T (m, n) -> (k, n)
-        gemm<T>(true, false, p.k, p.n, p.m, 1, a.value().data() + p.a_start[i], p.k,
-                cbar + i * p.m * p.n, p.n, beta, bbar.data() + p.b_start[i], p.n);
+        product(true, p.k, p.n, p.m, a.value().data() + p.a_start[i], cbar + i * p.m * p.n,
+                bbar.data() + p.b_start[i], add);
       }
       accumulate(b, std::move(bbar));
     }

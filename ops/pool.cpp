@@ -66,19 +66,20 @@ Var<T> max_pool2d(const Var<T>& x, std::size_t window, std::size_t stride) {
   });
 
   return record("max_pool2d", {x}, std::move(y), [win](Node<T>& y) {
-    Array<T> xbar = zeros<T>(win.x_shape());
+    Array<T> xbar = zeros<T>(win.x_shape()), left = y.take_cotangent();
     const T *xs = y.input(0).value().data(), *ys = y.value().data();
-    const T* ybars = y.cotangent().data();
     win.for_each([&, xbars = xbar.data()](std::size_t ix, std::size_t iy) {
-      for (std::size_t c = 0; c < win.c; ++c) {
-        bool given = false;
-        win.for_taps([&](std::size_t tap) {
-          const std::size_t at = ix + tap + c;
-          const bool here = !given && (xs[at] == ys[iy + c] || xs[at] != xs[at]);
-          if (here) xbars[at] += ybars[iy + c];
-          given = given || here;
-        });
-      }
+      // The first of equal pixels takes all, and leaves nothing to the others.
+      T* ybars = left.data() + iy;
+      win.for_taps([&](std::size_t tap) {
+        const T* v = xs + ix + tap;
+        T* vbar = xbars + ix + tap;
+        for (std::size_t c = 0; c < win.c; ++c) {
+          const bool here = (v[c] == ys[iy + c]) | (v[c] != v[c]);
+          vbar[c] += here ? ybars[c] : T(0);
+          ybars[c] = here ? T(0) : ybars[c];
+        }
+      });
     });
     accumulate(y.input(0), std::move(xbar));
   });

@@ -13,6 +13,8 @@ constexpr auto product = [](const auto& x) { return matmul(x[0], x[1]); };
 TEST_CASE("matmul and squared_distances pass gradcheck, and float agrees with double") {
   check_rows({
       {"matmul", {{2, 3}, {3, 4}}, anywhere, product},
+      {"matmul, whole registers of columns", {{5, 7}, {7, 32}}, anywhere, product},
+      {"matmul, whole registers, batches broadcast", {{2, 1, 3, 5}, {3, 5, 16}}, anywhere, product},
       {"matmul, row", {{3}, {3, 4}}, anywhere, product},
       {"matmul, column", {{2, 3}, {3}}, anywhere, product},
       {"matmul, inner product", {{3}, {3}}, anywhere, product},
@@ -83,4 +85,29 @@ TEST_CASE("matmul and squared_distances name shapes that do not fit") {
       }) ==
       "invalid_argument: squared_distances: queries are (2, 3), candidates are (2, 4); need (q, d) "
       "and (c, d)");
+}
+
+TEST_CASE("matmul of few rows, or of a short sum, is the same as one of many") {
+  Generator random(8);
+  for (const std::size_t m : {1, 2, 13, 15, 64, 65, 130}) {
+    for (const std::size_t k : {1, 31, 64, 65, 200}) {
+      for (const std::size_t n : {8, 48, 100, 256}) {
+        const auto a = constant(random.normal<float>({m, k}));
+        const auto b = constant(random.normal<float>({k, n}));
+        const Array<double> exact =
+            matmul(constant(convert<double>(a.value())), constant(convert<double>(b.value())))
+                .value();
+        Array<double> plain = zeros<double>({m, n});
+        for (std::size_t i = 0; i < m; ++i) {
+          for (std::size_t l = 0; l < k; ++l) {
+            for (std::size_t j = 0; j < n; ++j) {
+              plain(i, j) += double(a.value()(i, l)) * double(b.value()(l, j));
+            }
+          }
+        }
+        CHECK(distance(exact, plain) < 1e-12 * double(k));
+        CHECK(distance(convert<double>(matmul(a, b).value()), plain) < 1e-6 * double(k));
+      }
+    }
+  }
 }

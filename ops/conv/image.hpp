@@ -3,8 +3,8 @@
 #pragma once
 
 #include "ops/conv/geometry.hpp"
-#include "ops/conv/tile.hpp"
 #include "ops/lanes.hpp"
+#include "ops/tile.hpp"
 
 namespace tapesort {
 

@@ -108,16 +108,13 @@ void Winograd<T>::convolve(const T* image, const T* v, const T* bias, T* y, std:
                            std::size_t pixel, T* scratch) const {
   using V = Lanes<T>;
   T *u = scratch, *m = scratch + 16 * strip_tiles() * c_;
-  const T zero[V::size * 2] = {};
   for (std::size_t begin = 0; begin < tiles_down(); begin += strip_rows()) {
     const std::size_t end = std::min(begin + strip_rows(), tiles_down());
     const std::size_t tiles = (end - begin) * tiles_across(), plane = tiles * o_;
     transform_image(image, begin, end, u);
     for (std::size_t k = 0; k < 16; ++k) {
-      for (std::size_t o = 0; o < o_; o += 2 * V::size) {
-        const Sums<T> product{u + k * tiles * c_, c_, 1, 0, v + k * c_ * o_ + o, o_, 0, c_, 1};
-        sum_products(product, tiles, std::min(2 * V::size, o_ - o), zero, 0, m + k * plane + o, o_);
-      }
+      multiply_tiles(u + k * tiles * c_, c_, 1, v + k * c_ * o_, o_, tiles, c_, o_, m + k * plane,
+                     o_, /*add=*/false);
     }
     const T* from = m;
     for (std::size_t ti = begin; ti < end; ++ti) {

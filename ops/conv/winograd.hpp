@@ -16,7 +16,7 @@
 
 #include <array>
 
-#include "ops/conv/tile.hpp"
+#include "ops/tile.hpp"
 #include "ops/lanes.hpp"
 
 namespace tapesort {

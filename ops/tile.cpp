@@ -1,5 +1,6 @@
-#include "ops/conv/tile.hpp"
+#include "ops/tile.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -96,9 +97,24 @@ void sum_products(const Sums<T>& sums, std::size_t rows, std::size_t columns, co
   }
 }
 
+template <class T>
+void multiply_tiles(const T* a, std::size_t a_row, std::size_t a_step, const T* b,
+                    std::size_t b_row, std::size_t rows, std::size_t inner, std::size_t columns,
+                    T* c, std::size_t c_row, bool add) {
+  constexpr std::size_t strip = 2 * Lanes<T>::size;
+  static constexpr T zero[strip] = {};
+  for (std::size_t o = 0; o < columns; o += strip) {
+    const Sums<T> product{a, a_row, a_step, 0, b + o, b_row, 0, inner, 1};
+    const T* start = add ? c + o : zero;
+    sum_products(product, rows, std::min(strip, columns - o), start, add ? c_row : 0, c + o, c_row);
+  }
+}
+
 #define INSTANTIATE(T)                                                                            \
   template void sum_products(const Sums<T>&, std::size_t, std::size_t, const T*, std::size_t, T*, \
-                             std::size_t);
+                             std::size_t);                                                        \
+  template void multiply_tiles(const T*, std::size_t, std::size_t, const T*, std::size_t,         \
+                               std::size_t, std::size_t, std::size_t, T*, std::size_t, bool);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE
