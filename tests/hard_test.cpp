@@ -1,7 +1,11 @@
 #include "ops/sorting/hard.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
+#include <numeric>
 
+#include "engine/parallel.hpp"
 #include "op_table.hpp"
 
 using namespace tapesort;
@@ -44,4 +48,34 @@ TEST_CASE("sorting refuses what has no order") {
         ".. 2 - 1");
   CHECK(error_of([] { straight_through(zeros<float>({2}), constant(zeros<float>({3}))); }) ==
         "invalid_argument: straight_through: shapes differ: hard is (2), soft is (3)");
+}
+
+TEST_CASE("argsort is std::stable_sort's order: short, long, tied, with infinities and signed zeros") {
+  const int before = threads();
+  const auto check = [](auto zero) {
+    using T = decltype(zero);
+    const T infinity = std::numeric_limits<T>::infinity();
+    Generator random(6);
+    for (const std::size_t n : {2, 31, 33, 1000, 5000, 200000}) {
+      Array<T> scores = random.normal<T>({n}, T(0), T(100));
+      for (std::size_t i = 0; i < n; i += 3) scores(i) = std::round(scores(i) / 10);  // ties, -0
+      if (n > 31) scores(5) = infinity, scores(17) = -infinity, scores(20) = T(-1e-38);
+      for (const Direction direction : {Direction::descending, Direction::ascending}) {
+        std::vector<Index> order(n);
+        std::iota(order.begin(), order.end(), Index(0));
+        std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
+          const T x = scores(std::size_t(a)), y = scores(std::size_t(b));
+          return direction == Direction::descending ? x > y : x < y;
+        });
+        for (const int count : {1, 2, 3}) {
+          set_threads(count);
+          const Indices found = argsort(scores, direction);
+          CHECK(std::equal(order.begin(), order.end(), found.data()));
+        }
+      }
+    }
+  };
+  check(float());
+  check(double());
+  set_threads(before);
 }

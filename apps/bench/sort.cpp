@@ -5,10 +5,10 @@
 #include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "apps/bench/memory.hpp"
 #include "apps/bench/sort_reference.hpp"
+#include "apps/bench/std_sort.hpp"
 #include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
 #include "engine/parallel.hpp"
@@ -57,19 +57,6 @@ double time_of(const Array<float>& scores, bool backward, const Op& op) {
   });
 }
 
-double time_of_argsort(const Array<float>& scores) {
-  const std::size_t n = scores.shape().back();
-  std::vector<std::uint32_t> order(n);
-  return seconds_of([&] {
-    for (std::size_t first = 0; first < scores.size(); first += n) {
-      const float* s = scores.data() + first;
-      std::iota(order.begin(), order.end(), 0u);
-      std::sort(order.begin(), order.end(),
-                [s](std::uint32_t a, std::uint32_t b) { return s[a] > s[b]; });
-    }
-  });
-}
-
 Medians measure(std::size_t sets, std::size_t n, double tau, bool interpolate, double budget) {
   const Scores scores(sets, n);
   const NeuralSortOptions options(tau, Direction::descending, interpolate);
@@ -77,7 +64,7 @@ Medians measure(std::size_t sets, std::size_t n, double tau, bool interpolate, d
   std::vector<Contender> contenders{
       [&](int turn) { return time_of(scores.at(turn), false, values); },
       [&](int turn) { return time_of(scores.at(turn), true, values); },
-      [&](int turn) { return time_of_argsort(scores.at(turn)); },
+      [&](int turn) { return seconds_of_std_sort(scores.at(turn)); },
   };
   const bool dense = n <= 4000;
   if (dense) {

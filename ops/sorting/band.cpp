@@ -135,7 +135,7 @@ void Band<T>::rows_pass(const Pass& pass) {
 template <class T>
 template <int columns>
 void Band<T>::plan(Chunk& chunk, std::size_t index, const Pass& pass) {
-  constexpr std::size_t shortest = 5 * band_nodes<T> / 2;
+  constexpr std::size_t shortest = 5 * band_nodes<T> / 2, least = 3 * band_nodes<T> / 2;
   const T* gap = scores_->gap.data();
   const std::size_t end = chunk.range.end;
   const bool few = chunk.range.end - chunk.range.begin < Lanes<T>::size && scores_->n > 32;
@@ -156,8 +156,9 @@ void Band<T>::plan(Chunk& chunk, std::size_t index, const Pass& pass) {
         const std::size_t parts = (left + length - 1) / std::max<std::size_t>(1, length);
         if (parts < 4) length = std::min(length, (left + parts - 1) / parts);
       }
-      while (length >= shortest && !block<columns>(chunk, index, row, length, pass)) length /= 2;
-      if (length >= shortest) {
+      if (length < shortest) length = 0;
+      while (length >= least && !block<columns>(chunk, index, row, length, pass)) length /= 2;
+      if (length >= least) {
         row += length;
         continue;
       }

@@ -15,7 +15,8 @@
 // safe when h^2 V is bounded on it and some way beyond both of its ends: Chebyshev's error falls
 // like rho^-nodes, and the bound below gives rho > 2.8 for values and gradients alike. V is checked
 // at the nodes, and between neighbouring nodes by its mean, as d EU / dx = 2 V: a jump between two
-// nodes (a cluster's edge, a step between tied groups) cannot hide. A block that fails is halved.
+// nodes (a cluster's edge, a step between tied groups) cannot hide. A block that fails is halved,
+// down to a length at which its nodes are most of its rows.
 #pragma once
 
 #include <vector>

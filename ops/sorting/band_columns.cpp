@@ -41,7 +41,9 @@ void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* me
       T* weight = weights[c].data();
       w[c] = weight;
       if (sums == Sums::logits) means_of[c] = means->rows[first + c].data();
-      for (std::size_t i = 0; i < size; ++i) weight[i] = a[c][i] * scale_[i];
+      parallel_for(size, 1 << 16, [&](std::size_t begin, std::size_t end, std::size_t) {
+        for (std::size_t i = begin; i < end; ++i) weight[i] = a[c][i] * scale_[i];
+      });
     }
     std::vector<RowRange> pieces;
     for (const RowRange& range : items) {

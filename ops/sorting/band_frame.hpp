@@ -33,6 +33,7 @@ class Frame {
   std::size_t centre() const { return centre_; }
   std::size_t first() const { return first_; }
   std::size_t count() const { return count_; }
+  T cutoff() const { return cutoff_; }
   const T* U() const { return U_.data() + zero_ - (centre_ - first_); }
   const T* V() const { return V_.data() + zero_ - (centre_ - first_); }
 
@@ -53,6 +54,7 @@ class Frame {
   // Room for `items` on either side of the centre.
   void reserve(std::size_t items);
 
+  T cutoff_ = 0;
   std::size_t centre_ = 0, first_ = 0, count_ = 0;
   std::size_t zero_ = 0;  // where the centre is in U_ and V_
   std::vector<T> U_, V_;
@@ -106,6 +108,7 @@ std::size_t Frame<T>::extend(const T* gap, int step, double end, T cutoff) {
 template <class T>
 void Frame<T>::set(const T* gap, std::size_t centre, double left, double right, T cutoff) {
   centre_ = centre;
+  cutoff_ = cutoff;
   reserve(1);
   U_[zero_] = V_[zero_] = T(0);
   const std::size_t before = extend(gap + centre, -1, left, cutoff);
@@ -143,8 +146,9 @@ RowSums<T, columns> sum_row(const Frame<T>& frame, double x, const T* const* b) 
     sums[c] = L(T(0));
   }
   for (std::size_t j = 0; j < frame.count(); j += L::size) {
-    const L u = load(U + j);
-    const L e = exp((slope * u - load(V + j)) - largest);
+    const L u = load(U + j), logit = (slope * u - load(V + j)) - largest;
+    if (!any_above(logit, -frame.cutoff())) continue;  // the frame is as wide as its widest row
+    const L e = exp(logit);
     total += e;
     u_sum += e * u;
     uu_sum += e * u * u;
@@ -192,7 +196,9 @@ void sum_columns(const Frame<T>& frame, const RowWeights<T, columns>* rows, std:
     }
     for (std::size_t t = 0; t < count; ++t) {
       const RowWeights<T, columns>& row = rows[t];
-      const L e = exp((L(row.slope) * u - v) - L(row.largest));
+      const L logit = (L(row.slope) * u - v) - L(row.largest);
+      if (!any_above(logit, -frame.cutoff())) continue;
+      const L e = exp(logit);
       L g(-row.a_mean);
       for (int c = 0; c < columns; ++c) {
         const L a(row.a[c]);

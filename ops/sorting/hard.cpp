@@ -1,11 +1,11 @@
 #include "ops/sorting/hard.hpp"
 
-#include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "engine/check.hpp"
+#include "engine/parallel.hpp"
 #include "ops/shape.hpp"
+#include "ops/sorting/radix_sort.hpp"
 
 namespace tapesort {
 
@@ -19,14 +19,16 @@ Indices argsort(const Array<T>& scores, Direction direction) {
     for (std::size_t i = 0; i < n; ++i) {
       require(!std::isnan(s[i]), "argsort: score ", i, " of row ", start / n, " is NaN");
     }
-    Index* o = order.data() + start;
-    std::iota(o, o + n, Index(0));
-    if (direction == Direction::descending) {
-      std::stable_sort(o, o + n, [s](Index a, Index b) { return s[a] > s[b]; });
-    } else {
-      std::stable_sort(o, o + n, [s](Index a, Index b) { return s[a] < s[b]; });
-    }
   }
+  const T sign = direction == Direction::descending ? T(1) : T(-1);
+  const std::size_t sets = n == 0 ? 0 : scores.size() / n;
+  parallel_for(sets, 1 + 8192 / (n + 1), [&](std::size_t begin, std::size_t end, std::size_t) {
+    SortSpace<T> space("argsort", n);
+    for (std::size_t start = begin * n; start < end * n; start += n) {
+      const RankedScore<T>* sorted = space.sort(scores.data() + start, sign);
+      for (std::size_t i = 0; i < n; ++i) order.data()[start + i] = Index(sorted[i].index);
+    }
+  });
   return order;
 }
 
@@ -60,9 +62,9 @@ Var<T> straight_through(const Array<T>& hard, const Var<T>& soft) {
                 [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
 }
 
-#define INSTANTIATE(T)                                           \
-  template Indices argsort(const Array<T>&, Direction);          \
-  template Array<T> permutation_matrix<T>(const Indices&);       \
+#define INSTANTIATE(T)                                     \
+  template Indices argsort(const Array<T>&, Direction);    \
+  template Array<T> permutation_matrix<T>(const Indices&); \
   template Var<T> straight_through(const Array<T>&, const Var<T>&);
 INSTANTIATE(float)
 INSTANTIATE(double)

@@ -70,6 +70,14 @@ struct Sorting {
   typename Band<T>::Means means;  // and what came of it
 };
 
+// (Braces would copy it.)
+template <class T>
+std::vector<Column<T>> one_column(Column<T> column) {
+  std::vector<Column<T>> columns;
+  columns.push_back(std::move(column));
+  return columns;
+}
+
 template <class T>
 std::shared_ptr<Sorting<T>> sort(const char* op, const Var<T>& scores,
                                  const NeuralSortOptions& options) {
@@ -90,13 +98,13 @@ template <class T>
 Var<T> neural_sort_values(const Var<T>& scores, const NeuralSortOptions& options) {
   const auto s = sort_all_rows("neural_sort_values", scores, options);
   const std::size_t size = s->sorted.size();
-  typename Band<T>::Columns y{Column<T>(size, T(0))};
-  s->b = {s->sorted.value};
+  auto y = one_column(Column<T>(size, T(0)));
+  s->b = one_column(s->sorted.value);
   s->means = s->band->apply(s->b, y);
   Array<T> value = uninitialized<T>(scores.shape());
   for (std::size_t i = 0; i < size; ++i) value.data()[i] = s->sorted.sign * y[0][i];
   return record("neural_sort_values", {scores}, std::move(value), [s, size](Node<T>& y) {
-    typename Band<T>::Columns a{Column<T>(size, T(0))}, H{s->zero_column()};
+    auto a = one_column(Column<T>(size, T(0))), H = one_column(s->zero_column());
     for (std::size_t i = 0; i < size; ++i) a[0][i] = s->sorted.sign * y.cotangent().data()[i];
     // The scores are the payload too: what reaches it is added to the gradient in place.
     s->band->pull_back(a, s->b, s->means, H[0], H);
@@ -177,7 +185,7 @@ Var<T> neural_sort_ranks(const Var<T>& scores, const NeuralSortOptions& options,
   Array<T> ranks = uninitialized<T>(scores.shape());
   s->by_item(H[0], ranks.data());
   return record("neural_sort_ranks", {scores}, std::move(ranks), [s, a, H, kind, size](Node<T>& r) {
-    typename Band<T>::Columns Hbar{s->by_place(r.cotangent().data())};
+    auto Hbar = one_column(s->by_place(r.cotangent().data()));
     if (kind == Ranks::mean) {  // r = H_0 / H_1
       Hbar.push_back(s->zero_column());
       for (std::size_t j = 0; j < size; ++j) {
@@ -202,7 +210,7 @@ Var<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& 
   Array<T> mass = uninitialized<T>(scores.shape());
   s->by_item(column_sums(*s, *a)[0], mass.data());
   return record("top_k_mass", {scores}, std::move(mass), [s, a](Node<T>& mass) {
-    pull_back_column_sums(*s, *a, {s->by_place(mass.cotangent().data())}, mass.input(0));
+    pull_back_column_sums(*s, *a, one_column(s->by_place(mass.cotangent().data())), mass.input(0));
   });
 }
 
@@ -231,8 +239,8 @@ Var<T> neural_sort_quantile(const Var<T>& scores, const std::vector<double>& fra
     if (wanted[i]) places.push_back({i, i + 1});
   }
   s->choose_rows(places, options.interpolate);
-  typename Band<T>::Columns y{s->zero_column()};
-  s->b = {s->sorted.value};
+  auto y = one_column(s->zero_column());
+  s->b = one_column(s->sorted.value);
   s->means = s->band->apply(s->b, y);
   Shape shape = scores.shape();
   shape.back() = count;
@@ -246,7 +254,7 @@ Var<T> neural_sort_quantile(const Var<T>& scores, const std::vector<double>& fra
     }
   }
   return record("neural_sort_quantile", {scores}, std::move(value), [=](Node<T>& value) {
-    typename Band<T>::Columns a{s->zero_column()}, H{s->zero_column()};
+    auto a = one_column(s->zero_column()), H = one_column(s->zero_column());
     for (std::size_t set = 0; set < sets; ++set) {
       for (std::size_t q = 0; q < count; ++q) {
         const T bar = s->sorted.sign * value.cotangent().data()[set * count + q];
