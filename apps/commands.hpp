@@ -6,9 +6,10 @@
 namespace tapesort {
 
 void add_bench(CLI::App& program);
-void add_bench_relax(CLI::App& bench);  // a sub-command of bench
-void add_bench_sort(CLI::App& bench);   // a sub-command of bench
-void add_bench_train(CLI::App& bench);  // a sub-command of bench
+void add_bench_neighbours(CLI::App& bench);  // a sub-command of bench
+void add_bench_relax(CLI::App& bench);       // a sub-command of bench
+void add_bench_sort(CLI::App& bench);        // a sub-command of bench
+void add_bench_train(CLI::App& bench);       // a sub-command of bench
 void add_estimators(CLI::App& program);
 void add_info(CLI::App& program);
 void add_knn(CLI::App& program);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -34,13 +35,14 @@ class Storage {
       return block;
     }
 #endif
+    fresh_blocks_.fetch_add(1, std::memory_order_relaxed);
     void* fresh = std::aligned_alloc(alignment, c.bytes);
     if (fresh == nullptr) throw std::bad_alloc();
     return fresh;
   }
 
   // Gives back what take(bytes) returned, on any thread.
-  static void give(void* memory, std::size_t bytes) noexcept {
+  static void give(void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
     if (memory == nullptr) return;
 #if TAPESORT_RECYCLE
     Lists& lists = thread_lists();
@@ -56,6 +58,9 @@ class Storage {
   // Returns every block that this thread keeps to the system.
   static void release() noexcept { thread_lists().free_all(); }
 
+  // How many blocks have come from the system so far, on all threads: a steady loop takes no more.
+  static std::size_t fresh_blocks() { return fresh_blocks_; }
+
  private:
   struct Block {
     Block* next;
@@ -63,6 +68,7 @@ class Storage {
   struct Class {
     std::size_t index, bytes;
   };
+  static inline std::atomic<std::size_t> fresh_blocks_{0};
 
   static Class class_of(std::size_t bytes) {
     const std::size_t units = bytes == 0 ? 1 : (bytes + alignment - 1) / alignment;

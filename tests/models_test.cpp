@@ -1,14 +1,18 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/parallel.hpp"
 #include "models/checkpoint.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
 #include "models/optimizers.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
+#include "ops/shape.hpp"
 #include "ops/softmax.hpp"
+#include "ops/sorting/neural_sort.hpp"
 #include "temporary_folder.hpp"
 
 using namespace tapesort;
@@ -227,3 +231,30 @@ TEST_CASE("a model is saved and loaded, and a bad file changes nothing") {
   CHECK(error_of([&] { save_model(file + "/below", saved.net.state()); }) != "no error");
   CHECK(content(file) == whole);
 }
+
+#if TAPESORT_RECYCLE  // not under a sanitizer
+TEST_CASE("a steady training step takes no new memory for arrays and nodes") {
+  const int before = threads();
+  set_threads(2);
+  for (const char* name : {"paper_mnist", "small", "small_resnet", "mlp"}) {
+    Generator random(4);
+    const auto network = make_network(name, {28, 28, 1}, 0, random);
+    Adam<float> optimizer(network->state().parameters, 1e-3);
+    const Array<float> x = random.uniform<float>({40, 28, 28, 1});
+    const Array<float> same = random.uniform<float>({20, 20});
+    const auto step = [&] {
+      Tape<float> tape;
+      const Var<float> e = network->forward({tape, true, &random}, tape.constant(x));
+      const Var<float> scores = -squared_distances(slice(e, 0, 0, 20), slice(e, 0, 20, 40));
+      tape.backward(sum(top_k_mass(scores, 5, 16) * constant(same)));
+      optimizer.step();
+      optimizer.zero_grad();
+    };
+    for (int i = 0; i < 4; ++i) step();
+    const std::size_t blocks = Storage::fresh_blocks();
+    for (int i = 0; i < 3; ++i) step();
+    CHECK_MESSAGE(Storage::fresh_blocks() == blocks, name);
+  }
+  set_threads(before);
+}
+#endif

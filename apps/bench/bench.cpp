@@ -34,6 +34,7 @@ void add_bench(CLI::App& program) {
   command->require_subcommand(1);
   command->add_subcommand("engine", "cost of one scalar operator on the tape")
       ->callback(bench_engine);
+  add_bench_neighbours(*command);
   add_bench_relax(*command);
   add_bench_sort(*command);
   add_bench_train(*command);
