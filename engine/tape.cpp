@@ -4,6 +4,7 @@
 
 #include "engine/broadcast.hpp"
 #include "engine/check.hpp"
+#include "engine/parallel.hpp"
 
 namespace tapesort {
 namespace {
@@ -12,7 +13,11 @@ template <class T>
 void add_into(Array<T>& sum, const Array<T>& term) {
   T* s = sum.data();
   const T* t = term.data();
-  for (std::size_t i = 0; i < sum.size(); ++i) s[i] += t[i];
+  const auto add = [s, t](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) s[i] += t[i];
+  };
+  constexpr std::size_t grain = 1 << 18;  // less is done sooner than shared out
+  sum.size() < 2 * grain ? add(0, sum.size(), 0) : parallel_for(sum.size(), grain, add);
 }
 
 template <class T>

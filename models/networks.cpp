@@ -2,6 +2,7 @@
 
 #include "engine/check.hpp"
 #include "models/resnet.hpp"
+#include "ops/shape.hpp"
 
 namespace tapesort {
 namespace {
@@ -38,6 +39,40 @@ std::unique_ptr<Layer<float>> paper_sort(const ImageShape& image, std::size_t ou
   net->add<Linear<float>>("fc1", image.height / 4 * (image.width / 4) * 64, 64, init, random);
   net->add<Relu<float>>();
   net->add<Linear<float>>("fc2", 64, outputs ? outputs : 1, init, random);
+  return net;
+}
+
+// A column of square pictures, each looked at by the same layers, whose features stand side by side.
+class EachSquare : public Layer<float> {
+ public:
+  Net layers;
+
+  Var<float> forward(const Pass<float>& pass, const Var<float>& x) override {
+    const Index side = Index(x.shape()[2]), channels = Index(x.shape()[3]);
+    // Rows come first in memory: the pictures of a column already follow each other.
+    const Var<float> features = layers.forward(pass, reshape(x, {-1, side, side, channels}));
+    return reshape(features, {Index(x.shape()[0]), -1});
+  }
+  void collect(State<float>& state) override { layers.collect(state); }
+};
+
+std::unique_ptr<Layer<float>> column(const ImageShape& image, std::size_t outputs,
+                                     Generator& random) {
+  const std::size_t side = image.width, features = 64;
+  require(side >= 4 && image.height >= side && image.height % side == 0, "column: images are ",
+          image.height, " x ", image.width,
+          "; need squares of at least 4 x 4, one above the other");
+  const Conv2dOptions same = Conv2dOptions::same(5);
+  auto each = std::make_unique<EachSquare>();
+  each->layers.add<Conv2dReluPool<float>>("conv1", 5, image.channels, 32, same, Init::he, random);
+  each->layers.add<Conv2dReluPool<float>>("conv2", 5, 32, 64, same, Init::he, random);
+  each->layers.add<Flatten<float>>();
+  each->layers.add<Linear<float>>("fc1", side / 4 * (side / 4) * 64, features, Init::he, random);
+  each->layers.add<Relu<float>>();
+  auto net = std::make_unique<Net>();
+  net->add(std::move(each));
+  net->add<Linear<float>>("fc2", image.height / side * features, outputs ? outputs : 1,
+                          Init::fan_in, random);
   return net;
 }
 
@@ -96,8 +131,13 @@ struct Entry {
   std::unique_ptr<Layer<float>> (*make)(const ImageShape&, std::size_t, Generator&);
 };
 constexpr Entry networks[] = {
-    {"paper_mnist", paper_mnist},   {"paper_sort", paper_sort}, {"resnet18", resnet18},
-    {"small_resnet", small_resnet}, {"small", small},           {"mlp", mlp},
+    {"paper_mnist", paper_mnist},
+    {"paper_sort", paper_sort},
+    {"column", column},
+    {"resnet18", resnet18},
+    {"small_resnet", small_resnet},
+    {"small", small},
+    {"mlp", mlp},
 };
 
 }  // namespace

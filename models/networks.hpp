@@ -15,6 +15,8 @@ struct ImageShape {
 //                   conv 5x5x50, ReLU, pool, dense `outputs`, ReLU; convolutions without padding
 //   "paper_sort"    its network for sorting and for medians: conv 5x5x32 same, ReLU, pool,
 //                   conv 5x5x64 same, ReLU, pool, dense 64, ReLU, dense `outputs`
+//   "column"        paper_sort's layers up to dense 64, but one reader for each square of a column
+//                   of pictures (the digits of a number), then dense `outputs` on all features
 //   "resnet18"      pre-activation ResNet-18 (He et al. 2016): 64, 128, 256, 512 channels, two
 //                   blocks each, the mean over pixels: 512 features. The paper's network for
 //                   Fashion-MNIST and CIFAR-10
@@ -23,7 +25,7 @@ struct ImageShape {
 //                   over pixels: 128 features. The right size for two cores
 //   "mlp"           dense 256, ReLU, dense `outputs`
 //
-// outputs = 0 asks for the network's own: 500 of paper_mnist, 1 of paper_sort, 64 of mlp, of the
+// outputs = 0 asks for the network's own: 500 of paper_mnist, 1 of paper_sort and column, 64 of mlp, of the
 // others their features; otherwise a dense layer of so many outputs follows those features.
 // std::invalid_argument for another name, with the list of names, or an image too small for it.
 std::unique_ptr<Layer<float>> make_network(const std::string& name, const ImageShape& image,
