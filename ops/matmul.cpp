@@ -63,13 +63,13 @@ struct Products {
   }
 };
 
-// c = a b, or a^T b, with b (k, n); or that is added to c. With few rows, or a short sum, BLAS would spend its time copying
-// operands into the order that it likes.
+// c = a b, or a^T b, with b (k, n); or that is added to c. With few rows, or a short sum, BLAS would
+// spend its time copying operands into the order that it likes.
 template <class T>
 void product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, const T* a, const T* b,
              T* c, bool add) {
-  constexpr std::size_t lanes = Lanes<T>::size, few = 64,
-                        work = 1 << 18;  // a thread's multiply-adds
+  constexpr std::size_t lanes = Lanes<T>::size, few = 64;
+  constexpr std::size_t work = 1 << 18;  // multiply-adds that are worth a thread
   if (std::min(m, k) > few || n % lanes != 0) {
     gemm<T>(transpose_a, false, m, n, k, 1, a, transpose_a ? m : k, b, n, T(add), c, n);
     return;
