@@ -42,7 +42,8 @@ std::unique_ptr<Layer<float>> paper_sort(const ImageShape& image, std::size_t ou
   return net;
 }
 
-// A column of square pictures, each looked at by the same layers, whose features stand side by side.
+// A column of square pictures, each looked at by the same layers, whose features stand side by
+// side.
 class EachSquare : public Layer<float> {
  public:
   Net layers;

@@ -25,8 +25,8 @@ struct ImageShape {
 //                   over pixels: 128 features. The right size for two cores
 //   "mlp"           dense 256, ReLU, dense `outputs`
 //
-// outputs = 0 asks for the network's own: 500 of paper_mnist, 1 of paper_sort and column, 64 of mlp, of the
-// others their features; otherwise a dense layer of so many outputs follows those features.
+// outputs = 0 asks for the network's own: 500 of paper_mnist, 1 of paper_sort and column, 64 of mlp,
+// of the others their features; otherwise a dense layer of so many outputs follows those features.
 // std::invalid_argument for another name, with the list of names, or an image too small for it.
 std::unique_ptr<Layer<float>> make_network(const std::string& name, const ImageShape& image,
                                            std::size_t outputs, Generator& random);

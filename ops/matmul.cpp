@@ -63,8 +63,8 @@ struct Products {
   }
 };
 
-// c = a b, or a^T b, with b (k, n); or that is added to c. With few rows, or a short sum, BLAS would
-// spend its time copying operands into the order that it likes.
+// c = a b, or a^T b, with b (k, n); or that is added to c. With few rows, or a short sum, BLAS
+// would spend its time copying operands into the order that it likes.
 template <class T>
 void product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, const T* a, const T* b,
              T* c, bool add) {

@@ -27,8 +27,8 @@ template <class T>
 void sum_products(const Sums<T>& sums, std::size_t rows, std::size_t columns, const T* start,
                   std::size_t start_row, T* c, std::size_t c_row);
 
-// c = a b for a (rows, inner), whose element (p, k) is a[p a_row + k a_step], b (inner, columns) and
-// c (rows, columns), whose rows are b_row and c_row apart; or that is added to c. columns as above.
+// c = a b for a (rows, inner), whose element (p, k) is a[p a_row + k a_step], b (inner, columns)
+// and c (rows, columns), whose rows are b_row and c_row apart; or that is added to c. columns as above.
 template <class T>
 void multiply_tiles(const T* a, std::size_t a_row, std::size_t a_step, const T* b,
                     std::size_t b_row, std::size_t rows, std::size_t inner, std::size_t columns,

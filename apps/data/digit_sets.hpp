@@ -30,8 +30,8 @@ struct DigitSets {
 };
 
 // `sets` sets of n numbers, uniform on 0 .. 10^digits - 1 and written with leading zeros, each
-// digit by an image of its class drawn with replacement and augmented by a draw of its own; the most
-// significant digit is on top.
+// digit by an image of its class drawn with replacement and augmented by a draw of its own; the
+// most significant digit is on top.
 // Single-threaded (it runs beside the training step), so it depends on the generator alone.
 // std::invalid_argument unless 1 <= digits <= 18.
 DigitSets draw_digit_sets(const DigitPool& pool, std::size_t sets, std::size_t n,
