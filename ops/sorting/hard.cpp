@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "engine/check.hpp"
-#include "engine/parallel.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/radix_sort.hpp"
 
@@ -21,13 +20,8 @@ Indices argsort(const Array<T>& scores, Direction direction) {
     }
   }
   const T sign = direction == Direction::descending ? T(1) : T(-1);
-  const std::size_t sets = n == 0 ? 0 : scores.size() / n;
-  parallel_for(sets, 1 + 8192 / (n + 1), [&](std::size_t begin, std::size_t end, std::size_t) {
-    SortSpace<T> space("argsort", n);
-    for (std::size_t start = begin * n; start < end * n; start += n) {
-      const RankedScore<T>* sorted = space.sort(scores.data() + start, sign);
-      for (std::size_t i = 0; i < n; ++i) order.data()[start + i] = Index(sorted[i].index);
-    }
+  sort_sets<T>("argsort", scores, sign, [&](std::size_t start, const RankedScore<T>* sorted) {
+    for (std::size_t i = 0; i < n; ++i) order.data()[start + i] = Index(sorted[i].index);
   });
   return order;
 }

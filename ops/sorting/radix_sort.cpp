@@ -72,29 +72,35 @@ RankedScore<T>* radix_sort(RankedScore<T>* items, RankedScore<T>* spare, std::si
   return items;
 }
 
-}  // namespace
-
+// n scores in order; the result is in `items`, which has room for 2 n.
 template <class T>
-SortSpace<T>::SortSpace(const char* op, std::size_t n)
-    : n_(n), memory_(uninitialized<std::uint8_t>({2 * n * sizeof(RankedScore<T>)})) {
-  require(n < std::numeric_limits<std::uint32_t>::max(), op, ": sets of ", n, " are too long");
-}
-
-template <class T>
-const RankedScore<T>* SortSpace<T>::sort(const T* scores, T sign) {
-  auto* items = reinterpret_cast<RankedScore<T>*>(memory_.data());
-  parallel_for(n_, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+const RankedScore<T>* sort_set(const T* scores, T sign, std::size_t n, RankedScore<T>* items) {
+  parallel_for(n, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
     for (std::size_t i = begin; i < end; ++i) items[i] = {sign * scores[i], std::uint32_t(i)};
   });
-  if (n_ > 32) {
-    RankedScore<T>* spare = items + n_;
-    return n_ < 4096 ? radix_sort<8>(items, spare, n_) : radix_sort<11>(items, spare, n_);
+  if (n > 32) {
+    return n < 4096 ? radix_sort<8>(items, items + n, n) : radix_sort<11>(items, items + n, n);
   }
-  insertion_sort(items, n_);
+  insertion_sort(items, n);
   return items;
 }
 
-template class SortSpace<float>;
-template class SortSpace<double>;
+}  // namespace
+
+template <class T>
+void sort_sets(const char* op, const Array<T>& scores, T sign, const SortedSetWork<T>& work) {
+  const std::size_t n = scores.shape().back(), sets = n == 0 ? 0 : scores.size() / n;
+  require(n < std::numeric_limits<std::uint32_t>::max(), op, ": sets of ", n, " are too long");
+  parallel_for(sets, 1 + 8192 / (n + 1), [&](std::size_t begin, std::size_t end, std::size_t) {
+    Array<std::uint8_t> memory = uninitialized<std::uint8_t>({2 * n * sizeof(RankedScore<T>)});
+    auto* items = reinterpret_cast<RankedScore<T>*>(memory.data());
+    for (std::size_t start = begin * n; start < end * n; start += n) {
+      work(start, sort_set(scores.data() + start, sign, n, items));
+    }
+  });
+}
+
+template void sort_sets(const char*, const Array<float>&, float, const SortedSetWork<float>&);
+template void sort_sets(const char*, const Array<double>&, double, const SortedSetWork<double>&);
 
 }  // namespace tapesort

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <type_traits>
 
 #include "engine/array.hpp"
@@ -33,20 +34,14 @@ struct RankedScore {
   }
 };
 
-// Room for the scores of one set at a time.
 template <class T>
-class SortSpace {
- public:
-  // std::invalid_argument, naming op, for more than 2^32 - 2 scores a set.
-  SortSpace(const char* op, std::size_t n);
+using SortedSetWork = std::function<void(std::size_t start, const RankedScore<T>* sorted)>;
 
-  // n scores, times sign (1 or -1), in descending order; equal ones in the order of their indices.
-  // None may be NaN. Valid until the next call. A long set is shared out to the threads.
-  const RankedScore<T>* sort(const T* scores, T sign);
-
- private:
-  std::size_t n_;
-  Array<std::uint8_t> memory_;
-};
+// Calls work(start, sorted) for each set of n scores, start being its first score's position, with
+// the set's scores, times sign (1 or -1), in descending order; equal ones in the order of their
+// indices. None may be NaN. Sets are sorted in parallel, a long one by several threads.
+// std::invalid_argument, naming op, for more than 2^32 - 2 scores a set.
+template <class T>
+void sort_sets(const char* op, const Array<T>& scores, T sign, const SortedSetWork<T>& work);
 
 }  // namespace tapesort

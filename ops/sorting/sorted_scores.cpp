@@ -27,22 +27,17 @@ SortedScores<T>::SortedScores(const char* op, const Array<T>& scores, double tau
   gap = Column<T>(size(), apart);
   order = uninitialized<std::uint32_t>({size()});
 
-  const std::size_t grain = std::max<std::size_t>(1, 8192 / std::max<std::size_t>(1, n));
-  parallel_for(sets, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-    SortSpace<T> space(op, n);
-    for (std::size_t start = begin * n; start < end * n; start += n) {
-      const RankedScore<T>* sorted = space.sort(s + start, sign);
-      T *v = value.data() + start, *g = gap.data() + start;
-      parallel_for(n, 1 << 15, [&](std::size_t from, std::size_t to, std::size_t) {
-        for (std::size_t j = from; j < to; ++j) {
-          order.data()[start + j] = sorted[j].index;
-          v[j] = sorted[j].score();
-          const double next = j + 1 < n ? double(sorted[j + 1].score()) : -apart;
-          g[j] = T(std::min<double>(apart, (double(v[j]) - next) / tau));
-        }
-      });
-      g[n - 1] = apart;
-    }
+  sort_sets<T>(op, scores, sign, [&](std::size_t start, const RankedScore<T>* sorted) {
+    T *v = value.data() + start, *g = gap.data() + start;
+    parallel_for(n, 1 << 15, [&](std::size_t begin, std::size_t end, std::size_t) {
+      for (std::size_t j = begin; j < end; ++j) {
+        order.data()[start + j] = sorted[j].index;
+        v[j] = sorted[j].score();
+        const double next = j + 1 < n ? double(sorted[j + 1].score()) : -apart;
+        g[j] = T(std::min<double>(apart, (double(v[j]) - next) / tau));
+      }
+    });
+    g[n - 1] = apart;
   });
 }
 
