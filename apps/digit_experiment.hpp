@@ -13,8 +13,11 @@
 namespace tapesort {
 
 struct DigitOptions : TrainingOptions {
-  DigitOptions() { default_epochs = 60; }
-  std::string data = "digits", method = "neural_sort", network = "paper_sort";
+  DigitOptions() {
+    learning_rate = 3e-3;
+    augment = "affine";
+  }
+  std::string data = "digits", method = "neural_sort", network = "column";
   std::size_t n = 5, digits = 4, batch = 20, samples = 5;
   std::size_t validation = 0, validation_sets = 200, test_sets = 1000, epoch_steps = 0;
   double tau = 0;  // 0: the method's own

@@ -1,10 +1,11 @@
 // tapesort median: a network learns to read numbers when all it is told is the median, or another
 // quantile, of sets of their pictures.
 //
-// One network scores the pictures, another one gives each a value. A relaxed permutation of the
-// scores says how probable it is that a picture is the median; the value of that picture should be
-// the true median. Source: Grover, Wang, Zweig, Ermon, ICLR 2019, section 6.2.
+// A network gives each picture a value, and the same or another one gives it a score. A relaxed
+// permutation of the scores says how probable it is that a picture is the median; the value of that
+// picture should be the true median. Source: Grover, Wang, Zweig, Ermon, ICLR 2019, section 6.2.
 #include <cmath>
+#include <optional>
 
 #include "apps/commands.hpp"
 #include "apps/digit_experiment.hpp"
@@ -22,12 +23,17 @@ namespace {
 struct Options : DigitOptions {
   Options() { batch = 5; }
   double quantile = 0.5;
+  std::string scores = "values";
+
+  bool own_scores() const { return scores == "network"; }
 
   // Where the quantile stands, counted from the largest: the nearest place.
   std::size_t place() const { return std::size_t(std::lround((1 - quantile) * double(n - 1))); }
-  // The unit of values and losses: as much as the leading digit counts, so that a network begins
-  // with numbers of the right size.
+  // Networks and losses see (number - middle) / unit, the middle of all numbers and what the leading
+  // digit counts: so a network begins with numbers of the right size, and need not find their mean
+  // first, on the way to which its features would all be pushed to one side.
   double unit() const { return std::pow(10.0, double(digits) - 1); }
+  double middle() const { return (10 * unit() - 1) / 2; }
 };
 
 // The number to predict for each set, as it is.
@@ -43,7 +49,7 @@ Array<double> quantiles(const DigitSets& sets, std::size_t place) {
 }
 
 struct Prediction {
-  Array<float> values;  // (sets), in units
+  Array<float> values;  // (sets), as the networks see them
   Indices picked;       // (sets), which item; empty when none is picked
 };
 
@@ -69,7 +75,7 @@ class Constant : public Model {
   }
 
  private:
-  Parameter<float> number_{"number", scalar(5.0f)};
+  Parameter<float> number_{"number", scalar(0.0f)};
 };
 
 // The paper's "vanilla" network: ten features of every picture, all of them through small dense
@@ -134,39 +140,47 @@ class Prefixed : public Layer<float> {
   std::unique_ptr<Layer<float>> layer_;
 };
 
-// Scores, values, and a sorting method between them.
+// Values, scores, and a sorting method between them. In the paper the scores come from a network of
+// their own. While it knows nothing, P_hat is uniform, and the least error is that of the values'
+// mean, made larger; there, larger values make any choice among them worse, so the scores learn to
+// choose nothing, for thousands of steps. What a picture shows is its best score, so the values can
+// be the scores as well, and whatever is learned on the way to the mean already sorts.
 class Picking : public Model {
  public:
-  Picking(const Options& o, const ImageShape& shape, Generator& random)
+  Picking(Options& o, const ImageShape& shape, Generator& random)
       : entry_(sorting_method(o.method)),
         method_(entry_.make({o.n, o.tau, o.samples}, random)),
-        scores_("scores.", make_network(o.network, shape, method_->outputs(), random)),
         values_("values.", make_network(o.network, shape, 1, random)),
         place_(o.place()),
-        n_(Index(o.n)) {}
+        n_(Index(o.n)) {
+    if (method_->outputs() > 1) o.scores = "network";  // one value would not be enough
+    if (o.own_scores()) {
+      scores_.emplace("scores.", make_network(o.network, shape, method_->outputs(), random));
+    }
+  }
 
   void collect(State<float>& state) override {
-    scores_.collect(state);
+    if (scores_) scores_->collect(state);
     values_.collect(state);
     method_->collect(state);
   }
   Var<float> loss(const Pass<float>& pass, const DigitSets& sets,
                   const Array<float>& goal) override {
     const Var<float> v = values(pass, sets);
-    return method_->expected_cost(pass, outputs_of(scores_, pass, sets), cost(v, goal),
+    return method_->expected_cost(pass, scores(pass, sets, v), cost(v, goal),
                                   cost(stop_gradient(v), goal));
   }
   Prediction predict(const DigitSets& sets) override {
     Tape<float> off(Recording::off);
     const Pass<float> pass{off};
-    const Array<float> v = values(pass, sets).value();
-    const Indices order = method_->order(outputs_of(scores_, pass, sets).value());
+    const Var<float> v = values(pass, sets);
+    const Indices order = method_->order(scores(pass, sets, v).value());
     const std::size_t count = order.shape(0), n = order.shape(1);
     Prediction p{uninitialized<float>({count}), uninitialized<Index>({count})};
     for (std::size_t set = 0; set < count; ++set) {
       const Index picked = order.data()[set * n + place_];
       p.picked.data()[set] = picked;
-      p.values.data()[set] = v.data()[set * n + std::size_t(picked)];
+      p.values.data()[set] = v.value().data()[set * n + std::size_t(picked)];
     }
     return p;
   }
@@ -174,6 +188,9 @@ class Picking : public Model {
  private:
   Var<float> values(const Pass<float>& pass, const DigitSets& sets) {
     return reshape(outputs_of(values_, pass, sets), {-1, n_});
+  }
+  Var<float> scores(const Pass<float>& pass, const DigitSets& sets, const Var<float>& values) {
+    return scores_ ? outputs_of(*scores_, pass, sets) : reshape(values, {-1, n_, 1});
   }
 
   // P (.., sets, n, n) -> (.., sets): with p the row of the quantile's place, (y - <p, v>)^2, or
@@ -194,23 +211,24 @@ class Picking : public Model {
 
   const MethodEntry& entry_;
   std::unique_ptr<SortingMethod> method_;
-  Prefixed scores_, values_;
+  Prefixed values_;
+  std::optional<Prefixed> scores_;  // none: the values are the scores
   std::size_t place_;
   Index n_;
 };
 
 template <class M>
-std::unique_ptr<Model> make(const Options& o, const ImageShape& shape, Generator& random) {
+std::unique_ptr<Model> make(Options& o, const ImageShape& shape, Generator& random) {
   return std::make_unique<M>(o, shape, random);
 }
-std::unique_ptr<Model> make_constant(const Options&, const ImageShape&, Generator&) {
+std::unique_ptr<Model> make_constant(Options&, const ImageShape&, Generator&) {
   return std::make_unique<Constant>();
 }
 
 // The methods that do not sort; any other one is a sorting method.
 struct NoSorting {
   const char* name;
-  std::unique_ptr<Model> (*make)(const Options&, const ImageShape&, Generator&);
+  std::unique_ptr<Model> (*make)(Options&, const ImageShape&, Generator&);
 };
 constexpr NoSorting baselines[] = {{"constant", make_constant}, {"vanilla", make<Vanilla>}};
 
@@ -218,7 +236,8 @@ std::unique_ptr<Model> make_model(Options& o, const ImageShape& shape, Generator
   for (const NoSorting& baseline : baselines) {
     if (o.method == baseline.name) return baseline.make(o, shape, random);
   }
-  if (o.tau == 0) o.tau = sorting_method(o.method).tau;
+  const MethodEntry& entry = sorting_method(o.method);
+  if (o.tau == 0) o.tau = o.own_scores() ? entry.tau : 1;  // values are in units of the first digit
   return make<Picking>(o, shape, random);
 }
 
@@ -243,9 +262,9 @@ class MedianTask : public Task {
 
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
     const DigitSets& sets = pools_.batch(step);
-    Array<float> goal = convert<float>(quantiles(sets, options_.place()));
-    for (float& y : goal) y /= float(options_.unit());
-    return model_.loss({tape, true, &random}, sets, goal);
+    Array<double> goal = quantiles(sets, options_.place());
+    for (double& y : goal) y = (y - options_.middle()) / options_.unit();
+    return model_.loss({tape, true, &random}, sets, convert<float>(goal));
   }
 
   // 1 - mean squared error / variance: largest where the error is smallest, as the sets are fixed.
@@ -260,7 +279,8 @@ class MedianTask : public Task {
     const Array<double> truth = quantiles(sets, options_.place());
     for (std::size_t set = 0; set < truth.size(); ++set) {
       const double y = truth.data()[set];
-      outcome.regression.add(double(predicted.values.data()[set]) * options_.unit(), y);
+      const double value = double(predicted.values.data()[set]);
+      outcome.regression.add(value * options_.unit() + options_.middle(), y);
       ++outcome.sets;
       if (predicted.picked.size() != truth.size()) continue;
       ++outcome.picked;
@@ -284,6 +304,7 @@ int run_median(Options o) {
   MedianTask task(o, pools, *model);
   nlohmann::json settings = settings_of(o);
   settings["quantile"] = o.quantile;
+  settings["scores"] = o.scores;
   const TrainingResult result = train(task, o, settings);
   if (result.interrupted) return interrupted_code;
 
@@ -325,6 +346,12 @@ void add_median(CLI::App& program) {
       ->capture_default_str();
   command->add_option("--quantile", o->quantile, "which number to learn, 0: the smallest one")
       ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command
+      ->add_option("--scores", o->scores,
+                   "what is sorted by: the values that the network reads, or the outputs of a second "
+                   "network, as in the paper (and as for methods that need n numbers for a picture)")
+      ->check(CLI::IsMember({"values", "network"}))
       ->capture_default_str();
   add_digit_options(*command, *o);
   add_training_options(*command, *o, "times over --epoch-steps steps");

@@ -121,6 +121,9 @@ template <class T>
 Relu<T>::Relu() : Function<T>([](const Var<T>& x) { return relu(x); }) {}
 
 template <class T>
+Sigmoid<T>::Sigmoid() : Function<T>([](const Var<T>& x) { return sigmoid(x); }) {}
+
+template <class T>
 MaxPool2d<T>::MaxPool2d(std::size_t window)
     : Function<T>([window](const Var<T>& x) { return max_pool2d(x, window, window); }) {}
 
@@ -155,6 +158,7 @@ void Sequential<T>::collect(State<T>& state) {
   template class BatchNorm2d<T>;      \
   template class Dropout<T>;          \
   template struct Relu<T>;            \
+  template struct Sigmoid<T>;         \
   template struct MaxPool2d<T>;       \
   template struct GlobalAvgPool2d<T>; \
   template struct Flatten<T>;         \

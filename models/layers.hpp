@@ -142,6 +142,10 @@ template <class T>
 struct Relu : Function<T> {
   Relu();
 };
+template <class T>
+struct Sigmoid : Function<T> {
+  Sigmoid();
+};
 // Windows of `window` pixels each way, side by side.
 template <class T>
 struct MaxPool2d : Function<T> {

@@ -57,6 +57,9 @@ class EachSquare : public Layer<float> {
   void collect(State<float>& state) override { layers.collect(state); }
 };
 
+// The reader of a square ends in sigmoids, for a reason: the last layer adds up the places of a
+// number, and what it takes from the first digit must not vary by a tenth of a digit's worth, or the
+// second digit is lost in it. Sigmoids that are sure of themselves do not vary; ReLUs do.
 std::unique_ptr<Layer<float>> column(const ImageShape& image, std::size_t outputs,
                                      Generator& random) {
   const std::size_t side = image.width, features = 64;
@@ -65,14 +68,16 @@ std::unique_ptr<Layer<float>> column(const ImageShape& image, std::size_t output
           "; need squares of at least 4 x 4, one above the other");
   const Conv2dOptions same = Conv2dOptions::same(5);
   auto each = std::make_unique<EachSquare>();
-  each->layers.add<Conv2dReluPool<float>>("conv1", 5, image.channels, 32, same, Init::he, random);
-  each->layers.add<Conv2dReluPool<float>>("conv2", 5, 32, 64, same, Init::he, random);
-  each->layers.add<Flatten<float>>();
-  each->layers.add<Linear<float>>("fc1", side / 4 * (side / 4) * 64, features, Init::he, random);
-  each->layers.add<Relu<float>>();
+  Net& reader = each->layers;
+  reader.add<Conv2dReluPool<float>>("conv1", 5, image.channels, 16, same, Init::he, random);
+  reader.add<Conv2dReluPool<float>>("conv2", 5, 16, 32, same, Init::he, random);
+  reader.add<Flatten<float>>();
+  reader.add<Linear<float>>("fc1", side / 4 * (side / 4) * 32, features, Init::he, random);
+  reader.add<Relu<float>>();
+  reader.add<Linear<float>>("fc2", features, features, Init::he, random).add<Sigmoid<float>>();
   auto net = std::make_unique<Net>();
   net->add(std::move(each));
-  net->add<Linear<float>>("fc2", image.height / side * features, outputs ? outputs : 1,
+  net->add<Linear<float>>("fc3", image.height / side * features, outputs ? outputs : 1,
                           Init::fan_in, random);
   return net;
 }

@@ -15,8 +15,9 @@ struct ImageShape {
 //                   conv 5x5x50, ReLU, pool, dense `outputs`, ReLU; convolutions without padding
 //   "paper_sort"    its network for sorting and for medians: conv 5x5x32 same, ReLU, pool,
 //                   conv 5x5x64 same, ReLU, pool, dense 64, ReLU, dense `outputs`
-//   "column"        paper_sort's layers up to dense 64, but one reader for each square of a column
-//                   of pictures (the digits of a number), then dense `outputs` on all features
+//   "column"        one reader for each square of a column of pictures (the digits of a number):
+//                   conv 5x5x16 same, ReLU, pool, conv 5x5x32 same, ReLU, pool, dense 64, ReLU,
+//                   dense 64, sigmoid; then dense `outputs` on the features of all squares
 //   "resnet18"      pre-activation ResNet-18 (He et al. 2016): 64, 128, 256, 512 channels, two
 //                   blocks each, the mean over pixels: 512 features. The paper's network for
 //                   Fashion-MNIST and CIFAR-10
