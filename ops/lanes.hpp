@@ -90,6 +90,8 @@ Lanes<T> multiply_add(const Lanes<T>& x, const Lanes<T>& y, Lanes<T> z) {
 // The same of single numbers.
 inline float positive_part(float x) { return x < 0 ? 0 : x; }
 inline double positive_part(double x) { return x < 0 ? 0 : x; }
+inline float multiply_add(float x, float y, float z) { return x * y + z; }
+inline double multiply_add(double x, double y, double z) { return x * y + z; }
 inline float where_positive(float y, float x) { return y > 0 ? x : 0; }
 inline double where_positive(double y, double x) { return y > 0 ? x : 0; }
 

@@ -100,6 +100,12 @@ Array<T> moments(const Rows& size, const T* x) {
   return both;
 }
 
+// What relu sees. The pullback computes it once more, which is faster than reading it.
+template <class V>
+V normalised(const V& x, const V& mean, const V& factor, const V& beta) {
+  return multiply_add(x - mean, factor, beta);
+}
+
 }  // namespace
 
 template <class T>
@@ -149,7 +155,7 @@ Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
       const T* from = x.value().data() + c;
       T* to = y.data() + c;
       for (std::size_t r = begin; r < end; ++r) {
-        const V value = (load<V>(from + r * channels) - m) * factor + b;
+        const V value = normalised(load<V>(from + r * channels), m, factor, b);
         store(to + r * channels, relu ? positive_part(value) : value);
       }
     });
@@ -159,13 +165,14 @@ Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
                 [mean = std::move(mean), scale = std::move(scale), size, relu = options.relu,
                  training = options.training](Node<T>& y) {
                   const std::size_t channels = size.channels;
-                  const T *xs = y.input(0).value().data(), *ys = y.value().data();
+                  const T* xs = y.input(0).value().data();
+                  const T *gammas = y.input(1).value().data(), *betas = y.input(2).value().data();
                   const T* ybars = y.cotangent().data();
                   // What arrives at xhat gamma + beta: nothing through the zeros of relu.
-                  const auto arriving = [=](auto zero, std::size_t at) {
-                    using V = decltype(zero);
-                    const V ybar = load<V>(ybars + at);
-                    return relu ? where_positive(load<V>(ys + at), ybar) : ybar;
+                  const auto arriving = [=](std::size_t at, const auto& x, const auto& m,
+                                            const auto& factor, const auto& b) {
+                    const auto ybar = load<std::decay_t<decltype(m)>>(ybars + at);
+                    return relu ? where_positive(normalised(x, m, factor, b), ybar) : ybar;
                   };
                   // For each part and channel, sum ybar and sum ybar xhat.
                   Array<T> sums = zeros<T>({size.parts(), 2, channels});
@@ -173,11 +180,13 @@ Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
                     size.for_strips<T>([&](std::size_t c, auto zero) {
                       using V = decltype(zero);
                       const V m = load<V>(mean.data() + c), s = load<V>(scale.data() + c);
+                      const V b = load<V>(betas + c), factor = s * load<V>(gammas + c);
                       V sum = zero, product = zero;
                       for (std::size_t r = begin; r < end; ++r) {
-                        const V ybar = arriving(zero, r * channels + c);
+                        const V x = load<V>(xs + r * channels + c);
+                        const V ybar = arriving(r * channels + c, x, m, factor, b);
                         sum = sum + ybar;
-                        product = product + ybar * (load<V>(xs + r * channels + c) - m);
+                        product = product + ybar * (x - m);
                       }
                       T* to = sums.data() + part * 2 * channels + c;
                       store(to, load<V>(to) + sum);
@@ -198,14 +207,14 @@ Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
                       size.for_strips<T>([&](std::size_t c, auto zero) {
                         using V = decltype(zero);
                         const V m = load<V>(mean.data() + c), s = load<V>(scale.data() + c);
-                        const V factor = s * load<V>(y.input(1).value().data() + c);
+                        const V b = load<V>(betas + c), factor = s * load<V>(gammas + c);
                         const V mean_ybar = load<V>(betabar.data() + c) * V(share);
                         const V slope = load<V>(gammabar.data() + c) * V(share) * s;
                         for (std::size_t r = begin; r < end; ++r) {
                           const std::size_t at = r * channels + c;
-                          const V centred = load<V>(xs + at) - m;
-                          store(xbar.data() + at,
-                                factor * (arriving(zero, at) - mean_ybar - centred * slope));
+                          const V x = load<V>(xs + at);
+                          const V ybar = arriving(at, x, m, factor, b);
+                          store(xbar.data() + at, factor * (ybar - mean_ybar - (x - m) * slope));
                         }
                       });
                     });

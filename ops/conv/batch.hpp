@@ -35,34 +35,23 @@ struct Placement {
   std::size_t image, row, pixel;
 };
 
-// A canvas for Winograd, which looks at one more row or column where the result's number is odd.
-template <class T>
-Canvas<T> even_canvas(Canvas<T> canvas, std::size_t out_h, std::size_t out_w) {
-  canvas.h += out_h % 2;
-  canvas.w += out_w % 2;
-  return canvas;
-}
-
 // n images of out_h rows from those of x, drawn on the canvas. Weight and bias come in whole lanes,
 // conv.o columns, of which `channels` are wanted.
 template <class T>
 void convolve(const ImageConv& conv, std::size_t n, std::size_t out_h, std::size_t channels,
               const Canvas<T>& canvas, const Images<T>& x, const Array<T>& weight,
               const Array<T>& bias, const Placement<T>& y) {
-  if (Winograd<T>::applies(conv.kh, conv.kw, conv.stride, conv.c, channels)) {
-    const Canvas<T> even = even_canvas(canvas, out_h, conv.out_width);
-    const Winograd<T> winograd(even.w, conv.c, channels, out_h, conv.out_width);
-    Array<T> v = uninitialized<T>({16, conv.c, channels});
+  if (Winograd<T>::applies(conv.kh, conv.kw, conv.stride, conv.c, channels, out_h,
+                           conv.out_width)) {
+    const Winograd<T> winograd(canvas, channels, out_h, conv.out_width);
+    Array<T> v = uninitialized<T>({Winograd<T>::products, conv.c, channels});
     winograd.transform_weight(weight.data(), v.data());
     parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-      Array<T> drawn = uninitialized<T>({even.size()});
       Array<T> from = uninitialized<T>({canvas.image_size()});
       Array<T> scratch = uninitialized<T>({winograd.scratch_size()});
-      even.clear(drawn.data());
       for (std::size_t image = begin; image < end; ++image) {
-        even.draw(x(image, from.data()), drawn.data());
-        winograd.convolve(drawn.data(), v.data(), bias.data(), y.first + image * y.image, y.row,
-                          y.pixel, scratch.data());
+        winograd.convolve(x(image, from.data()), v.data(), bias.data(), y.first + image * y.image,
+                          y.row, y.pixel, scratch.data());
       }
     });
     return;
@@ -132,32 +121,33 @@ Array<T> input_gradient(const ConvGeometry& g, const Array<T>& weight, const Ima
 
 template <class T>
 Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<T>& ybar) {
-  const bool fewer_products = Winograd<T>::applies(g.kh, g.kw, g.stride, g.c, g.o);
-  const Canvas<T> canvas =
-      fewer_products ? even_canvas(x_canvas<T>(g), g.oh, g.ow) : x_canvas<T>(g);
+  const bool fewer_products =
+      Winograd<T>::applies(g.kh, g.kw, g.stride, g.c, g.o, g.oh, g.ow);
+  const Canvas<T> canvas = x_canvas<T>(g);
   const ImageConv conv{canvas.w, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
-  const Winograd<T> winograd(canvas.w, g.c, g.o, g.oh, g.ow);
-  const std::size_t taps = (fewer_products ? 16 : g.kh * g.kw) * g.c, pixels = g.oh * g.ow;
+  const Winograd<T> winograd(canvas, g.o, g.oh, g.ow);
+  const std::size_t taps = (fewer_products ? Winograd<T>::products : g.kh * g.kw) * g.c, pixels = g.oh * g.ow;
   Array<T> wbars = zeros<T>({parallel_parts(g.n, 1), taps, conv.o});
   parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
-    Array<T> drawn = uninitialized<T>({canvas.size()});
+    Array<T> drawn = uninitialized<T>({fewer_products ? 0 : canvas.size()});
     Array<T> from = uninitialized<T>({pixels * g.o});
     Array<T> filled = uninitialized<T>({conv.o == g.o ? 0 : pixels * conv.o});
     Array<T> scratch = uninitialized<T>({fewer_products ? winograd.scratch_size() : 0});
     T* wbar = wbars.data() + part * taps * conv.o;
-    canvas.clear(drawn.data());
+    if (!fewer_products) canvas.clear(drawn.data());
     for (std::size_t n = begin; n < end; ++n) {
-      canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
+      const T* image = x.data() + n * canvas.image_size();
       const T* cotangent = ybar(n, from.data());
+      if (fewer_products) {
+        winograd.add_weight_gradient(image, cotangent, wbar, scratch.data());
+        continue;
+      }
+      canvas.draw(image, drawn.data());
       if (conv.o != g.o) {
         fill_lanes(cotangent, pixels, g.o, filled.data());
         cotangent = filled.data();
       }
-      if (fewer_products) {
-        winograd.add_weight_gradient(drawn.data(), cotangent, wbar, scratch.data());
-      } else {
-        add_weight_gradient(conv, drawn.data(), cotangent, g.oh, wbar);
-      }
+      add_weight_gradient(conv, drawn.data(), cotangent, g.oh, wbar);
     }
   });
   if (!fewer_products) return sum_parts(wbars, g.weight_shape());

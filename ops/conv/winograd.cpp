@@ -8,50 +8,68 @@ namespace {
 template <class V, std::size_t N>
 using Line = std::array<V, N>;
 
-// The four linear maps along one axis. B', A' and their like are what these do.
-template <class V>
-Line<V, 4> image_sums(const Line<V, 4>& x) {  // B' x
-  return {x[0] - x[2], x[1] + x[2], x[2] - x[1], x[1] - x[3]};
-}
-template <class V>
-Line<V, 4> weight_sums(const Line<V, 3>& w) {  // G w
-  const V half(0.5f), outer = half * (w[0] + w[2]), inner = half * w[1];
-  return {w[0], outer + inner, outer - inner, w[2]};
-}
-template <class V>
-Line<V, 3> weight_sums_back(const Line<V, 4>& v) {  // G' v
-  const V half(0.5f), outer = half * (v[1] + v[2]);
-  return {v[0] + outer, half * (v[1] - v[2]), outer + v[3]};
-}
-template <class V>
-Line<V, 2> outputs(const Line<V, 4>& m) {  // A' m
-  return {m[0] + m[1] + m[2], m[1] - m[2] - m[3]};
-}
-template <class V>
-Line<V, 4> outputs_back(const Line<V, 2>& y) {  // A y
-  return {y[0], y[0] + y[1], y[0] - y[1], V(0.0f) - y[1]};
-}
+// The linear maps along one axis. B, G and A have a row or column for each of the points
+// 0, p, -p, q, -q and infinity, in this order; pairs of points share what is even in them.
+template <class T>
+struct Maps {
+  using V = Lanes<T>;
+  static constexpr T p = T(2) / T(3), q = T(3) / T(2), pp = p * p, qq = q * q;
+  // The products of a point's differences from all others: p (p + p) (p^2 - q^2), and q's.
+  static constexpr T at_p = 2 * pp * (pp - qq), at_q = 2 * qq * (qq - pp);
 
-// map along both axes of an N x N block: columns first, then rows.
-template <std::size_t M, std::size_t N, class V, class Map>
-std::array<Line<V, M>, M> both_ways(const std::array<Line<V, N>, N>& block, const Map& map) {
-  std::array<Line<V, M>, N> half;  // half[j][i]
-#pragma GCC unroll 4
+  // x y + z
+  static V fma(T x, const V& y, const V& z) { return multiply_add(V(x), y, z); }
+
+  static Line<V, 6> image_sums(const Line<V, 6>& x) {  // B' x
+    const V even_p = fma(-qq, x[2], x[4]), odd_p = V(p) * fma(-qq, x[1], x[3]);
+    const V even_q = fma(-pp, x[2], x[4]), odd_q = V(q) * fma(-pp, x[1], x[3]);
+    return {fma(-pp - qq, x[2], x[0] + x[4]), even_p + odd_p, even_p - odd_p, even_q + odd_q,
+            even_q - odd_q,                   fma(-pp - qq, x[3], x[1] + x[5])};
+  }
+  static Line<V, 6> weight_sums(const Line<V, 3>& w) {  // G w
+    const V even_p = V(1 / at_p) * fma(pp, w[2], w[0]), odd_p = V(p / at_p) * w[1];
+    const V even_q = V(1 / at_q) * fma(qq, w[2], w[0]), odd_q = V(q / at_q) * w[1];
+    return {w[0], even_p + odd_p, even_p - odd_p, even_q + odd_q, even_q - odd_q, w[2]};
+  }
+  static Line<V, 3> weight_sums_back(const Line<V, 6>& v) {  // G' v
+    const V even_p = V(1 / at_p) * (v[1] + v[2]), odd_p = V(p / at_p) * (v[1] - v[2]);
+    const V even_q = V(1 / at_q) * (v[3] + v[4]), odd_q = V(q / at_q) * (v[3] - v[4]);
+    return {v[0] + even_p + even_q, odd_p + odd_q, fma(pp, even_p, fma(qq, even_q, v[5]))};
+  }
+  static Line<V, 4> outputs(const Line<V, 6>& m) {  // A' m
+    const V even_p = m[1] + m[2], odd_p = V(p) * (m[1] - m[2]);
+    const V even_q = m[3] + m[4], odd_q = V(q) * (m[3] - m[4]);
+    return {m[0] + even_p + even_q, odd_p + odd_q, fma(pp, even_p, V(qq) * even_q),
+            fma(pp, odd_p, fma(qq, odd_q, m[5]))};
+  }
+  static Line<V, 6> outputs_back(const Line<V, 4>& y) {  // A y
+    const V even_p = fma(pp, y[2], y[0]), odd_p = V(p) * fma(pp, y[3], y[1]);
+    const V even_q = fma(qq, y[2], y[0]), odd_q = V(q) * fma(qq, y[3], y[1]);
+    return {y[0], even_p + odd_p, even_p - odd_p, even_q + odd_q, even_q - odd_q, y[3]};
+  }
+};
+
+// A map along both axes: of the N x N numbers load(i, j) to M x M numbers, for store(i, j, number).
+// Inlined, or all these numbers would go through memory.
+template <class V, std::size_t N, std::size_t M, class Load, class Store>
+[[gnu::always_inline]] inline void both_ways(Line<V, M> (*map)(const Line<V, N>&), const Load& load,
+                                             const Store& store) {
+  std::array<Line<V, N>, M> half;
+#pragma GCC unroll 6
   for (std::size_t j = 0; j < N; ++j) {
     Line<V, N> column;
-#pragma GCC unroll 4
-    for (std::size_t i = 0; i < N; ++i) column[i] = block[i][j];
-    half[j] = map(column);
+#pragma GCC unroll 6
+    for (std::size_t i = 0; i < N; ++i) column[i] = load(i, j);
+    const Line<V, M> mapped = map(column);
+#pragma GCC unroll 6
+    for (std::size_t i = 0; i < M; ++i) half[i][j] = mapped[i];
   }
-  std::array<Line<V, M>, M> result;
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (std::size_t i = 0; i < M; ++i) {
-    Line<V, N> row;
-#pragma GCC unroll 4
-    for (std::size_t j = 0; j < N; ++j) row[j] = half[j][i];
-    result[i] = map(row);
+    const Line<V, M> mapped = map(half[i]);
+#pragma GCC unroll 6
+    for (std::size_t j = 0; j < M; ++j) store(i, j, mapped[j]);
   }
-  return result;
 }
 
 }  // namespace
@@ -61,10 +79,10 @@ void Winograd<T>::transform_weight(const T* w, T* v) const {
   using V = Lanes<T>;
   const std::size_t size = c_ * o_;
   for (std::size_t at = 0; at < size; at += V::size) {
-    std::array<Line<V, 3>, 3> block;
-    for (std::size_t k = 0; k < 9; ++k) block[k / 3][k % 3] = V::load_unaligned(w + k * size + at);
-    const auto sums = both_ways<4>(block, weight_sums<V>);
-    for (std::size_t k = 0; k < 16; ++k) sums[k / 4][k % 4].store_unaligned(v + k * size + at);
+    both_ways(
+        Maps<T>::weight_sums,
+        [=](auto i, auto j) { return V::load_unaligned(w + (3 * i + j) * size + at); },
+        [=](auto i, auto j, const V& sum) { sum.store_unaligned(v + (6 * i + j) * size + at); });
   }
 }
 
@@ -73,31 +91,44 @@ void Winograd<T>::transform_weight_back(const T* vbar, T* wbar) const {
   using V = Lanes<T>;
   const std::size_t size = c_ * o_;
   for (std::size_t at = 0; at < size; at += V::size) {
-    std::array<Line<V, 4>, 4> block;
-    for (std::size_t k = 0; k < 16; ++k) {
-      block[k / 4][k % 4] = V::load_unaligned(vbar + k * size + at);
-    }
-    const auto sums = both_ways<3>(block, weight_sums_back<V>);
-    for (std::size_t k = 0; k < 9; ++k) sums[k / 3][k % 3].store_unaligned(wbar + k * size + at);
+    both_ways(
+        Maps<T>::weight_sums_back,
+        [=](auto i, auto j) { return V::load_unaligned(vbar + (6 * i + j) * size + at); },
+        [=](auto i, auto j, const V& sum) { sum.store_unaligned(wbar + (3 * i + j) * size + at); });
   }
 }
 
 template <class T>
 void Winograd<T>::transform_image(const T* image, std::size_t begin, std::size_t end, T* u) const {
   using V = Lanes<T>;
+  const std::size_t h = canvas_.image_h, w = canvas_.image_w;
   const std::size_t plane = (end - begin) * tiles_across() * c_;
   for (std::size_t ti = begin; ti < end; ++ti) {
     for (std::size_t tj = 0; tj < tiles_across(); ++tj, u += c_) {
-      const T* x = image + (2 * ti * width_ + 2 * tj) * c_;
+      // Where the tile's inputs begin in the image; in the border these wrap around to be large.
+      const std::size_t top = tile * ti - std::size_t(canvas_.top),
+                        left = tile * tj - std::size_t(canvas_.left);
+      const bool inside = top < h && h - top >= 6 && left < w && w - left >= 6;
       for (std::size_t c = 0; c < c_; c += V::size) {
-        std::array<Line<V, 4>, 4> block;
-#pragma GCC unroll 16
+        const auto at = [=](auto i, auto j) {
+          return V::load_unaligned(image + ((top + i) * w + left + j) * c_ + c);
+        };
+        const auto at_border = [=](auto i, auto j) {
+          return top + i < h && left + j < w ? at(i, j) : V(T(0));
+        };
+        const auto store = [=](auto i, auto j, const V& sum) {
+          sum.store_unaligned(u + (6 * i + j) * plane + c);
+        };
+        // The image comes from memory, and in steps that no CPU foresees: ask for the part of the
+        // tile below, or of the next image, that no other tile will have asked for.
         for (std::size_t k = 0; k < 16; ++k) {
-          block[k / 4][k % 4] = V::load_unaligned(x + (k / 4 * width_ + k % 4) * c_ + c);
+          __builtin_prefetch(image + ((top + 6 + k / 4) * w + left + 1 + k % 4) * c_ + c);
         }
-        const auto sums = both_ways<4>(block, image_sums<V>);
-#pragma GCC unroll 16
-        for (std::size_t k = 0; k < 16; ++k) sums[k / 4][k % 4].store_unaligned(u + k * plane + c);
+        if (inside) {
+          both_ways(Maps<T>::image_sums, at, store);
+        } else {
+          both_ways(Maps<T>::image_sums, at_border, store);
+        }
       }
     }
   }
@@ -107,32 +138,28 @@ template <class T>
 void Winograd<T>::convolve(const T* image, const T* v, const T* bias, T* y, std::size_t row,
                            std::size_t pixel, T* scratch) const {
   using V = Lanes<T>;
-  T *u = scratch, *m = scratch + 16 * strip_tiles() * c_;
+  T *u = scratch, *m = scratch + products * strip_tiles() * c_;
   for (std::size_t begin = 0; begin < tiles_down(); begin += strip_rows()) {
     const std::size_t end = std::min(begin + strip_rows(), tiles_down());
     const std::size_t tiles = (end - begin) * tiles_across(), plane = tiles * o_;
     transform_image(image, begin, end, u);
-    for (std::size_t k = 0; k < 16; ++k) {
+    for (std::size_t k = 0; k < products; ++k) {
       multiply_tiles(u + k * tiles * c_, c_, 1, v + k * c_ * o_, o_, tiles, c_, o_, m + k * plane,
                      o_, /*add=*/false);
     }
     const T* from = m;
     for (std::size_t ti = begin; ti < end; ++ti) {
       for (std::size_t tj = 0; tj < tiles_across(); ++tj, from += o_) {
-        T* to = y + 2 * ti * row + 2 * tj * pixel;
-        const bool lower = 2 * ti + 1 < out_h_, right = 2 * tj + 1 < out_w_;
+        T* to = y + tile * ti * row + tile * tj * pixel;
+        const std::size_t down = out_h_ - tile * ti, across = out_w_ - tile * tj;  // are left
         for (std::size_t o = 0; o < o_; o += V::size) {
-          std::array<Line<V, 4>, 4> block;
-#pragma GCC unroll 16
-          for (std::size_t k = 0; k < 16; ++k) {
-            block[k / 4][k % 4] = V::load_unaligned(from + k * plane + o);
-          }
-          const auto tile = both_ways<2>(block, outputs<V>);
           const V b = V::load_unaligned(bias + o);
-          (tile[0][0] + b).store_unaligned(to + o);
-          if (right) (tile[0][1] + b).store_unaligned(to + pixel + o);
-          if (lower) (tile[1][0] + b).store_unaligned(to + row + o);
-          if (lower && right) (tile[1][1] + b).store_unaligned(to + row + pixel + o);
+          both_ways(
+              Maps<T>::outputs,
+              [=](auto i, auto j) { return V::load_unaligned(from + (6 * i + j) * plane + o); },
+              [=](auto i, auto j, const V& sum) {
+                if (i < down && j < across) (sum + b).store_unaligned(to + i * row + j * pixel + o);
+              });
         }
       }
     }
@@ -142,8 +169,7 @@ void Winograd<T>::convolve(const T* image, const T* v, const T* bias, T* y, std:
 template <class T>
 void Winograd<T>::add_weight_gradient(const T* image, const T* ybar, T* vbar, T* scratch) const {
   using V = Lanes<T>;
-  T *u = scratch, *mbar = scratch + 16 * strip_tiles() * c_;
-  const V zero(T(0));
+  T *u = scratch, *mbar = scratch + products * strip_tiles() * c_;
   for (std::size_t begin = 0; begin < tiles_down(); begin += strip_rows()) {
     const std::size_t end = std::min(begin + strip_rows(), tiles_down());
     const std::size_t tiles = (end - begin) * tiles_across(), plane = tiles * o_;
@@ -151,23 +177,22 @@ void Winograd<T>::add_weight_gradient(const T* image, const T* ybar, T* vbar, T*
     T* to = mbar;
     for (std::size_t ti = begin; ti < end; ++ti) {
       for (std::size_t tj = 0; tj < tiles_across(); ++tj, to += o_) {
-        const T* from = ybar + (2 * ti * out_w_ + 2 * tj) * o_;
-        const bool lower = 2 * ti + 1 < out_h_, right = 2 * tj + 1 < out_w_;
+        const T* from = ybar + (tile * ti * out_w_ + tile * tj) * o_;
+        const std::size_t down = out_h_ - tile * ti, across = out_w_ - tile * tj;  // are left
         for (std::size_t o = 0; o < o_; o += V::size) {
-          const std::array<Line<V, 2>, 2> tile{
-              Line<V, 2>{V::load_unaligned(from + o),
-                         right ? V::load_unaligned(from + o_ + o) : zero},
-              Line<V, 2>{lower ? V::load_unaligned(from + out_w_ * o_ + o) : zero,
-                         lower && right ? V::load_unaligned(from + (out_w_ + 1) * o_ + o) : zero}};
-          const auto sums = both_ways<4>(tile, outputs_back<V>);
-#pragma GCC unroll 16
-          for (std::size_t k = 0; k < 16; ++k) {
-            sums[k / 4][k % 4].store_unaligned(to + k * plane + o);
-          }
+          both_ways(
+              Maps<T>::outputs_back,
+              [=](auto i, auto j) {
+                return i < down && j < across ? V::load_unaligned(from + (i * out_w_ + j) * o_ + o)
+                                              : V(T(0));
+              },
+              [=](auto i, auto j, const V& sum) {
+                sum.store_unaligned(to + (6 * i + j) * plane + o);
+              });
         }
       }
     }
-    for (std::size_t k = 0; k < 16; ++k) {
+    for (std::size_t k = 0; k < products; ++k) {
       T* w = vbar + k * c_ * o_;
       const Sums<T> product{u + k * tiles * c_, 1, c_, 0, mbar + k * plane, o_, 0, tiles, 1};
       sum_products(product, c_, o_, w, o_, w, o_);
