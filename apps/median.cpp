@@ -21,7 +21,10 @@ namespace tapesort {
 namespace {
 
 struct Options : DigitOptions {
-  Options() { batch = 5; }
+  Options() {
+    batch = 10;
+    learning_rate = 2e-3;
+  }
   double quantile = 0.5;
   std::string scores = "values";
 
@@ -236,8 +239,7 @@ std::unique_ptr<Model> make_model(Options& o, const ImageShape& shape, Generator
   for (const NoSorting& baseline : baselines) {
     if (o.method == baseline.name) return baseline.make(o, shape, random);
   }
-  const MethodEntry& entry = sorting_method(o.method);
-  if (o.tau == 0) o.tau = o.own_scores() ? entry.tau : 1;  // values are in units of the first digit
+  if (o.tau == 0) o.tau = sorting_method(o.method).tau;
   return make<Picking>(o, shape, random);
 }
 

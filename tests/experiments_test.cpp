@@ -107,12 +107,29 @@ TEST_CASE("tapesort median runs end to end with baselines and with sorting metho
     const bool picks = std::string(method) != "constant" && std::string(method) != "vanilla";
     CHECK(row.contains("picked_right") == picks);
     if (picks) CHECK(row["picked_right"].get<double>() > 0.2);
+    // One value for a picture is not enough where n outputs are needed.
+    CHECK(row["settings"]["scores"] == (std::string(method) == "sinkhorn" ? "network" : "values"));
     if (std::string(method) == "constant") {
       CHECK(row["squared_correlation"].is_null());
       best_constant = row["mean_squared_error"];
       CHECK(best_constant > 3);  // the variance of the median of three of 0 .. 9
     }
   }
+}
+
+TEST_CASE("median's scores come from the values, or from a network of their own") {
+  const TemporaryFolder folder;
+  const auto parameters = [&](const std::string& scores) {
+    run(add_median, "median" + small + " --scores " + scores + " --out " + (folder / scores) +
+                        " --save " + (folder / (scores + ".model")));
+    CHECK(result(folder, scores)["settings"]["scores"] == scores);
+    return load_checkpoint<float>(folder / (scores + ".model")).arrays;
+  };
+  const auto of_values = parameters("values"), of_network = parameters("network");
+  CHECK(of_values.count("values.fc1.weight") == 1);
+  CHECK(of_values.count("scores.fc1.weight") == 0);
+  CHECK(of_network.count("scores.fc1.weight") == 1);
+  CHECK(of_network.size() == 2 * of_values.size());
 }
 
 TEST_CASE("quantile 1 is the largest number, 0 the smallest") {
