@@ -239,7 +239,9 @@ std::unique_ptr<Model> make_model(Options& o, const ImageShape& shape, Generator
   for (const NoSorting& baseline : baselines) {
     if (o.method == baseline.name) return baseline.make(o, shape, random);
   }
-  if (o.tau == 0) o.tau = sorting_method(o.method).tau;
+  // Where each value has a cost of its own, the mass on neighbours would draw all values together.
+  const MethodEntry& entry = sorting_method(o.method);
+  if (o.tau == 0) o.tau = entry.linear_cost ? 1 : entry.tau;
   return make<Picking>(o, shape, random);
 }
 
