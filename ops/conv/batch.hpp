@@ -126,7 +126,8 @@ Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<
   const Canvas<T> canvas = x_canvas<T>(g);
   const ImageConv conv{canvas.w, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
   const Winograd<T> winograd(canvas, g.o, g.oh, g.ow);
-  const std::size_t taps = (fewer_products ? Winograd<T>::products : g.kh * g.kw) * g.c, pixels = g.oh * g.ow;
+  const std::size_t taps = (fewer_products ? Winograd<T>::products : g.kh * g.kw) * g.c,
+                    pixels = g.oh * g.ow;
   Array<T> wbars = zeros<T>({parallel_parts(g.n, 1), taps, conv.o});
   parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
     Array<T> drawn = uninitialized<T>({fewer_products ? 0 : canvas.size()});
