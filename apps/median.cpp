@@ -150,13 +150,13 @@ class Prefixed : public Layer<float> {
 // be the scores as well, and whatever is learned on the way to the mean already sorts.
 class Picking : public Model {
  public:
-  Picking(Options& o, const ImageShape& shape, Generator& random)
-      : entry_(sorting_method(o.method)),
-        method_(entry_.make({o.n, o.tau, o.samples}, random)),
+  Picking(const Options& o, std::unique_ptr<SortingMethod> method, const ImageShape& shape,
+          Generator& random)
+      : linear_cost_(sorting_method(o.method).linear_cost),
+        method_(std::move(method)),
         values_("values.", make_network(o.network, shape, 1, random)),
         place_(o.place()),
         n_(Index(o.n)) {
-    if (method_->outputs() > 1) o.scores = "network";  // one value would not be enough
     if (o.own_scores()) {
       scores_.emplace("scores.", make_network(o.network, shape, method_->outputs(), random));
     }
@@ -202,7 +202,7 @@ class Picking : public Model {
     const Var<float> y = constant(goal);
     const Var<float> y_of_item = constant(with_shape(goal, {goal.size(), 1}));
     const Index place = Index(place_);
-    const bool linear = entry_.linear_cost;
+    const bool linear = linear_cost_;
     return [=](const Var<float>& P) {
       const Var<float> row = slice(P, -2, place, place + 1);
       std::vector<Index> shape(P.shape().begin(), P.shape().end() - 1);
@@ -212,7 +212,7 @@ class Picking : public Model {
     };
   }
 
-  const MethodEntry& entry_;
+  bool linear_cost_;
   std::unique_ptr<SortingMethod> method_;
   Prefixed values_;
   std::optional<Prefixed> scores_;  // none: the values are the scores
@@ -221,20 +221,21 @@ class Picking : public Model {
 };
 
 template <class M>
-std::unique_ptr<Model> make(Options& o, const ImageShape& shape, Generator& random) {
+std::unique_ptr<Model> make(const Options& o, const ImageShape& shape, Generator& random) {
   return std::make_unique<M>(o, shape, random);
 }
-std::unique_ptr<Model> make_constant(Options&, const ImageShape&, Generator&) {
+std::unique_ptr<Model> make_constant(const Options&, const ImageShape&, Generator&) {
   return std::make_unique<Constant>();
 }
 
 // The methods that do not sort; any other one is a sorting method.
 struct NoSorting {
   const char* name;
-  std::unique_ptr<Model> (*make)(Options&, const ImageShape&, Generator&);
+  std::unique_ptr<Model> (*make)(const Options&, const ImageShape&, Generator&);
 };
 constexpr NoSorting baselines[] = {{"constant", make_constant}, {"vanilla", make<Vanilla>}};
 
+// Fills in what depends on the method: tau, and where scores come from.
 std::unique_ptr<Model> make_model(Options& o, const ImageShape& shape, Generator& random) {
   for (const NoSorting& baseline : baselines) {
     if (o.method == baseline.name) return baseline.make(o, shape, random);
@@ -242,7 +243,9 @@ std::unique_ptr<Model> make_model(Options& o, const ImageShape& shape, Generator
   // Where each value has a cost of its own, the mass on neighbours would draw all values together.
   const MethodEntry& entry = sorting_method(o.method);
   if (o.tau == 0) o.tau = entry.linear_cost ? 1 : entry.tau;
-  return make<Picking>(o, shape, random);
+  auto method = entry.make({o.n, o.tau, o.samples}, random);
+  if (method->outputs() > 1) o.scores = "network";  // one value would not be enough
+  return std::make_unique<Picking>(o, std::move(method), shape, random);
 }
 
 struct Outcome {

@@ -26,18 +26,25 @@ std::unique_ptr<Layer<float>> paper_mnist(const ImageShape& image, std::size_t o
   return net;
 }
 
+// Two convolutions 5 x 5 of so many channels, each with ReLU and pool, then a dense layer and ReLU.
+void add_reader(Net& net, const ImageShape& image, std::size_t channels1, std::size_t channels2,
+                std::size_t features, Init init, Generator& random) {
+  const Conv2dOptions same = Conv2dOptions::same(5);
+  const std::size_t pixels = image.height / 4 * (image.width / 4);
+  net.add<Conv2dReluPool<float>>("conv1", 5, image.channels, channels1, same, init, random);
+  net.add<Conv2dReluPool<float>>("conv2", 5, channels1, channels2, same, init, random);
+  net.add<Flatten<float>>();
+  net.add<Linear<float>>("fc1", pixels * channels2, features, init, random);
+  net.add<Relu<float>>();
+}
+
 std::unique_ptr<Layer<float>> paper_sort(const ImageShape& image, std::size_t outputs,
                                          Generator& random) {
   require(image.height >= 4 && image.width >= 4, "paper_sort: images are ", image.height, " x ",
           image.width, "; need at least 4 x 4");
   const Init init = Init::truncated_normal;
-  const Conv2dOptions same = Conv2dOptions::same(5);
   auto net = std::make_unique<Net>();
-  net->add<Conv2dReluPool<float>>("conv1", 5, image.channels, 32, same, init, random);
-  net->add<Conv2dReluPool<float>>("conv2", 5, 32, 64, same, init, random);
-  net->add<Flatten<float>>();
-  net->add<Linear<float>>("fc1", image.height / 4 * (image.width / 4) * 64, 64, init, random);
-  net->add<Relu<float>>();
+  add_reader(*net, image, 32, 64, 64, init, random);
   net->add<Linear<float>>("fc2", 64, outputs ? outputs : 1, init, random);
   return net;
 }
@@ -66,14 +73,9 @@ std::unique_ptr<Layer<float>> column(const ImageShape& image, std::size_t output
   require(side >= 4 && image.height >= side && image.height % side == 0, "column: images are ",
           image.height, " x ", image.width,
           "; need squares of at least 4 x 4, one above the other");
-  const Conv2dOptions same = Conv2dOptions::same(5);
   auto each = std::make_unique<EachSquare>();
   Net& reader = each->layers;
-  reader.add<Conv2dReluPool<float>>("conv1", 5, image.channels, 16, same, Init::he, random);
-  reader.add<Conv2dReluPool<float>>("conv2", 5, 16, 32, same, Init::he, random);
-  reader.add<Flatten<float>>();
-  reader.add<Linear<float>>("fc1", side / 4 * (side / 4) * 32, features, Init::he, random);
-  reader.add<Relu<float>>();
+  add_reader(reader, {side, side, image.channels}, 16, 32, features, Init::he, random);
   reader.add<Linear<float>>("fc2", features, features, Init::he, random).add<Sigmoid<float>>();
   auto net = std::make_unique<Net>();
   net->add(std::move(each));

@@ -121,40 +121,44 @@ Array<T> input_gradient(const ConvGeometry& g, const Array<T>& weight, const Ima
 
 template <class T>
 Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<T>& ybar) {
-  const bool fewer_products =
-      Winograd<T>::applies(g.kh, g.kw, g.stride, g.c, g.o, g.oh, g.ow);
   const Canvas<T> canvas = x_canvas<T>(g);
+  const std::size_t parts = parallel_parts(g.n, 1), pixels = g.oh * g.ow;
+  if (Winograd<T>::applies(g.kh, g.kw, g.stride, g.c, g.o, g.oh, g.ow)) {
+    const Winograd<T> winograd(canvas, g.o, g.oh, g.ow);
+    const std::size_t rows = Winograd<T>::products * g.c;
+    Array<T> vbars = zeros<T>({parts, rows, g.o});
+    parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
+      Array<T> from = uninitialized<T>({pixels * g.o});
+      Array<T> scratch = uninitialized<T>({winograd.scratch_size()});
+      for (std::size_t n = begin; n < end; ++n) {
+        winograd.add_weight_gradient(x.data() + n * canvas.image_size(), ybar(n, from.data()),
+                                     vbars.data() + part * rows * g.o, scratch.data());
+      }
+    });
+    Array<T> wbar = uninitialized<T>(g.weight_shape());
+    winograd.transform_weight_back(sum_parts(vbars, {rows, g.o}).data(), wbar.data());
+    return wbar;
+  }
   const ImageConv conv{canvas.w, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
-  const Winograd<T> winograd(canvas, g.o, g.oh, g.ow);
-  const std::size_t taps = (fewer_products ? Winograd<T>::products : g.kh * g.kw) * g.c,
-                    pixels = g.oh * g.ow;
-  Array<T> wbars = zeros<T>({parallel_parts(g.n, 1), taps, conv.o});
+  const std::size_t taps = g.kh * g.kw * g.c;
+  Array<T> wbars = zeros<T>({parts, taps, conv.o});
   parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
-    Array<T> drawn = uninitialized<T>({fewer_products ? 0 : canvas.size()});
+    Array<T> drawn = uninitialized<T>({canvas.size()});
     Array<T> from = uninitialized<T>({pixels * g.o});
     Array<T> filled = uninitialized<T>({conv.o == g.o ? 0 : pixels * conv.o});
-    Array<T> scratch = uninitialized<T>({fewer_products ? winograd.scratch_size() : 0});
-    T* wbar = wbars.data() + part * taps * conv.o;
-    if (!fewer_products) canvas.clear(drawn.data());
+    canvas.clear(drawn.data());
     for (std::size_t n = begin; n < end; ++n) {
-      const T* image = x.data() + n * canvas.image_size();
+      canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
       const T* cotangent = ybar(n, from.data());
-      if (fewer_products) {
-        winograd.add_weight_gradient(image, cotangent, wbar, scratch.data());
-        continue;
-      }
-      canvas.draw(image, drawn.data());
       if (conv.o != g.o) {
         fill_lanes(cotangent, pixels, g.o, filled.data());
         cotangent = filled.data();
       }
-      add_weight_gradient(conv, drawn.data(), cotangent, g.oh, wbar);
+      add_weight_gradient(conv, drawn.data(), cotangent, g.oh,
+                          wbars.data() + part * taps * conv.o);
     }
   });
-  if (!fewer_products) return sum_parts(wbars, g.weight_shape());
-  Array<T> wbar = uninitialized<T>(g.weight_shape());
-  winograd.transform_weight_back(sum_parts(wbars, {taps, g.o}).data(), wbar.data());
-  return wbar;
+  return sum_parts(wbars, g.weight_shape());
 }
 
 template <class T>

@@ -82,7 +82,7 @@ void Winograd<T>::transform_weight(const T* w, T* v) const {
     both_ways(
         Maps<T>::weight_sums,
         [=](auto i, auto j) { return V::load_unaligned(w + (3 * i + j) * size + at); },
-        [=](auto i, auto j, const V& sum) { sum.store_unaligned(v + (6 * i + j) * size + at); });
+        [=](auto i, auto j, const V& sum) { sum.store_unaligned(v + (inputs * i + j) * size + at); });
   }
 }
 
@@ -93,7 +93,7 @@ void Winograd<T>::transform_weight_back(const T* vbar, T* wbar) const {
   for (std::size_t at = 0; at < size; at += V::size) {
     both_ways(
         Maps<T>::weight_sums_back,
-        [=](auto i, auto j) { return V::load_unaligned(vbar + (6 * i + j) * size + at); },
+        [=](auto i, auto j) { return V::load_unaligned(vbar + (inputs * i + j) * size + at); },
         [=](auto i, auto j, const V& sum) { sum.store_unaligned(wbar + (3 * i + j) * size + at); });
   }
 }
@@ -108,7 +108,7 @@ void Winograd<T>::transform_image(const T* image, std::size_t begin, std::size_t
       // Where the tile's inputs begin in the image; in the border these wrap around to be large.
       const std::size_t top = tile * ti - std::size_t(canvas_.top),
                         left = tile * tj - std::size_t(canvas_.left);
-      const bool inside = top < h && h - top >= 6 && left < w && w - left >= 6;
+      const bool inside = top < h && h - top >= inputs && left < w && w - left >= inputs;
       for (std::size_t c = 0; c < c_; c += V::size) {
         const auto at = [=](auto i, auto j) {
           return V::load_unaligned(image + ((top + i) * w + left + j) * c_ + c);
@@ -117,12 +117,12 @@ void Winograd<T>::transform_image(const T* image, std::size_t begin, std::size_t
           return top + i < h && left + j < w ? at(i, j) : V(T(0));
         };
         const auto store = [=](auto i, auto j, const V& sum) {
-          sum.store_unaligned(u + (6 * i + j) * plane + c);
+          sum.store_unaligned(u + (inputs * i + j) * plane + c);
         };
         // The image comes from memory, and in steps that no CPU foresees: ask for the part of the
         // tile below, or of the next image, that no other tile will have asked for.
         for (std::size_t k = 0; k < 16; ++k) {
-          __builtin_prefetch(image + ((top + 6 + k / 4) * w + left + 1 + k % 4) * c_ + c);
+          __builtin_prefetch(image + ((top + inputs + k / 4) * w + left + 1 + k % 4) * c_ + c);
         }
         if (inside) {
           both_ways(Maps<T>::image_sums, at, store);
@@ -156,7 +156,7 @@ void Winograd<T>::convolve(const T* image, const T* v, const T* bias, T* y, std:
           const V b = V::load_unaligned(bias + o);
           both_ways(
               Maps<T>::outputs,
-              [=](auto i, auto j) { return V::load_unaligned(from + (6 * i + j) * plane + o); },
+              [=](auto i, auto j) { return V::load_unaligned(from + (inputs * i + j) * plane + o); },
               [=](auto i, auto j, const V& sum) {
                 if (i < down && j < across) (sum + b).store_unaligned(to + i * row + j * pixel + o);
               });
@@ -187,7 +187,7 @@ void Winograd<T>::add_weight_gradient(const T* image, const T* ybar, T* vbar, T*
                                               : V(T(0));
               },
               [=](auto i, auto j, const V& sum) {
-                sum.store_unaligned(to + (6 * i + j) * plane + o);
+                sum.store_unaligned(to + (inputs * i + j) * plane + o);
               });
         }
       }

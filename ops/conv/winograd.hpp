@@ -29,7 +29,8 @@ namespace tapesort {
 template <class T>
 class Winograd {
  public:
-  static constexpr std::size_t tile = 4, products = 36;  // of a tile of outputs, 4 x 4
+  // A tile of 4 x 4 outputs depends on 6 x 6 inputs, and takes as many products.
+  static constexpr std::size_t tile = 4, inputs = 6, products = inputs * inputs;
 
   // Whether it can be done, 3 x 3, stride 1, channels in whole registers, and saves anything: tiles
   // that outputs fill in part take all products.
