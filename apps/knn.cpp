@@ -29,8 +29,9 @@ struct KnnOptions : TrainingOptions {
     augment = "shift";
   }
   std::string data = "digits", method = "neural_sort", network = "paper_mnist";
-  std::size_t k = 9, batch = 100, validation = 0, samples = 5;
+  std::size_t k = 9, batch = 100, validation = 0, samples = 5, epoch_steps = 0;
   double tau = 16;
+  bool every_query = false, mirror = false;
 
   bool trains() const { return method != "pixels" && method != "pca"; }
 };
@@ -38,7 +39,8 @@ struct KnnOptions : TrainingOptions {
 nlohmann::json settings_of(const KnnOptions& o) {
   nlohmann::json settings{
       {"data", o.data}, {"method", o.method}, {"network", o.network}, {"k", o.k},
-      {"tau", o.tau},   {"batch", o.batch},   {"samples", o.samples}, {"validation", o.validation}};
+      {"tau", o.tau},   {"batch", o.batch},   {"samples", o.samples}, {"validation", o.validation},
+      {"epoch_steps", o.epoch_steps}, {"every_query", o.every_query}, {"mirror", o.mirror}};
   add_settings(o, settings);
   return settings;
 }
@@ -103,7 +105,7 @@ int run_knn(KnnOptions o) {
   if (o.trains()) {
     const auto task = make_knn_task(o.method,
                                     {o.network, o.k, o.batch, o.samples, data.classes.size(), o.tau,
-                                     o.seed, augmentations().at(o.augment)},
+                                     o.seed, o.epoch_steps, augmentations().at(o.augment), o.every_query, o.mirror},
                                     pools.training, pools.validation, network_random);
     result = train(*task, o, settings);
     if (result.interrupted) return interrupted_code;
@@ -158,6 +160,13 @@ void add_knn(CLI::App& program) {
   command->add_option("--batch", o->batch, "queries in a step, and as many candidates")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command->add_option("--epoch-steps", o->epoch_steps,
+                      "steps from one validation to the next (default: once through the images)");
+  command->add_flag("--every-query", o->every_query,
+                    "train with all 2 * batch images of a step as queries, each with the others as "
+                    "candidates");
+  command->add_flag("--mirror", o->mirror,
+                    "at test, an image's point is the mean of its own and its mirror image's");
   command->add_option(
       "--validation", o->validation,
       "training images set aside for validation (default: an eighth, at most 5000)");

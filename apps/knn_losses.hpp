@@ -34,4 +34,8 @@ struct NeighbourMethod {
 //                           score-function gradient, each sample's baseline the mean of the others
 const std::vector<NeighbourMethod>& neighbour_methods();
 
+// Each row without its element on the diagonal, (m, m) -> (m, m - 1): of scores between m points,
+// what is left when no point may be its own neighbour. std::invalid_argument unless m >= 2.
+Var<float> without_diagonal(const Var<float>& x);
+
 }  // namespace tapesort

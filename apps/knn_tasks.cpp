@@ -14,14 +14,17 @@ namespace {
 
 ImageShape shape_of(const ImageSet& set) { return {set.height(), set.width(), set.channels()}; }
 
-// The network's outputs for all images of a set, (N, outputs), batch by batch.
-Array<float> outputs_of(Layer<float>& network, const ImageSet& set) {
+// The network's outputs for all images of a set, (N, outputs), batch by batch; or the mean of those
+// and of the outputs for the mirrored images.
+Array<float> outputs_of(Layer<float>& network, const ImageSet& set, bool mirror = false) {
   constexpr std::size_t batch = 500;
   Array<float> all;
   for (std::size_t begin = 0; begin < set.size(); begin += batch) {
     const std::size_t end = std::min(set.size(), begin + batch);
     Tape<float> off(Recording::off);
-    const Var<float> y = network.forward({off}, off.constant(images(set, begin, end)));
+    const Array<float> x = images(set, begin, end);
+    Var<float> y = network.forward({off}, off.constant(x));
+    if (mirror) y = 0.5f * (y + network.forward({off}, off.constant(mirrored(x))));
     const std::size_t d = y.size() / (end - begin);
     if (begin == 0) all = uninitialized<float>({set.size(), d});
     std::copy_n(y.value().data(), y.size(), all.data() + begin * d);
@@ -51,17 +54,23 @@ class NeighbourTask : public PoolTask {
     std::copy_n(candidates.data(), batch, both.data() + batch);
     const Var<float> e =
         network_->forward({tape, true, &random}, training_images(tape, both, random));
+    const NeighbourLoss how{settings_.k, settings_.tau, settings_.samples, &random};
+    if (settings_.every_query) {
+      const Indices classes = labels(training_, both);
+      const Var<float> same = without_diagonal(constant(same_class<float>(classes, classes)));
+      return mean(method_.loss(without_diagonal(-squared_distances(e, e)), same.value(), how));
+    }
     const Var<float> scores = -squared_distances(slice(e, 0, 0, Index(batch)),
                                                  slice(e, 0, Index(batch), Index(2 * batch)));
     const Array<float> same =
         same_class<float>(labels(training_, queries), labels(training_, candidates));
-    return mean(
-        method_.loss(scores, same, {settings_.k, settings_.tau, settings_.samples, &random}));
+    return mean(method_.loss(scores, same, how));
   }
 
   Answer classify(const ImageSet& queries, const ImageSet& known) override {
-    return classify_by_neighbours(outputs_of(*network_, queries), outputs_of(*network_, known),
-                                  known.labels, settings_.k);
+    return classify_by_neighbours(outputs_of(*network_, queries, settings_.mirror),
+                                  outputs_of(*network_, known, settings_.mirror), known.labels,
+                                  settings_.k);
   }
 
  private:
@@ -152,14 +161,14 @@ double PoolTask::validate() {
 }
 
 Indices PoolTask::batch_of(std::size_t step, std::uint64_t role) {
-  const std::size_t epoch = step / steps_per_epoch(), batch = settings_.batch;
-  if (shuffled_epoch_[role] != epoch + 1) {
-    const Generator random = Generator(settings_.seed).split(epoch);
+  const std::size_t pass = step / steps_per_pass(), batch = settings_.batch;
+  if (shuffled_pass_[role] != pass + 1) {
+    const Generator random = Generator(settings_.seed).split(pass);
     shuffled_[role] = random.split(role).permutation(training_.size());
-    shuffled_epoch_[role] = epoch + 1;
+    shuffled_pass_[role] = pass + 1;
   }
   Indices which = uninitialized<Index>({batch});
-  std::copy_n(shuffled_[role].data() + step % steps_per_epoch() * batch, batch, which.data());
+  std::copy_n(shuffled_[role].data() + step % steps_per_pass() * batch, batch, which.data());
   return which;
 }
 

@@ -16,17 +16,22 @@ struct KnnSettings {
   std::size_t k, batch, samples, classes;
   double tau;
   std::uint64_t seed;
+  std::size_t epoch_steps;    // from one validation to the next; 0: one pass over the images
   Augmentation augmentation;  // of training images
+  bool every_query = false;   // all images of a step are queries, the others their candidates
+  bool mirror = false;        // an image's point is the mean of its own and of its mirror image's
 };
 
-// Trains on one pool of images, in an order that is shuffled anew each epoch, and is picked by the
-// accuracy on another.
+// Trains on one pool of images, in an order that is shuffled anew for each pass over them, and is
+// picked by the accuracy on another.
 class PoolTask : public Task {
  public:
   PoolTask(const KnnSettings& settings, const ImageSet& training, const ImageSet& validation);
 
   std::string name() const override { return "knn"; }
-  std::size_t steps_per_epoch() const override { return training_.size() / settings_.batch; }
+  std::size_t steps_per_epoch() const override {
+    return settings_.epoch_steps > 0 ? settings_.epoch_steps : steps_per_pass();
+  }
   std::size_t images_per_step() const override { return settings_.batch; }
   double validate() override;
 
@@ -47,8 +52,10 @@ class PoolTask : public Task {
   const ImageSet &training_, &validation_;
 
  private:
+  std::size_t steps_per_pass() const { return training_.size() / settings_.batch; }
+
   Indices shuffled_[2];
-  std::size_t shuffled_epoch_[2] = {0, 0};  // whose order that is, counted from 1
+  std::size_t shuffled_pass_[2] = {0, 0};  // whose order that is, counted from 1
 };
 
 // method: one of neighbour_methods(), "classifier" or "autoencoder".

@@ -89,10 +89,10 @@ class Vanilla : public Model {
       : features_(make_network(o.network, shape, 10, random)), n_(Index(o.n)) {
     std::size_t in = 10 * o.n;
     for (const char* name : {"head1", "head2", "head3"}) {
-      head_.add<Linear<float>>(name, in, 10, Init::truncated_normal, random).add<Relu<float>>();
+      head_.add<Linear<float>>(name, in, 10, Init::he, random).add<Relu<float>>();
       in = 10;
     }
-    head_.add<Linear<float>>("head4", 10, 1, Init::truncated_normal, random);
+    head_.add<Linear<float>>("head4", 10, 1, Init::he, random);
   }
   void collect(State<float>& state) override {
     features_->collect(state);

@@ -32,7 +32,8 @@ void add_training_options(CLI::App& command, TrainingOptions& o, const std::stri
       .add_option(
           "--augment", o.augment,
           "random changes to each training image: shift by up to 2 pixels, flip left-right; "
-          "affine: shift, rotation by up to 15 degrees, scale and shear by up to 0.15")
+          "erase a rectangle of up to a third; affine: shift, rotation by up to 15 degrees, scale "
+          "and shear by up to 0.15")
       ->check(CLI::IsMember(names))
       ->capture_default_str();
   command.add_option("--epochs", o.epochs, to_message(epoch, " (default: ", o.default_epochs, ")"));

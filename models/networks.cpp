@@ -114,6 +114,22 @@ std::unique_ptr<Layer<float>> small(const ImageShape& image, std::size_t outputs
   return net;
 }
 
+std::unique_ptr<Layer<float>> medium(const ImageShape& image, std::size_t outputs,
+                                     Generator& random) {
+  require(image.height >= 4 && image.width >= 4, "medium: images are ", image.height, " x ",
+          image.width, "; need at least 4 x 4");
+  auto net = std::make_unique<Net>();
+  add_conv_block(*net, "conv1", image.channels, 32, random);
+  add_conv_block(*net, "conv2", 32, 32, random);
+  net->add<MaxPool2d<float>>(2);
+  add_conv_block(*net, "conv3", 32, 64, random);
+  add_conv_block(*net, "conv4", 64, 128, random);
+  net->add<MaxPool2d<float>>(2);
+  add_conv_block(*net, "conv5", 128, 256, random);
+  add_head(*net, 256, outputs, random);
+  return net;
+}
+
 std::unique_ptr<Layer<float>> resnet18(const ImageShape& image, std::size_t outputs,
                                        Generator& random) {
   return resnet({64, 128, 256, 512}, image, outputs, random);
@@ -145,6 +161,7 @@ constexpr Entry networks[] = {
     {"resnet18", resnet18},
     {"small_resnet", small_resnet},
     {"small", small},
+    {"medium", medium},
     {"mlp", mlp},
 };
 

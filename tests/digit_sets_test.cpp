@@ -266,6 +266,55 @@ TEST_CASE("an affine change moves the picture as a whole, about its middle") {
         }) == "invalid_argument: augment: need 0 <= scale < 1, got 1");
 }
 
+TEST_CASE("erasing writes noise into a rectangle of the size that was asked for, in half of the images") {
+  const std::size_t count = 2000, side = 20;
+  const Array<float> images = full<float>({count, side, side, 1}, -1.0f);
+  Generator random(7);
+  Augmentation how;
+  how.erase = 0.33;
+  const Array<float> seen = augment(images, how, random);
+  std::size_t erased = 0;
+  double smallest = 1, largest = 0, noise = 0, pixels = 0, tallest = 0, widest = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::size_t top = side, bottom = 0, left = side, right = 0, inside = 0;
+    for (std::size_t y = 0; y < side; ++y) {
+      for (std::size_t x = 0; x < side; ++x) {
+        if (seen(i, y, x, 0) == -1.0f) continue;
+        top = std::min(top, y), bottom = std::max(bottom, y + 1);
+        left = std::min(left, x), right = std::max(right, x + 1);
+        noise += double(seen(i, y, x, 0));
+        ++inside;
+      }
+    }
+    if (inside == 0) continue;
+    ++erased;
+    pixels += double(inside);
+    CHECK(inside == (bottom - top) * (right - left));  // a rectangle, all of it
+    const double area = double(inside) / double(side * side);
+    smallest = std::min(smallest, area), largest = std::max(largest, area);
+    const double shape = double(bottom - top) / double(right - left);
+    tallest = std::max(tallest, shape), widest = std::max(widest, 1 / shape);
+  }
+  CHECK(std::abs(double(erased) - 1000) < 4 * std::sqrt(500.0));
+  CHECK(smallest < 0.03);
+  CHECK(largest == doctest::Approx(0.33).epsilon(0.1));
+  CHECK(noise / pixels == doctest::Approx(0.5).epsilon(0.01));
+  CHECK(tallest > 2);
+  CHECK(widest > 2);
+  CHECK(error_of([&] {
+          how.erase = 1;
+          augment(images, how, random);
+        }) == "invalid_argument: augment: need 0 <= erase < 1, got 1");
+}
+
+TEST_CASE("mirrored exchanges left and right, and twice is nothing") {
+  const Array<float> image = with_shape(Array<float>{1, 2, 3, 4, 5, 6, 7, 8}, {1, 2, 2, 2});
+  CHECK(mirrored(image) == with_shape(Array<float>{3, 4, 1, 2, 7, 8, 5, 6}, {1, 2, 2, 2}));
+  CHECK(mirrored(mirrored(image)) == image);
+  CHECK(error_of([&] { mirrored(zeros<float>({2, 2})); }) ==
+        "invalid_argument: mirrored: images are (2, 2); need (B, H, W, C)");
+}
+
 TEST_CASE("augmenting moves zeros in at the edge, and does nothing unless asked") {
   const Array<float> image = with_shape(Array<float>{1, 2, 3, 4}, {1, 2, 2, 1});
   Generator random(0);

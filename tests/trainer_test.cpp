@@ -4,8 +4,10 @@
 #include <filesystem>
 
 #include "apps/commands.hpp"
+#include "apps/knn_losses.hpp"
 #include "models/checkpoint.hpp"
 #include "op_table.hpp"
+#include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/softmax.hpp"
 #include "temporary_folder.hpp"
@@ -115,6 +117,18 @@ TEST_CASE("the state that a training ends with is that of the best validation") 
   CHECK(outcome.result.epochs[outcome.result.best_epoch - 1].validation == best);
 }
 
+TEST_CASE("without_diagonal leaves out each point's score with itself") {
+  const Array<float> x = with_shape(Array<float>{0, 1, 2, 3, 4, 5, 6, 7, 8}, {3, 3});
+  CHECK(without_diagonal(constant(x)).value() ==
+        with_shape(Array<float>{1, 2, 3, 5, 6, 7}, {3, 2}));
+  Parameter<float> p("p", x);
+  Tape<float> tape;
+  tape.backward(sum(without_diagonal(tape.leaf(p)) * constant(full<float>({3, 2}, 2.0f))));
+  CHECK(p.grad == with_shape(Array<float>{0, 2, 2, 2, 0, 2, 2, 2, 0}, {3, 3}));
+  CHECK(error_of([&] { without_diagonal(constant(zeros<float>({2, 3}))); }) ==
+        "invalid_argument: without_diagonal: x is (2, 3); need (m, m), m >= 2");
+}
+
 TEST_CASE("tapesort knn runs end to end and leaves its result and a model that can be loaded") {
   const TemporaryFolder folder;
   CLI::App program;
@@ -130,6 +144,17 @@ TEST_CASE("tapesort knn runs end to end and leaves its result and a model that c
   CHECK(load_checkpoint<float>(folder / "model").arrays.count("fc1.weight") == 1);
   CHECK(load_checkpoint<float>(folder / "out/checkpoint.safetensors").metadata.count("progress") ==
         1);
+
+  // With all pairs of a step, and the mirror images: a run of its own kind, as good.
+  CLI::App all_pairs;
+  add_knn(all_pairs);
+  all_pairs.parse("knn --network mlp --epochs 1 --epoch-steps 20 --lr 0.0001 --augment none --every-query "
+                  "--mirror --json --out " + (folder / "pairs"),
+                  false);
+  const auto pairs = nlohmann::json::parse(folder.read("pairs/result.json"));
+  CHECK(pairs["steps"] == 20);
+  CHECK(pairs["test_accuracy"].get<double>() > 0.8);
+  CHECK(pairs["test_accuracy"] != row["test_accuracy"]);
 
   const auto refused = [](const std::string& command) {
     return error_of([&] {

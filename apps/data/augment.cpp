@@ -1,5 +1,6 @@
 #include "apps/data/augment.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/check.hpp"
@@ -73,12 +74,30 @@ void resample_image(const Picture& from, float* to, const AffineMap& map) {
   }
 }
 
+// Overwrites a random rectangle of an image of this size with noise; one that would not fit is cut.
+void erase_rectangle(float* pixels, const Picture& size, double most, Generator& random) {
+  const double area = most * (0.05 + 0.95 * random.uniform());
+  const double tall = std::exp(std::log(3.0) * (random.uniform() - 0.5));  // sqrt of height / width
+  const auto part = [](double fraction, Offset whole) {
+    return std::clamp<Offset>(std::lround(fraction * double(whole)), 1, whole);
+  };
+  const Offset height = part(std::sqrt(area) * tall, size.height);
+  const Offset width = part(std::sqrt(area) / tall, size.width);
+  const Offset top = Offset(random.below(std::uint64_t(size.height - height + 1)));
+  const Offset left = Offset(random.below(std::uint64_t(size.width - width + 1)));
+  for (Offset y = top; y < top + height; ++y) {
+    float* row = pixels + (y * size.width + left) * size.channels;
+    for (Offset i = 0; i < width * size.channels; ++i) row[i] = float(random.uniform());
+  }
+}
+
 }  // namespace
 
 const std::map<std::string, Augmentation>& augmentations() {
   static const std::map<std::string, Augmentation> all{{"none", {}},
                                                        {"shift", {2, false}},
                                                        {"shift_flip", {2, true}},
+                                                       {"shift_flip_erase", {2, true, 0, 0, 0, 0.33}},
                                                        {"affine", {2, false, 15, 0.15, 0.15}}};
   return all;
 }
@@ -96,6 +115,7 @@ void augment_image(const float* from, float* to, std::size_t height, std::size_t
     const bool mirrored = random.below(2) == 1 && how.flip;
     shift_image(image, to, down, right, mirrored);
   }
+  if (how.erase > 0 && random.below(2) == 1) erase_rectangle(to, image, how.erase, random);
 }
 
 Array<float> augment(const Array<float>& images, const Augmentation& how, Generator& random) {
@@ -105,11 +125,23 @@ Array<float> augment(const Array<float>& images, const Augmentation& how, Genera
   require(how.shift < height && how.shift < width, "augment: a shift of ", how.shift,
           " would empty images of ", height, " x ", width);
   require(how.scale >= 0 && how.scale < 1, "augment: need 0 <= scale < 1, got ", how.scale);
+  require(how.erase >= 0 && how.erase < 1, "augment: need 0 <= erase < 1, got ", how.erase);
   if (how.nothing()) return images;
   Array<float> result = uninitialized<float>(images.shape());
   for (std::size_t i = 0; i < count; ++i) {
     augment_image(images.data() + i * size, result.data() + i * size, height, width, channels, how,
                   random);
+  }
+  return result;
+}
+
+Array<float> mirrored(const Array<float>& images) {
+  require(images.dimension() == 4, "mirrored: images are ", images.shape(), "; need (B, H, W, C)");
+  const Offset width = Offset(images.shape(2)), channels = Offset(images.shape(3));
+  Array<float> result = uninitialized<float>(images.shape());
+  for (std::size_t row = 0; row < images.shape(0) * images.shape(1); ++row) {
+    const Picture line{images.data() + Offset(row) * width * channels, 1, width, channels};
+    shift_image(line, result.data() + Offset(row) * width * channels, 0, 0, /*mirrored=*/true);
   }
   return result;
 }
