@@ -147,7 +147,8 @@ class Prefixed : public Layer<float> {
 // their own. While it knows nothing, P_hat is uniform, and the least error is that of the values'
 // mean, made larger; there, larger values make any choice among them worse, so the scores learn to
 // choose nothing, for thousands of steps. What a picture shows is its best score, so the values can
-// be the scores as well, and whatever is learned on the way to the mean already sorts.
+// be the scores as well, times one learned factor, without which noise of a fixed size would forever
+// confuse numbers that are close; and whatever is learned on the way to the mean already sorts.
 class Picking : public Model {
  public:
   Picking(const Options& o, std::unique_ptr<SortingMethod> method, const ImageShape& shape,
@@ -164,6 +165,7 @@ class Picking : public Model {
 
   void collect(State<float>& state) override {
     if (scores_) scores_->collect(state);
+    if (!scores_) state.parameters.push_back(&log_factor_);
     values_.collect(state);
     method_->collect(state);
   }
@@ -193,7 +195,8 @@ class Picking : public Model {
     return reshape(outputs_of(values_, pass, sets), {-1, n_});
   }
   Var<float> scores(const Pass<float>& pass, const DigitSets& sets, const Var<float>& values) {
-    return scores_ ? outputs_of(*scores_, pass, sets) : reshape(values, {-1, n_, 1});
+    if (scores_) return outputs_of(*scores_, pass, sets);
+    return reshape(values * exp(pass.tape.leaf(log_factor_)), {-1, n_, 1});
   }
 
   // P (.., sets, n, n) -> (.., sets): with p the row of the quantile's place, (y - <p, v>)^2, or
@@ -215,7 +218,8 @@ class Picking : public Model {
   bool linear_cost_;
   std::unique_ptr<SortingMethod> method_;
   Prefixed values_;
-  std::optional<Prefixed> scores_;  // none: the values are the scores
+  std::optional<Prefixed> scores_;  // none: the values are the scores, times exp(log_factor)
+  Parameter<float> log_factor_{"log_factor", scalar(0.0f)};
   std::size_t place_;
   Index n_;
 };

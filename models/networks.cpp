@@ -98,36 +98,31 @@ void add_head(Net& net, std::size_t features, std::size_t outputs, Generator& ra
   if (outputs > 0) net.add<Linear<float>>("fc", features, outputs, Init::fan_in, random);
 }
 
-std::unique_ptr<Layer<float>> small(const ImageShape& image, std::size_t outputs,
-                                    Generator& random) {
-  require(image.height >= 4 && image.width >= 4, "small: images are ", image.height, " x ",
+// Five blocks of so many channels, a pool after the second and the fourth.
+std::unique_ptr<Layer<float>> five_blocks(const char* name, const std::vector<std::size_t>& channels,
+                                          const ImageShape& image, std::size_t outputs,
+                                          Generator& random) {
+  require(image.height >= 4 && image.width >= 4, name, ": images are ", image.height, " x ",
           image.width, "; need at least 4 x 4");
   auto net = std::make_unique<Net>();
-  add_conv_block(*net, "conv1", image.channels, 16, random);
-  add_conv_block(*net, "conv2", 16, 32, random);
-  net->add<MaxPool2d<float>>(2);
-  add_conv_block(*net, "conv3", 32, 64, random);
-  add_conv_block(*net, "conv4", 64, 64, random);
-  net->add<MaxPool2d<float>>(2);
-  add_conv_block(*net, "conv5", 64, 128, random);
-  add_head(*net, 128, outputs, random);
+  std::size_t in = image.channels;
+  for (std::size_t block = 0; block < channels.size(); ++block) {
+    if (block == 2 || block == 4) net->add<MaxPool2d<float>>(2);
+    add_conv_block(*net, "conv" + std::to_string(block + 1), in, channels[block], random);
+    in = channels[block];
+  }
+  add_head(*net, in, outputs, random);
   return net;
+}
+
+std::unique_ptr<Layer<float>> small(const ImageShape& image, std::size_t outputs,
+                                    Generator& random) {
+  return five_blocks("small", {16, 32, 64, 64, 128}, image, outputs, random);
 }
 
 std::unique_ptr<Layer<float>> medium(const ImageShape& image, std::size_t outputs,
                                      Generator& random) {
-  require(image.height >= 4 && image.width >= 4, "medium: images are ", image.height, " x ",
-          image.width, "; need at least 4 x 4");
-  auto net = std::make_unique<Net>();
-  add_conv_block(*net, "conv1", image.channels, 32, random);
-  add_conv_block(*net, "conv2", 32, 32, random);
-  net->add<MaxPool2d<float>>(2);
-  add_conv_block(*net, "conv3", 32, 64, random);
-  add_conv_block(*net, "conv4", 64, 128, random);
-  net->add<MaxPool2d<float>>(2);
-  add_conv_block(*net, "conv5", 128, 256, random);
-  add_head(*net, 256, outputs, random);
-  return net;
+  return five_blocks("medium", {32, 32, 64, 128, 256}, image, outputs, random);
 }
 
 std::unique_ptr<Layer<float>> resnet18(const ImageShape& image, std::size_t outputs,

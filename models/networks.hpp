@@ -23,7 +23,8 @@ struct ImageShape {
 //                   Fashion-MNIST and CIFAR-10
 //   "small_resnet"  the same with 16, 32, 64 channels: 14 layers, 64 features
 //   "small"         3x3 convolutions, each normalised: 16, 32, pool, 64, 64, pool, 128, the mean
-//                   over pixels: 128 features. The right size for two cores
+//                   over pixels: 128 features. The right size for minutes on two cores
+//   "medium"        the same with 32, 32, pool, 64, 128, pool, 256: 256 features. For an hour
 //   "mlp"           dense 256, ReLU, dense `outputs`
 //
 // outputs = 0 asks for the network's own: 500 of paper_mnist, 1 of paper_sort and column, 64 of mlp,

@@ -83,7 +83,13 @@ TEST_CASE("networks by name: shapes, parameters, and what is said to an unknown 
   CHECK(outputs("column", {28, 28, 1}, 3).first == Shape{2, 3});
   CHECK(outputs("paper_sort", {112, 28, 1}, 1) == std::make_pair(Shape{2, 1}, std::size_t(855041)));
   CHECK(outputs("mlp", {8, 8, 3}, 7).first == Shape{2, 7});
-  CHECK(outputs("small", {28, 28, 1}, 0).first == Shape{2, 128});
+  // 9 weights for each pair of channels, two numbers of the normalisation for each channel
+  CHECK(outputs("small", {28, 28, 1}, 0) ==
+        std::make_pair(Shape{2, 128},
+                       std::size_t(9 * (16 + 16 * 32 + 32 * 64 + 64 * 64 + 64 * 128) + 2 * 304)));
+  CHECK(outputs("medium", {28, 28, 1}, 0) ==
+        std::make_pair(Shape{2, 256},
+                       std::size_t(9 * (32 + 32 * 32 + 32 * 64 + 64 * 128 + 128 * 256) + 2 * 512)));
   CHECK(outputs("small_resnet", {28, 28, 1}, 10).first == Shape{2, 10});
   // 11,171,146 as published, and 1,024 of the last normalisation
   CHECK(outputs("resnet18", {8, 8, 3}, 10) == std::make_pair(Shape{2, 10}, std::size_t(11172170)));
