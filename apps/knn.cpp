@@ -31,7 +31,8 @@ struct KnnOptions : TrainingOptions {
   std::string data = "digits", method = "neural_sort", network = "paper_mnist";
   std::size_t k = 9, batch = 100, validation = 0, samples = 5, epoch_steps = 0;
   double tau = 16;
-  bool every_query = false, mirror = false;
+  std::string queries = "all";
+  bool mirror = false;
 
   bool trains() const { return method != "pixels" && method != "pca"; }
 };
@@ -40,7 +41,7 @@ nlohmann::json settings_of(const KnnOptions& o) {
   nlohmann::json settings{
       {"data", o.data}, {"method", o.method}, {"network", o.network}, {"k", o.k},
       {"tau", o.tau},   {"batch", o.batch},   {"samples", o.samples}, {"validation", o.validation},
-      {"epoch_steps", o.epoch_steps}, {"every_query", o.every_query}, {"mirror", o.mirror}};
+      {"epoch_steps", o.epoch_steps}, {"queries", o.queries}, {"mirror", o.mirror}};
   add_settings(o, settings);
   return settings;
 }
@@ -105,7 +106,8 @@ int run_knn(KnnOptions o) {
   if (o.trains()) {
     const auto task = make_knn_task(o.method,
                                     {o.network, o.k, o.batch, o.samples, data.classes.size(), o.tau,
-                                     o.seed, o.epoch_steps, augmentations().at(o.augment), o.every_query, o.mirror},
+                                     o.seed, o.epoch_steps, augmentations().at(o.augment),
+                                     o.queries == "all", o.mirror},
                                     pools.training, pools.validation, network_random);
     result = train(*task, o, settings);
     if (result.interrupted) return interrupted_code;
@@ -157,14 +159,17 @@ void add_knn(CLI::App& program) {
   command->add_option("--tau", o->tau, "temperature, in units of squared distance")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--batch", o->batch, "queries in a step, and as many candidates")
+  command->add_option("--batch", o->batch, "half the images of a step: queries, and as many candidates")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--epoch-steps", o->epoch_steps,
                       "steps from one validation to the next (default: once through the images)");
-  command->add_flag("--every-query", o->every_query,
-                    "train with all 2 * batch images of a step as queries, each with the others as "
-                    "candidates");
+  command
+      ->add_option("--queries", o->queries,
+                   "half: of a step's 2 * batch images half are queries and half candidates, as in "
+                   "the paper; all: each is a query, and all others its candidates")
+      ->check(CLI::IsMember({"half", "all"}))
+      ->capture_default_str();
   command->add_flag("--mirror", o->mirror,
                     "at test, an image's point is the mean of its own and its mirror image's");
   command->add_option(

@@ -44,8 +44,9 @@ class NeighbourTask : public PoolTask {
   std::size_t images_per_step() const override { return 2 * settings_.batch; }
   State<float> state() override { return network_->state(); }
 
-  // Queries and candidates come from two independent shuffles; all queries of a step share its
-  // candidates. One pass embeds both.
+  // The images come from two independent shuffles, one pass embeds both. Either those of the first
+  // are queries, and the others their candidates, as in the paper; or every image is a query, and
+  // all others are its candidates: four times as many pairs from the same convolutions.
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
     const std::size_t batch = settings_.batch;
     const Indices queries = batch_of(step, 0), candidates = batch_of(step, 1);
@@ -55,7 +56,7 @@ class NeighbourTask : public PoolTask {
     const Var<float> e =
         network_->forward({tape, true, &random}, training_images(tape, both, random));
     const NeighbourLoss how{settings_.k, settings_.tau, settings_.samples, &random};
-    if (settings_.every_query) {
+    if (settings_.all_queries) {
       const Indices classes = labels(training_, both);
       const Var<float> same = without_diagonal(constant(same_class<float>(classes, classes)));
       return mean(method_.loss(without_diagonal(-squared_distances(e, e)), same.value(), how));

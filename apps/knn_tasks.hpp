@@ -18,7 +18,8 @@ struct KnnSettings {
   std::uint64_t seed;
   std::size_t epoch_steps;    // from one validation to the next; 0: one pass over the images
   Augmentation augmentation;  // of training images
-  bool every_query = false;   // all images of a step are queries, the others their candidates
+  bool all_queries = true;    // each image of a step is a query, all others its candidates; or half
+                              // of them are queries, the other half candidates
   bool mirror = false;        // an image's point is the mean of its own and of its mirror image's
 };
 

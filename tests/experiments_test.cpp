@@ -129,7 +129,10 @@ TEST_CASE("median's scores come from the values, or from a network of their own"
   CHECK(of_values.count("values.fc1.weight") == 1);
   CHECK(of_values.count("scores.fc1.weight") == 0);
   CHECK(of_network.count("scores.fc1.weight") == 1);
-  CHECK(of_network.size() == 2 * of_values.size());
+  // Both have the values' network; beside it stands either a factor or a second network.
+  CHECK(of_values.count("log_factor") == 1);
+  CHECK(of_network.count("log_factor") == 0);
+  CHECK(of_network.size() == 2 * (of_values.size() - 1));
 }
 
 TEST_CASE("quantile 1 is the largest number, 0 the smallest") {
