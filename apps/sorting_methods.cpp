@@ -100,7 +100,7 @@ class RowStochastic : public SortingMethod {
   RowStochastic(std::size_t n, bool relu_between, Generator& random) : n_(n) {
     for (const char* name : {"rows1", "rows2", "rows3"}) {
       if (name != std::string("rows1") && relu_between) head_.add<Relu<float>>();
-      head_.add<Linear<float>>(name, n * n, n * n, Init::he, random);
+      head_.add<Linear<float>>(name, n * n, n * n, Init::truncated_normal, random);
     }
   }
   std::size_t outputs() const override { return n_; }
