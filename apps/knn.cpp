@@ -38,10 +38,17 @@ struct KnnOptions : TrainingOptions {
 };
 
 nlohmann::json settings_of(const KnnOptions& o) {
-  nlohmann::json settings{
-      {"data", o.data}, {"method", o.method}, {"network", o.network}, {"k", o.k},
-      {"tau", o.tau},   {"batch", o.batch},   {"samples", o.samples}, {"validation", o.validation},
-      {"epoch_steps", o.epoch_steps}, {"queries", o.queries}, {"mirror", o.mirror}};
+  nlohmann::json settings{{"data", o.data},
+                          {"method", o.method},
+                          {"network", o.network},
+                          {"k", o.k},
+                          {"tau", o.tau},
+                          {"batch", o.batch},
+                          {"samples", o.samples},
+                          {"validation", o.validation},
+                          {"epoch_steps", o.epoch_steps},
+                          {"queries", o.queries},
+                          {"mirror", o.mirror}};
   add_settings(o, settings);
   return settings;
 }
@@ -53,6 +60,7 @@ void check(KnnOptions& o, const DataSet& data) {
   require(o.validation + o.batch <= size, "knn: ", data.name, " has ", size,
           " training images; --validation ", o.validation, " leaves less than one --batch of ",
           o.batch);
+  if (o.epoch_steps == 0) o.epoch_steps = (size - o.validation) / o.batch;
   require(o.k >= 1 && o.k <= o.batch, "knn: need 1 <= --k <= --batch (", o.batch,
           " candidates), got ", o.k);
   require(o.method != "reinforce" || o.samples >= 2, "knn: reinforce needs --samples >= 2, got ",
@@ -104,11 +112,11 @@ int run_knn(KnnOptions o) {
   double test_accuracy = pixel_accuracy;
   if (o.method == "pca") test_accuracy = untrained_accuracy(data, o, /*pca=*/true);
   if (o.trains()) {
-    const auto task = make_knn_task(o.method,
-                                    {o.network, o.k, o.batch, o.samples, data.classes.size(), o.tau,
-                                     o.seed, o.epoch_steps, augmentations().at(o.augment),
-                                     o.queries == "all", o.mirror},
-                                    pools.training, pools.validation, network_random);
+    const auto task =
+        make_knn_task(o.method,
+                      {o.network, o.k, o.batch, o.samples, data.classes.size(), o.tau, o.seed,
+                       o.epoch_steps, augmentations().at(o.augment), o.queries == "all", o.mirror},
+                      pools.training, pools.validation, network_random);
     result = train(*task, o, settings);
     if (result.interrupted) return interrupted_code;
     say(o, to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
@@ -159,7 +167,8 @@ void add_knn(CLI::App& program) {
   command->add_option("--tau", o->tau, "temperature, in units of squared distance")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--batch", o->batch, "half the images of a step: queries, and as many candidates")
+  command
+      ->add_option("--batch", o->batch, "queries in a step, and as many candidates (see --queries)")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--epoch-steps", o->epoch_steps,
@@ -170,8 +179,9 @@ void add_knn(CLI::App& program) {
                    "the paper; all: each is a query, and all others its candidates")
       ->check(CLI::IsMember({"half", "all"}))
       ->capture_default_str();
-  command->add_flag("--mirror", o->mirror,
-                    "at test, an image's point is the mean of its own and its mirror image's");
+  command->add_flag(
+      "--mirror", o->mirror,
+      "look at each image and its mirror image, and take the mean of the network's outputs");
   command->add_option(
       "--validation", o->validation,
       "training images set aside for validation (default: an eighth, at most 5000)");

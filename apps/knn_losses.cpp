@@ -55,11 +55,11 @@ V reinforce_loss(const V& scores, const Array<float>& same, const NeighbourLoss&
 }  // namespace
 
 V without_diagonal(const V& x) {
-  const std::size_t m = x.shape()[0];
-  require(x.shape().size() == 2 && x.shape()[1] == m && m >= 2,
-          "without_diagonal: x is ", x.shape(), "; need (m, m), m >= 2");
+  const Shape& shape = x.shape();
+  require(shape.size() == 2 && shape[0] == shape[1] && shape[0] >= 2, "without_diagonal: x is ",
+          shape, "; need (m, m), m >= 2");
   // In memory, from the second element on, every m + 1 elements end in one of the diagonal.
-  const Index n = Index(m);
+  const Index n = Index(shape[0]);
   const V tail = reshape(slice(reshape(x, {n * n}), 0, 1, n * n), {n - 1, n + 1});
   return reshape(slice(tail, 1, 0, n), {n, n - 1});
 }

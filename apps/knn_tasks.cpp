@@ -14,24 +14,6 @@ namespace {
 
 ImageShape shape_of(const ImageSet& set) { return {set.height(), set.width(), set.channels()}; }
 
-// The network's outputs for all images of a set, (N, outputs), batch by batch; or the mean of those
-// and of the outputs for the mirrored images.
-Array<float> outputs_of(Layer<float>& network, const ImageSet& set, bool mirror = false) {
-  constexpr std::size_t batch = 500;
-  Array<float> all;
-  for (std::size_t begin = 0; begin < set.size(); begin += batch) {
-    const std::size_t end = std::min(set.size(), begin + batch);
-    Tape<float> off(Recording::off);
-    const Array<float> x = images(set, begin, end);
-    Var<float> y = network.forward({off}, off.constant(x));
-    if (mirror) y = 0.5f * (y + network.forward({off}, off.constant(mirrored(x))));
-    const std::size_t d = y.size() / (end - begin);
-    if (begin == 0) all = uninitialized<float>({set.size(), d});
-    std::copy_n(y.value().data(), y.size(), all.data() + begin * d);
-  }
-  return all;
-}
-
 // The embedding that the paper trains.
 class NeighbourTask : public PoolTask {
  public:
@@ -69,9 +51,8 @@ class NeighbourTask : public PoolTask {
   }
 
   Answer classify(const ImageSet& queries, const ImageSet& known) override {
-    return classify_by_neighbours(outputs_of(*network_, queries, settings_.mirror),
-                                  outputs_of(*network_, known, settings_.mirror), known.labels,
-                                  settings_.k);
+    return classify_by_neighbours(outputs_of(*network_, queries), outputs_of(*network_, known),
+                                  known.labels, settings_.k);
   }
 
  private:
@@ -162,20 +143,37 @@ double PoolTask::validate() {
 }
 
 Indices PoolTask::batch_of(std::size_t step, std::uint64_t role) {
-  const std::size_t pass = step / steps_per_pass(), batch = settings_.batch;
+  const std::size_t batch = settings_.batch, steps_per_pass = training_.size() / batch;
+  const std::size_t pass = step / steps_per_pass;
   if (shuffled_pass_[role] != pass + 1) {
     const Generator random = Generator(settings_.seed).split(pass);
     shuffled_[role] = random.split(role).permutation(training_.size());
     shuffled_pass_[role] = pass + 1;
   }
   Indices which = uninitialized<Index>({batch});
-  std::copy_n(shuffled_[role].data() + step % steps_per_pass() * batch, batch, which.data());
+  std::copy_n(shuffled_[role].data() + step % steps_per_pass * batch, batch, which.data());
   return which;
 }
 
 Var<float> PoolTask::training_images(Tape<float>& tape, const Indices& which,
                                      Generator& random) const {
   return tape.constant(augment(images(training_, which), settings_.augmentation, random));
+}
+
+Array<float> PoolTask::outputs_of(Layer<float>& network, const ImageSet& set) const {
+  constexpr std::size_t batch = 500;
+  Array<float> all;
+  for (std::size_t begin = 0; begin < set.size(); begin += batch) {
+    const std::size_t end = std::min(set.size(), begin + batch);
+    Tape<float> off(Recording::off);
+    const Array<float> x = images(set, begin, end);
+    Var<float> y = network.forward({off}, off.constant(x));
+    if (settings_.mirror) y = 0.5f * (y + network.forward({off}, off.constant(mirrored(x))));
+    const std::size_t d = y.size() / (end - begin);
+    if (begin == 0) all = uninitialized<float>({set.size(), d});
+    std::copy_n(y.value().data(), y.size(), all.data() + begin * d);
+  }
+  return all;
 }
 
 std::unique_ptr<PoolTask> make_knn_task(const std::string& method, const KnnSettings& settings,

@@ -16,11 +16,11 @@ struct KnnSettings {
   std::size_t k, batch, samples, classes;
   double tau;
   std::uint64_t seed;
-  std::size_t epoch_steps;    // from one validation to the next; 0: one pass over the images
+  std::size_t epoch_steps;    // from one validation to the next
   Augmentation augmentation;  // of training images
-  bool all_queries = true;    // each image of a step is a query, all others its candidates; or half
+  bool all_queries;           // each image of a step is a query, all others its candidates; or half
                               // of them are queries, the other half candidates
-  bool mirror = false;        // an image's point is the mean of its own and of its mirror image's
+  bool mirror;                // outputs are the mean of an image's and of its mirror image's
 };
 
 // Trains on one pool of images, in an order that is shuffled anew for each pass over them, and is
@@ -30,9 +30,7 @@ class PoolTask : public Task {
   PoolTask(const KnnSettings& settings, const ImageSet& training, const ImageSet& validation);
 
   std::string name() const override { return "knn"; }
-  std::size_t steps_per_epoch() const override {
-    return settings_.epoch_steps > 0 ? settings_.epoch_steps : steps_per_pass();
-  }
+  std::size_t steps_per_epoch() const override { return settings_.epoch_steps; }
   std::size_t images_per_step() const override { return settings_.batch; }
   double validate() override;
 
@@ -48,13 +46,13 @@ class PoolTask : public Task {
   Indices batch_of(std::size_t step, std::uint64_t role);
   // Those images, augmented.
   Var<float> training_images(Tape<float>& tape, const Indices& which, Generator& random) const;
+  // A network's outputs for all images of a set, (N, outputs), outside of training.
+  Array<float> outputs_of(Layer<float>& network, const ImageSet& set) const;
 
   const KnnSettings settings_;
   const ImageSet &training_, &validation_;
 
  private:
-  std::size_t steps_per_pass() const { return training_.size() / settings_.batch; }
-
   Indices shuffled_[2];
   std::size_t shuffled_pass_[2] = {0, 0};  // whose order that is, counted from 1
 };

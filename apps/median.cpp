@@ -164,8 +164,11 @@ class Picking : public Model {
   }
 
   void collect(State<float>& state) override {
-    if (scores_) scores_->collect(state);
-    if (!scores_) state.parameters.push_back(&log_factor_);
+    if (scores_) {
+      scores_->collect(state);
+    } else {
+      state.parameters.push_back(&log_factor_);
+    }
     values_.collect(state);
     method_->collect(state);
   }
@@ -359,9 +362,11 @@ void add_median(CLI::App& program) {
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command
-      ->add_option("--scores", o->scores,
-                   "what is sorted by: the values that the network reads, or the outputs of a second "
-                   "network, as in the paper (and as for methods that need n numbers for a picture)")
+      ->add_option(
+          "--scores", o->scores,
+          "what is sorted by: the values that the network reads, scaled, or the outputs of a "
+          "second "
+          "network, as in the paper (and as for methods that need n numbers for a picture)")
       ->check(CLI::IsMember({"values", "network"}))
       ->capture_default_str();
   add_digit_options(*command, *o);

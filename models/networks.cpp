@@ -99,7 +99,8 @@ void add_head(Net& net, std::size_t features, std::size_t outputs, Generator& ra
 }
 
 // Five blocks of so many channels, a pool after the second and the fourth.
-std::unique_ptr<Layer<float>> five_blocks(const char* name, const std::vector<std::size_t>& channels,
+std::unique_ptr<Layer<float>> five_blocks(const char* name,
+                                          const std::vector<std::size_t>& channels,
                                           const ImageShape& image, std::size_t outputs,
                                           Generator& random) {
   require(image.height >= 4 && image.width >= 4, name, ": images are ", image.height, " x ",

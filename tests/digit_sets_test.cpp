@@ -266,7 +266,8 @@ TEST_CASE("an affine change moves the picture as a whole, about its middle") {
         }) == "invalid_argument: augment: need 0 <= scale < 1, got 1");
 }
 
-TEST_CASE("erasing writes noise into a rectangle of the size that was asked for, in half of the images") {
+TEST_CASE(
+    "erasing writes noise into a rectangle of the size that was asked for, in half of the images") {
   const std::size_t count = 2000, side = 20;
   const Array<float> images = full<float>({count, side, side, 1}, -1.0f);
   Generator random(7);
@@ -311,8 +312,9 @@ TEST_CASE("mirrored exchanges left and right, and twice is nothing") {
   const Array<float> image = with_shape(Array<float>{1, 2, 3, 4, 5, 6, 7, 8}, {1, 2, 2, 2});
   CHECK(mirrored(image) == with_shape(Array<float>{3, 4, 1, 2, 7, 8, 5, 6}, {1, 2, 2, 2}));
   CHECK(mirrored(mirrored(image)) == image);
-  CHECK(error_of([&] { mirrored(zeros<float>({2, 2})); }) ==
-        "invalid_argument: mirrored: images are (2, 2); need (B, H, W, C)");
+  CHECK(error_of([&] {
+          mirrored(zeros<float>({2, 2}));
+        }) == "invalid_argument: mirrored: images are (2, 2); need (B, H, W, C)");
 }
 
 TEST_CASE("augmenting moves zeros in at the edge, and does nothing unless asked") {

@@ -125,8 +125,9 @@ TEST_CASE("without_diagonal leaves out each point's score with itself") {
   Tape<float> tape;
   tape.backward(sum(without_diagonal(tape.leaf(p)) * constant(full<float>({3, 2}, 2.0f))));
   CHECK(p.grad == with_shape(Array<float>{0, 2, 2, 2, 0, 2, 2, 2, 0}, {3, 3}));
-  CHECK(error_of([&] { without_diagonal(constant(zeros<float>({2, 3}))); }) ==
-        "invalid_argument: without_diagonal: x is (2, 3); need (m, m), m >= 2");
+  CHECK(error_of([&] {
+          without_diagonal(constant(zeros<float>({2, 3})));
+        }) == "invalid_argument: without_diagonal: x is (2, 3); need (m, m), m >= 2");
 }
 
 TEST_CASE("tapesort knn runs end to end and leaves its result and a model that can be loaded") {
@@ -148,9 +149,11 @@ TEST_CASE("tapesort knn runs end to end and leaves its result and a model that c
   // With the paper's queries, and the mirror images at test.
   CLI::App half;
   add_knn(half);
-  half.parse("knn --network mlp --epochs 1 --epoch-steps 20 --lr 0.0001 --augment none "
-             "--queries half --mirror --json --out " + (folder / "half"),
-             false);
+  half.parse(
+      "knn --network mlp --epochs 1 --epoch-steps 20 --lr 0.0001 --augment none "
+      "--queries half --mirror --json --out " +
+          (folder / "half"),
+      false);
   const auto other = nlohmann::json::parse(folder.read("half/result.json"));
   CHECK(other["steps"] == 20);
   CHECK(other["settings"]["queries"] == "half");

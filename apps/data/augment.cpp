@@ -94,11 +94,12 @@ void erase_rectangle(float* pixels, const Picture& size, double most, Generator&
 }  // namespace
 
 const std::map<std::string, Augmentation>& augmentations() {
-  static const std::map<std::string, Augmentation> all{{"none", {}},
-                                                       {"shift", {2, false}},
-                                                       {"shift_flip", {2, true}},
-                                                       {"shift_flip_erase", {2, true, 0, 0, 0, 0.33}},
-                                                       {"affine", {2, false, 15, 0.15, 0.15}}};
+  static const std::map<std::string, Augmentation> all{
+      {"none", {}},
+      {"shift", {2, false}},
+      {"shift_flip", {2, true}},
+      {"shift_flip_erase", {2, true, 0, 0, 0, 0.33}},
+      {"affine", {2, false, 15, 0.15, 0.15}}};
   return all;
 }
 
@@ -137,12 +138,11 @@ Array<float> augment(const Array<float>& images, const Augmentation& how, Genera
 
 Array<float> mirrored(const Array<float>& images) {
   require(images.dimension() == 4, "mirrored: images are ", images.shape(), "; need (B, H, W, C)");
-  const Offset width = Offset(images.shape(2)), channels = Offset(images.shape(3));
+  // One above the other they are one tall picture.
+  const Picture tall{images.data(), Offset(images.shape(0) * images.shape(1)),
+                     Offset(images.shape(2)), Offset(images.shape(3))};
   Array<float> result = uninitialized<float>(images.shape());
-  for (std::size_t row = 0; row < images.shape(0) * images.shape(1); ++row) {
-    const Picture line{images.data() + Offset(row) * width * channels, 1, width, channels};
-    shift_image(line, result.data() + Offset(row) * width * channels, 0, 0, /*mirrored=*/true);
-  }
+  shift_image(tall, result.data(), 0, 0, /*mirrored=*/true);
   return result;
 }
 

@@ -154,8 +154,7 @@ Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<
         fill_lanes(cotangent, pixels, g.o, filled.data());
         cotangent = filled.data();
       }
-      add_weight_gradient(conv, drawn.data(), cotangent, g.oh,
-                          wbars.data() + part * taps * conv.o);
+      add_weight_gradient(conv, drawn.data(), cotangent, g.oh, wbars.data() + part * taps * conv.o);
     }
   });
   return sum_parts(wbars, g.weight_shape());

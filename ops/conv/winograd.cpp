@@ -82,7 +82,9 @@ void Winograd<T>::transform_weight(const T* w, T* v) const {
     both_ways(
         Maps<T>::weight_sums,
         [=](auto i, auto j) { return V::load_unaligned(w + (3 * i + j) * size + at); },
-        [=](auto i, auto j, const V& sum) { sum.store_unaligned(v + (inputs * i + j) * size + at); });
+        [=](auto i, auto j, const V& sum) {
+          sum.store_unaligned(v + (inputs * i + j) * size + at);
+        });
   }
 }
 
@@ -156,7 +158,9 @@ void Winograd<T>::convolve(const T* image, const T* v, const T* bias, T* y, std:
           const V b = V::load_unaligned(bias + o);
           both_ways(
               Maps<T>::outputs,
-              [=](auto i, auto j) { return V::load_unaligned(from + (inputs * i + j) * plane + o); },
+              [=](auto i, auto j) {
+                return V::load_unaligned(from + (inputs * i + j) * plane + o);
+              },
               [=](auto i, auto j, const V& sum) {
                 if (i < down && j < across) (sum + b).store_unaligned(to + i * row + j * pixel + o);
               });
