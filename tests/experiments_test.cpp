@@ -103,6 +103,7 @@ TEST_CASE("tapesort median runs end to end with baselines and with sorting metho
                         (folder / "out"));
     const json row = result(folder);
     CHECK(row["task"] == "median");
+    CHECK(row["settings"]["learning_rate"] == 0.01);
     CHECK(row["mean_squared_error"].get<double>() < 30);
     const bool picks = std::string(method) != "constant" && std::string(method) != "vanilla";
     CHECK(row.contains("picked_right") == picks);
@@ -114,6 +115,14 @@ TEST_CASE("tapesort median runs end to end with baselines and with sorting metho
       best_constant = row["mean_squared_error"];
       CHECK(best_constant > 3);  // the variance of the median of three of 0 .. 9
     }
+  }
+}
+
+TEST_CASE("median's learning rate is the method's unless it is given") {
+  for (const auto& [method, rate] : {std::pair("vanilla", 7e-4), std::pair("neural_sort", 2e-3)}) {
+    const TemporaryFolder folder;
+    run(add_median, "median" + small + " --method " + method + " --out " + (folder / "out"));
+    CHECK(result(folder)["settings"]["learning_rate"] == rate);
   }
 }
 
