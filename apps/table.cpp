@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -112,17 +113,19 @@ class Grid {
   const fs::path& folder() const { return folder_; }
   const std::vector<Cell>& cells() const { return cells_; }
 
-  // Cells of one folder must have been run alike. std::runtime_error when they would not be.
+  // Cells of one folder must have been run alike. std::runtime_error when they would not be; but
+  // where nothing has been computed yet, there is nothing to go on with.
   void claim_folder() const {
     const fs::path file = folder_ / "grid.json";
     const json now{{"task", table_.task}, {"arguments", options_.arguments}};
-    if (!fs::exists(file)) {
-      replace_file_content(file.string(), now.dump(2) + "\n");
-    } else if (const json then = json::parse(std::ifstream(file)); then != now) {
+    if (fs::exists(file) && begun()) {
+      const json then = json::parse(std::ifstream(file), nullptr, /*allow_exceptions=*/false);
+      if (then == now) return;
       throw std::runtime_error(to_message(file.string(), ": this table was begun as ", then.dump(),
                                           ", now it is ", now.dump(),
                                           "; go on with the same arguments, or elsewhere"));
     }
+    replace_file_content(file.string(), now.dump(2) + "\n");
   }
 
   Words command(const Cell& cell) const {
@@ -145,16 +148,32 @@ class Grid {
   json row(const Cell& cell) const {
     json row = json::parse(std::ifstream(cell.result()), nullptr, /*allow_exceptions=*/false);
     const json settings = row.is_object() ? row.value("settings", json()) : json();
-    if (!settings.is_object() || settings.value("method", "") != cell.method ||
-        row.value("seed", std::uint64_t(0)) != cell.seed) {
+    const auto is = [](const json& object, const char* key, const std::string& expected) {
+      if (!object.is_object() || !object.contains(key)) return false;
+      const json& value = object[key];
+      return (value.is_string() ? value.get<std::string>() : value.dump()) == expected;
+    };
+    if (!is(row, "task", table_.task) || !is(row, "seed", std::to_string(cell.seed)) ||
+        !is(settings, "method", cell.method) || !is(settings, table_.option + 2, cell.column)) {
       throw std::runtime_error(to_message(cell.result().string(), ": is not the result of ",
-                                          cell.method, " with seed ", cell.seed,
+                                          table_.task, " by ", cell.method, " with ", table_.option,
+                                          " ", cell.column, " --seed ", cell.seed,
                                           "; move it away to run the cell again"));
     }
     return row;
   }
 
  private:
+  // Whether a cell, be it of another grid, has left a result or a checkpoint.
+  bool begun() const {
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      for (const char* file : {"result.json", "checkpoint.safetensors"}) {
+        if (fs::exists(entry.path() / file)) return true;
+      }
+    }
+    return false;
+  }
+
   const Table& table_;
   const Options& options_;
   fs::path folder_;
@@ -250,7 +269,7 @@ class Report {
         for (std::size_t f = 0; f < table_.figures.size(); ++f) {
           const Figure& figure = table_.figures[f];
           const Summary ours = over_seeds(method, column, figure);
-          entry["seeds"] = ours.count;
+          if (f == 0) entry["seeds"] = ours.count;  // another figure may be undefined for some
           entry[figure.key] = {{"mean", ours.mean}, {"standard_deviation", ours.deviation}};
           if (paper) entry[figure.key]["paper"] = f == 0 ? paper->first : paper->second;
         }
@@ -329,12 +348,27 @@ class Report {
   std::vector<std::pair<Cell, json>> rows_;
 };
 
+template <class T>
+void require_distinct(const char* option, const std::vector<T>& values) {
+  for (auto at = values.begin(); at != values.end(); ++at) {
+    require(std::find(values.begin(), at, *at) == at, "table: ", option, " names ", *at, " twice");
+  }
+}
+
 int run_table(const Table& table, Options o) {
   if (o.columns.empty()) o.columns = table.columns;
   if (o.methods.empty()) o.methods = table.methods;
+  require_distinct("--methods", o.methods);
+  require_distinct(table.option, o.columns);
+  require_distinct("--seeds", o.seeds);
   const Grid grid(table, o);
-  fs::create_directories(grid.folder());
-  if (!o.report) grid.claim_folder();
+  if (o.report) {
+    require(fs::is_directory(grid.folder()), "table: there is no folder ", grid.folder().string(),
+            " to report on");
+  } else {
+    fs::create_directories(grid.folder());
+    grid.claim_folder();
+  }
   std::size_t failed = 0, position = 0;
   for (const Cell& cell : grid.cells()) {
     ++position;
@@ -391,9 +425,9 @@ void add_table(CLI::App& program) {
     list(one->add_option(table.option, o->columns, "columns, as a,b (default: the paper's)"));
     list(one->add_option("--seeds", o->seeds, "runs of each cell")->default_str("1,2,3"));
     one->add_option("--program", o->program, "what runs a cell (default: this program)");
-    one->add_flag("--commands", o->commands,
-                  "only print the commands of the missing cells, one a line");
-    one->add_flag("--report", o->report, "run nothing; print what is there");
+    CLI::Option* commands = one->add_flag(
+        "--commands", o->commands, "only print the commands of the missing cells, one a line");
+    one->add_flag("--report", o->report, "run nothing; print what is there")->excludes(commands);
     one->add_option("arguments", o->arguments,
                     "after --: arguments for each cell, as -- --minutes 45 --digits 4");
     one->callback([o, &table] {
