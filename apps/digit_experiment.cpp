@@ -7,7 +7,8 @@
 namespace tapesort {
 namespace {
 
-// The streams that are split off the seed, one for each thing that is random.
+// The streams that are split off the seed, one for each thing that is random. (The trainer's are the
+// numbers of its steps, so the first few see the same bits again, for other purposes.)
 enum Stream : std::uint64_t {
   pools = 1,
   networks = 2,
@@ -40,10 +41,14 @@ void add_digit_options(CLI::App& command, DigitOptions& o) {
   command.add_option("--batch", o.batch, "sets in a step")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command.add_option("--epoch-steps", o.epoch_steps,
-                     "steps in an epoch (default: as many as make batch x digits training images)");
-  command.add_option("--validation", o.validation,
-                     "training images set aside for validation (default: an eighth, at most 5000)");
+  command
+      .add_option("--epoch-steps", o.epoch_steps,
+                  "steps in an epoch (default: as many as make batch x digits training images)")
+      ->check(CLI::NonNegativeNumber);
+  command
+      .add_option("--validation", o.validation,
+                  "training images set aside for validation (default: an eighth, at most 5000)")
+      ->check(CLI::NonNegativeNumber);
   command.add_option("--validation-sets", o.validation_sets, "sets drawn from them")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

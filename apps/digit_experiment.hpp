@@ -33,6 +33,8 @@ Generator network_stream(const DigitOptions& options);
 
 // One pool of single digits each for training, validation (an eighth of the training images, at
 // most 5000, unless --validation says otherwise) and test. Fills in `validation` and `epoch_steps`.
+// An exception that names the file when --data cannot be read; std::invalid_argument when a digit is
+// missing in a pool, or validation would leave nothing to train on.
 class DigitPools {
  public:
   explicit DigitPools(DigitOptions& options);

@@ -33,8 +33,6 @@ struct KnnOptions : TrainingOptions {
   double tau = 16;
   std::string queries = "all";
   bool mirror = false;
-
-  bool trains() const { return method != "pixels" && method != "pca"; }
 };
 
 nlohmann::json settings_of(const KnnOptions& o) {
@@ -95,6 +93,8 @@ double untrained_accuracy(const DataSet& data, const KnnOptions& o, bool pca) {
 }
 
 int run_knn(KnnOptions o) {
+  const RunFolder folder(o.out, o.save);
+  const KnnMethod& method = knn_method(o.method);
   const DataSet data = load_data(o.data);
   check(o, data);
   Generator split_random = Generator(o.seed).split(1);
@@ -111,12 +111,11 @@ int run_knn(KnnOptions o) {
   PoolTask::Answer answer;
   double test_accuracy = pixel_accuracy;
   if (o.method == "pca") test_accuracy = untrained_accuracy(data, o, /*pca=*/true);
-  if (o.trains()) {
+  if (method.make) {
     const auto task =
-        make_knn_task(o.method,
-                      {o.network, o.k, o.batch, o.samples, data.classes.size(), o.tau, o.seed,
-                       o.epoch_steps, augmentations().at(o.augment), o.queries == "all", o.mirror},
-                      pools.training, pools.validation, network_random);
+        method.make({o.network, o.k, o.batch, o.samples, data.classes.size(), o.tau, o.seed,
+                     o.epoch_steps, augmentations().at(o.augment), o.queries == "all", o.mirror},
+                    pools.training, pools.validation, network_random);
     result = train(*task, o, settings);
     if (result.interrupted) return interrupted_code;
     say(o, to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
@@ -126,7 +125,7 @@ int run_knn(KnnOptions o) {
     answer = task->classify(data.test, data.train);
     test_accuracy = accuracy(answer.classes, data.test.labels);
   }
-  say(o, to_message(o.method, ", k = ", o.k, o.trains() ? augmented_by(o) : "", ": test accuracy ",
+  say(o, to_message(o.method, ", k = ", o.k, method.make ? augmented_by(o) : "", ": test accuracy ",
                     percent(test_accuracy), " (pixels: ", percent(pixel_accuracy), ")"));
 
   nlohmann::json row = training_row("knn", settings, o, result);
@@ -150,12 +149,10 @@ void add_knn(CLI::App& program) {
   const auto o = std::make_shared<KnnOptions>();
   command->add_option("--data", o->data, "digits, fashion, cifar10:DIR, or a folder of IDX files")
       ->capture_default_str();
-  std::map<std::string, std::string> methods{{"deterministic", "neural_sort"},
-                                             {"stochastic", "neural_sort_stochastic"}};
-  for (const char* name : {"pixels", "pca", "autoencoder", "classifier"}) methods[name] = name;
-  for (const NeighbourMethod& method : neighbour_methods()) methods[method.name] = method.name;
+  std::vector<std::string> methods;
+  for (const KnnMethod& method : knn_methods()) methods.push_back(method.name);
   command->add_option("--method", o->method, "how images become points, or what is trained instead")
-      ->transform(CLI::IsMember(methods))
+      ->check(CLI::IsMember(methods))
       ->capture_default_str();
   command->add_option("--samples", o->samples, "of noise, for the stochastic methods")
       ->check(CLI::PositiveNumber)
@@ -163,7 +160,9 @@ void add_knn(CLI::App& program) {
   command->add_option("--network", o->network, "the embedding")
       ->check(CLI::IsMember(network_names()))
       ->capture_default_str();
-  command->add_option("--k", o->k, "neighbours, in training and at test")->capture_default_str();
+  command->add_option("--k", o->k, "neighbours, in training and at test")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_option("--tau", o->tau, "temperature, in units of squared distance")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -171,8 +170,10 @@ void add_knn(CLI::App& program) {
       ->add_option("--batch", o->batch, "queries in a step, and as many candidates (see --queries)")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--epoch-steps", o->epoch_steps,
-                      "steps from one validation to the next (default: once through the images)");
+  command
+      ->add_option("--epoch-steps", o->epoch_steps,
+                   "steps from one validation to the next (default: once through the images)")
+      ->check(CLI::NonNegativeNumber);
   command
       ->add_option("--queries", o->queries,
                    "half: of a step's 2 * batch images half are queries and half candidates, as in "
@@ -182,10 +183,11 @@ void add_knn(CLI::App& program) {
   command->add_flag(
       "--mirror", o->mirror,
       "look at each image and its mirror image, and take the mean of the network's outputs");
-  command->add_option(
-      "--validation", o->validation,
-      "training images set aside for validation (default: an eighth, at most 5000)");
-  add_training_options(*command, *o, "passes over the training images");
+  command
+      ->add_option("--validation", o->validation,
+                   "training images set aside for validation (default: an eighth, at most 5000)")
+      ->check(CLI::NonNegativeNumber);
+  add_training_options(*command, *o, "times over --epoch-steps steps");
   command->callback([o] {
     if (const int code = run_knn(*o)) throw CLI::RuntimeError(code);
   });

@@ -28,7 +28,8 @@ class NeighbourTask : public PoolTask {
 
   // The images come from two independent shuffles, one pass embeds both. Either those of the first
   // are queries, and the others their candidates, as in the paper; or every image is a query, and
-  // all others are its candidates: four times as many pairs from the same convolutions.
+  // all others are its candidates: four times as many pairs from the same convolutions. (Of a small
+  // pool, some images are in both shuffles' parts.)
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
     const std::size_t batch = settings_.batch;
     const Indices queries = batch_of(step, 0), candidates = batch_of(step, 1);
@@ -132,6 +133,12 @@ class AutoencoderTask : public PoolTask {
   Sequential<float> encoder_, decoder_;
 };
 
+template <class T>
+std::unique_ptr<PoolTask> make(const KnnSettings& settings, const ImageSet& training,
+                               const ImageSet& validation, Generator& random) {
+  return std::make_unique<T>(settings, training, validation, random);
+}
+
 }  // namespace
 
 PoolTask::PoolTask(const KnnSettings& settings, const ImageSet& training,
@@ -176,21 +183,29 @@ Array<float> PoolTask::outputs_of(Layer<float>& network, const ImageSet& set) co
   return all;
 }
 
-std::unique_ptr<PoolTask> make_knn_task(const std::string& method, const KnnSettings& settings,
-                                        const ImageSet& training, const ImageSet& validation,
-                                        Generator& random) {
-  if (method == "classifier") {
-    return std::make_unique<ClassifierTask>(settings, training, validation, random);
-  }
-  if (method == "autoencoder") {
-    return std::make_unique<AutoencoderTask>(settings, training, validation, random);
-  }
-  for (const NeighbourMethod& known : neighbour_methods()) {
-    if (method == known.name) {
-      return std::make_unique<NeighbourTask>(known, settings, training, validation, random);
+const std::vector<KnnMethod>& knn_methods() {
+  static const std::vector<KnnMethod> all = [] {
+    std::vector<KnnMethod> methods{{"pixels", nullptr},
+                                   {"pca", nullptr},
+                                   {"autoencoder", make<AutoencoderTask>},
+                                   {"classifier", make<ClassifierTask>}};
+    for (const NeighbourMethod& method : neighbour_methods()) {
+      methods.push_back({method.name, [&method](auto&&... arguments) {
+                           return std::make_unique<NeighbourTask>(method, arguments...);
+                         }});
     }
+    return methods;
+  }();
+  return all;
+}
+
+const KnnMethod& knn_method(const std::string& name) {
+  std::string names;
+  for (const KnnMethod& method : knn_methods()) {
+    if (method.name == name) return method;
+    names += (names.empty() ? "" : ", ") + method.name;
   }
-  bad_argument("knn: there is no method \"", method, "\"");
+  bad_argument("knn: there is no method \"", name, "\"; there are ", names);
 }
 
 PoolTask::Answer classify_by_neighbours(const Array<float>& queries, const Array<float>& known,

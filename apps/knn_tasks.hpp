@@ -2,6 +2,7 @@
 // it, the same network as a plain classifier, or an autoencoder's code.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "apps/data/augment.hpp"
@@ -57,10 +58,19 @@ class PoolTask : public Task {
   std::size_t shuffled_pass_[2] = {0, 0};  // whose order that is, counted from 1
 };
 
-// method: one of neighbour_methods(), "classifier" or "autoencoder".
-std::unique_ptr<PoolTask> make_knn_task(const std::string& method, const KnnSettings& settings,
-                                        const ImageSet& training, const ImageSet& validation,
-                                        Generator& random);
+// What --method can be: pixels and pca, with which nothing is trained, autoencoder, classifier, and
+// all neighbour_methods().
+struct KnnMethod {
+  std::string name;
+  // Its task on these pools; `random` gives the initial weights. Empty: nothing is trained.
+  // std::invalid_argument for an unknown network, or one that the images are too small for.
+  std::function<std::unique_ptr<PoolTask>(const KnnSettings& settings, const ImageSet& training,
+                                          const ImageSet& validation, Generator& random)>
+      make;
+};
+const std::vector<KnnMethod>& knn_methods();
+// The one of that name. std::invalid_argument, with the list of names, when there is none.
+const KnnMethod& knn_method(const std::string& name);
 
 // kNN on given points (q, d) and (c, d).
 PoolTask::Answer classify_by_neighbours(const Array<float>& queries, const Array<float>& known,

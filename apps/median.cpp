@@ -301,6 +301,12 @@ class MedianTask : public Task {
   double validate() override {
     Outcome outcome;
     pools_.for_validation([&](const DigitSets& sets) { look(sets, outcome); });
+    if (!std::isfinite(outcome.regression.r2())) {
+      throw std::runtime_error(
+          to_message("median: all ", outcome.sets,
+                     " validation sets have the same quantile, so no model can be ",
+                     "told from another by R2; raise --validation-sets or --digits"));
+    }
     return outcome.regression.r2();
   }
 
@@ -326,6 +332,9 @@ class MedianTask : public Task {
 };
 
 int run_median(Options o) {
+  const RunFolder folder(o.out, o.save);
+  require(o.quantile >= 0 && o.quantile <= 1, "median: need 0 <= --quantile <= 1, got ",
+          o.quantile);
   complete(o);
   DigitPools pools(o);
   say(o, pools.text());

@@ -11,7 +11,8 @@ class SortingScores {
  public:
   // order (sets, n), the item at each place (any item may be named twice); labels (sets, n).
   void add(const Indices& order, const Indices& labels);
-  // P_hat (sets, n, n), and the order that it is read as.
+  // P_hat (sets, n, n), and the order that it is read as. Both: std::invalid_argument unless the
+  // shapes agree.
   void add_soft(const Array<float>& P_hat, const Indices& order, const Indices& labels);
 
   double permutations() const { return double(right_sets_) / double(sets_); }  // of the sets

@@ -79,16 +79,18 @@ const std::vector<MethodEntry>& sorting_methods();
 const MethodEntry& sorting_method(const std::string& name);
 
 // Labels (sets, n) -> rows of the true permutation, largest first, (sets, n, n). Items with equal
-// labels share their places: each has 1 / t in each of their t rows.
+// labels share their places: each has 1 / t in each of their t rows. std::invalid_argument unless 2-d.
 Array<float> true_rows(const Indices& labels);
 // The place of each item in it, counted from 1, (sets, n): for equal labels their places' mean.
+// std::invalid_argument unless 2-d.
 Array<float> true_ranks(const Indices& labels);
 
 // The mean over rows and samples of -sum_j target_j log softmax(logits)_j. logits (.., n, n),
-// targets in the shape of its last axes.
+// targets in the shape of its last axes, else std::invalid_argument.
 Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets);
 
 // NeuralSort's logits, for scores (.., n); the softmax of the result's rows is neural_sort.
+// std::invalid_argument unless the scores have an axis and tau > 0.
 Var<float> neural_sort_logits(const Var<float>& scores, double tau);
 
 }  // namespace tapesort

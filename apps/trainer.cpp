@@ -45,12 +45,21 @@ class Session {
   }
 
   TrainingResult result;
-  double loss_sum = 0;  // of the present epoch's steps
+  double loss_sum = 0;          // of the steps since the last validation,
+  std::size_t unvalidated = 0;  // and how many they are
 
-  void validated(const TrainingResult::Epoch& epoch) {
-    result.epochs.push_back(epoch);
-    if (result.epochs.size() > 1 && !(epoch.validation > result.best_validation)) return;
-    result.best_validation = epoch.validation;
+  void step(double loss) {
+    ++result.steps;
+    ++unvalidated;
+    loss_sum += loss;
+  }
+
+  void validated(double validation) {
+    result.epochs.push_back({loss_sum / double(unvalidated), validation, result.seconds});
+    loss_sum = 0;
+    unvalidated = 0;
+    if (result.epochs.size() > 1 && !(validation > result.best_validation)) return;
+    result.best_validation = validation;
     result.best_epoch = result.epochs.size();
     best_ = {};
     add_to_checkpoint(best_, state_);
@@ -70,6 +79,7 @@ class Session {
                         {"optimizer_steps", optimizer_.steps()},
                         {"seconds", result.seconds},
                         {"loss_sum", loss_sum},
+                        {"unvalidated", unvalidated},
                         {"best_validation", result.best_validation},
                         {"best_epoch", result.best_epoch},
                         {"seed", options_.seed}};
@@ -88,7 +98,16 @@ class Session {
       }
       return json::parse(found->second);
     };
-    const json settings = text("settings"), progress = text("progress");
+    try {
+      load(file, checkpoint, text("settings"), text("progress"));
+    } catch (const json::exception& e) {
+      throw std::runtime_error(file + ": its training cannot be resumed: " + e.what());
+    }
+  }
+
+ private:
+  void load(const std::string& file, const Checkpoint<float>& checkpoint, const json& settings,
+            const json& progress) {
     for (const auto& item : options_.settings.items()) {
       const json& now = item.value();
       const json then = settings.contains(item.key()) ? settings[item.key()] : json();
@@ -109,6 +128,7 @@ class Session {
     loaded.best_epoch = progress.at("best_epoch");
     for (const json& e : progress.at("epochs")) loaded.epochs.push_back({e.at(0), e.at(1), e.at(2)});
     const double loaded_sum = progress.at("loss_sum");
+    const std::size_t loaded_unvalidated = progress.at("unvalidated");
     const std::size_t optimizer_steps = progress.at("optimizer_steps");
 
     State<float> all = state_;
@@ -120,9 +140,9 @@ class Session {
     optimizer_.set_steps(optimizer_steps);
     result = std::move(loaded);
     loss_sum = loaded_sum;
+    unvalidated = loaded_unvalidated;
   }
 
- private:
   State<float> state_;
   Optimizer<float>& optimizer_;
   const TrainerOptions& options_;
@@ -140,10 +160,14 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
   require(options.epochs >= 1 || options.minutes > 0, "train: need at least one epoch");
   Session session(task, optimizer, options);
   TrainingResult& result = session.result;
-  if (options.resume && !options.checkpoint.empty() &&
-      std::filesystem::exists(options.checkpoint)) {
-    session.load();
-    std::fprintf(stderr, "%s: resuming after step %zu\n", task.name().c_str(), result.steps);
+  if (options.resume && !options.checkpoint.empty()) {
+    if (std::filesystem::exists(options.checkpoint)) {
+      session.load();
+      std::fprintf(stderr, "%s: resuming after step %zu\n", task.name().c_str(), result.steps);
+    } else {
+      std::fprintf(stderr, "%s: nothing to resume, starting anew: no %s\n", task.name().c_str(),
+                   options.checkpoint.c_str());
+    }
   }
   const std::size_t per_epoch = task.steps_per_epoch(), all_steps = options.epochs * per_epoch;
   const double before = result.seconds;
@@ -163,15 +187,14 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
   const auto out_of_time = [&] {
     return options.minutes > 0 && result.seconds >= options.minutes * 60;
   };
-  const auto validate = [&](std::size_t steps_of_epoch) {
+  const auto validate = [&] {
     Profile* const training = std::exchange(Profile::active(), nullptr);
     const double validation = task.validate();
     Profile::active() = training;
     book("validation");
     progress.validated(validation);
     result.seconds = before + progress.seconds();
-    session.validated({session.loss_sum / double(steps_of_epoch), validation, result.seconds});
-    session.loss_sum = 0;
+    session.validated(validation);
   };
 
   while (result.steps < all_steps && !out_of_time()) {
@@ -194,25 +217,23 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
     book("freeing the tape");
     optimizer.step();
     book("optimizer");
-    ++result.steps;
-    session.loss_sum += loss;
+    session.step(loss);
     progress.step(loss, task.images_per_step());
     result.seconds = before + progress.seconds();
-    if (result.steps % per_epoch == 0) validate(per_epoch);
+    if (result.steps % per_epoch == 0) validate();
 
-    const bool stopping = stop_requested != 0;
-    if (!options.checkpoint.empty() &&
-        (stopping || result.seconds - saved_at >= options.checkpoint_seconds)) {
+    if (stop_requested) break;
+    if (!options.checkpoint.empty() && result.seconds - saved_at >= options.checkpoint_seconds) {
       session.save();
       saved_at = result.seconds;
     }
-    if (stopping) {
-      result.interrupted = true;
-      return result;
-    }
   }
-  if (result.steps % per_epoch != 0) validate(result.steps % per_epoch);
+  if (!stop_requested && session.unvalidated > 0) validate();  // which may be interrupted as well
   if (!options.checkpoint.empty()) session.save();
+  if (stop_requested) {
+    result.interrupted = true;
+    return result;
+  }
   session.restore_best();
   if (options.profile) std::fprintf(stderr, "%s", profile.text().c_str());
   return result;

@@ -1,8 +1,10 @@
 // The training loop that the experiments share: steps, validation, learning rate, time budget,
 // checkpoints, interruption and resumption. A task says what one step and one validation are.
 //
-// A run is a function of its seed: everything random in step i comes from (seed, i), so a run that
-// is resumed from a checkpoint continues bit for bit as if it had never stopped.
+// Everything random in step i comes from (seed, i), so a run is a function of its seed, and one that
+// is resumed from a checkpoint continues bit for bit as if it had never stopped. Two things are not
+// the seed's: the number of threads, by which sums are divided, and with a budget of minutes the
+// clock, which the learning rate and the end follow.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -59,7 +61,8 @@ struct TrainingResult {
 };
 
 // Trains; at the end the task's state is that of the best validation. Prints progress on stderr.
-// std::runtime_error when the loss is not finite, naming the step.
+// std::runtime_error when the loss is not finite, naming the step, and when the checkpoint to resume
+// from is faulty or was made with other settings. std::invalid_argument without epochs and minutes.
 TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptions& options);
 
 }  // namespace tapesort

@@ -36,7 +36,8 @@ void add_training_options(CLI::App& command, TrainingOptions& o, const std::stri
           "and shear by up to 0.15")
       ->check(CLI::IsMember(names))
       ->capture_default_str();
-  command.add_option("--epochs", o.epochs, to_message(epoch, " (default: ", o.default_epochs, ")"));
+  command.add_option("--epochs", o.epochs, to_message(epoch, " (default: ", o.default_epochs, ")"))
+      ->check(CLI::NonNegativeNumber);
   command.add_option("--minutes", o.minutes, "train for so long, instead of a number of epochs")
       ->check(CLI::NonNegativeNumber);
   command.add_option("--optimizer", o.optimizer)
@@ -52,8 +53,9 @@ void add_training_options(CLI::App& command, TrainingOptions& o, const std::stri
   command.add_option("--weight-decay", o.weight_decay)->capture_default_str();
   command.add_option("--seed", o.seed, "of everything random")->capture_default_str();
   command.add_option("--save", o.save, "write the trained network to this file (safetensors)");
-  command.add_option("--out", o.out, "folder for pictures, result.json and the checkpoint");
-  command.add_flag("--resume", o.resume, "continue from the checkpoint in --out");
+  CLI::Option* out =
+      command.add_option("--out", o.out, "folder for pictures, result.json and the checkpoint");
+  command.add_flag("--resume", o.resume, "continue from the checkpoint in --out")->needs(out);
   command.add_flag("--profile", o.profile, "print time and bytes by operator at the end");
   command.add_flag("--json", o.json, "print the result as one JSON object, and nothing else");
 }
@@ -126,6 +128,7 @@ std::string percent(double fraction) {
 nlohmann::json training_row(const std::string& task, const nlohmann::json& settings,
                             const TrainingOptions& o, const TrainingResult& result) {
   nlohmann::json row = result_row(task, settings, o.seed);
+  if (result.epochs.empty()) return row;  // nothing was trained
   row["validation"] = result.best_validation;
   row["best_epoch"] = result.best_epoch;
   row["steps"] = result.steps;
@@ -138,7 +141,7 @@ void finish(const TrainingOptions& o, const nlohmann::json& row, const TrainingR
   if (o.json) std::printf("%s\n", row.dump().c_str());
   if (o.out.empty()) return;
   write_result(o.in_out("result.json"), row);
-  draw_curve(result, title, o.in_out("learning_curve.png"));
+  if (!result.epochs.empty()) draw_curve(result, title, o.in_out("learning_curve.png"));
   say(o, "pictures and result: " + o.out);
 }
 

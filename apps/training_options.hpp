@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "apps/run_folder.hpp"
 #include "apps/trainer.hpp"
 
 namespace tapesort {
@@ -52,11 +53,13 @@ std::string augmented_by(const TrainingOptions& options);
 // 0.12345 -> "12.35 %".
 std::string percent(double fraction);
 
-// The result row with what the training tells: validation, best_epoch, steps, seconds.
+// The result row with what the training tells: validation, best_epoch, steps, seconds; without
+// these when nothing was trained.
 nlohmann::json training_row(const std::string& task, const nlohmann::json& settings,
                             const TrainingOptions& options, const TrainingResult& result);
 
-// Prints the row with --json, writes it to result.json in --out and draws learning_curve.png there.
+// Prints the row with --json, writes it to result.json in --out and draws learning_curve.png there,
+// if anything was trained.
 void finish(const TrainingOptions& options, const nlohmann::json& row, const TrainingResult& result,
             const std::string& title);
 

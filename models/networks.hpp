@@ -12,7 +12,7 @@ struct ImageShape {
 
 // name =
 //   "paper_mnist"   the NeuralSort paper's embedding for MNIST: conv 5x5x20, ReLU, pool,
-//                   conv 5x5x50, ReLU, pool, dense `outputs`, ReLU; convolutions without padding
+//                   conv 5x5x50, ReLU, pool, dense 500, ReLU; convolutions without padding
 //   "paper_sort"    its network for sorting and for medians: conv 5x5x32 same, ReLU, pool,
 //                   conv 5x5x64 same, ReLU, pool, dense 64, ReLU, dense `outputs`
 //   "column"        one reader for each square of a column of pictures (the digits of a number):

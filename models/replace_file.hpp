@@ -14,4 +14,7 @@ void replace_file(const std::string& file, const std::function<void(const std::s
 // The same with the content at hand.
 void replace_file_content(const std::string& file, const std::string& content);
 
+// Says now what would fail later: std::runtime_error when replace_file could not write `file`.
+void check_replaceable(const std::string& file);
+
 }  // namespace tapesort

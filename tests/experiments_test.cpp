@@ -223,12 +223,13 @@ TEST_CASE("tapesort table runs what is missing and nothing twice") {
   const TemporaryFolder folder;
   folder.write("program",
                "#!/bin/sh\n"
-               "method=$3 n=$5 seed=$7 out=$9\n"
+               "task=$1 method=$3 n=$5 seed=$7 out=$9\n"
                "echo $method $n $seed >>" +
                    (folder / "started") +
                    "\n"
                    "[ $method$seed = bad2 ] && exit 3\n"
-                   "echo '{\"settings\": {\"method\": \"'$method'\"}, \"seed\": '$seed',"
+                   "echo '{\"task\": \"'$task'\", \"seed\": '$seed',"
+                   " \"settings\": {\"method\": \"'$method'\", \"n\": '$n'},"
                    " \"permutation_accuracy\": 0.'$seed', \"element_accuracy\": 0.5}' "
                    ">$out/result.json\n");
   chmod((folder / "program").c_str(), 0755);
@@ -249,7 +250,7 @@ TEST_CASE("tapesort table runs what is missing and nothing twice") {
                   "|\n| | paper | 0.837 (0.927) |\n") != std::string::npos);
 
   // One more method, one of whose cells fails: the others are run, and only they.
-  CHECK(error_of([&] { run(add_table, command + "neural_sort,bad -- --digits 1"); }) != "");
+  CHECK(error_of([&] { run(add_table, command + "neural_sort,bad -- --digits 1"); }) != "no error");
   CHECK(folder.read("started") == "neural_sort 5 2\nneural_sort 5 4\nbad 5 2\nbad 5 4\n");
   CHECK(folder.read("t/table.md").find("| bad | ours | 0.400 (0.500) |\n| | paper | - |\n") !=
         std::string::npos);
@@ -258,8 +259,76 @@ TEST_CASE("tapesort table runs what is missing and nothing twice") {
           run(add_table, command + "neural_sort -- --digits 2");
         }).find("go on with the same arguments, or elsewhere") != std::string::npos);
   folder.write("t/neural_sort-5-seed2/result.json", "{}");
+  CHECK(
+      error_of([&] { run(add_table, command + "neural_sort -- --digits 1"); })
+          .find(
+              "result.json: is not the result of sort by neural_sort with --n 5 --seed 2; move it "
+              "away") != std::string::npos);
+}
+
+TEST_CASE("tapesort table refuses what would mix results, and forgives what left none") {
+  const TemporaryFolder folder;
+  folder.write("program", "#!/bin/sh\n[ \"$1\" = sort ] && exit 3\n");
+  chmod((folder / "program").c_str(), 0755);
+  const std::string rest = " --program " + (folder / "program") + " --out " + (folder / "t") +
+                           " --n 5 --methods neural_sort --seeds ";
+  // All cells fail: what was mistyped can be said anew.
+  CHECK(error_of([&] { run(add_table, "table sort" + rest + "1 -- --epoch 3"); }) != "no error");
+  CHECK(json::parse(folder.read("t/grid.json"))["arguments"] == json{"--epoch", "3"});
+  CHECK(error_of([&] { run(add_table, "table sort" + rest + "1 -- --epochs 3"); }) != "no error");
+  CHECK(json::parse(folder.read("t/grid.json"))["arguments"] == json{"--epochs", "3"});
+
+  const std::string row =
+      R"({"task": "sort", "seed": 1, "settings": {"method": "neural_sort", "n": 5}})";
+  folder.write("t/neural_sort-5-seed1/result.json", row);
+  run(add_table, "table sort --report" + rest + "1");
+  const std::string before = folder.read("t/table.json");
   CHECK(error_of([&] {
-          run(add_table, command + "neural_sort -- --digits 1");
-        }).find("result.json: is not the result of neural_sort with seed 2; move it away") !=
-        std::string::npos);
+          run(add_table, "table median --report" + rest + "1");
+        }).find("is not the result of median by neural_sort") != std::string::npos);
+  CHECK(folder.read("t/table.json") == before);
+
+  CHECK(error_of([&] { run(add_table, "table sort --report" + rest + "1,2,1"); }) ==
+        "invalid_argument: table: --seeds names 1 twice");
+  CHECK(error_of([&] {
+          run(add_table, "table sort --report --n 5 --out " + (folder / "nowhere"));
+        }).find("there is no folder") != std::string::npos);
+  CHECK(!std::filesystem::exists(folder / "nowhere"));
+}
+
+TEST_CASE("a run whose results cannot be written, or whose folder is taken, does not begin") {
+  const TemporaryFolder folder;
+  folder.write("file", "");
+  CHECK(error_of([&] {
+          run(add_sort, "sort" + small + " --save " + folder.path());
+        }).find(": cannot be written: it is a folder") != std::string::npos);
+  CHECK(error_of([&] {
+          run(add_sort, "sort" + small + " --out " + (folder / "file/out"));
+        }).find(": cannot be made: ") != std::string::npos);
+  const std::string out = folder / "out";
+  {
+    const RunFolder held(out, "");
+    CHECK(error_of([&] { run(add_median, "median" + small + " --out " + out); }) ==
+          "exception: " + out +
+              ": another run is working here; wait for it, or use another folder");
+  }
+  CHECK(!std::filesystem::exists(out + "/result.json"));
+  run(add_median, "median" + small + " --method constant --out " + out);
+  CHECK(std::filesystem::exists(out + "/result.json"));
+}
+
+TEST_CASE("the experiments refuse values that mean nothing") {
+  for (const char* options :
+       {" --epochs -1", " --epoch-steps -1", " --validation -1", " --resume"}) {
+    CAPTURE(options);
+    CHECK(error_of([&] { run(add_sort, std::string("sort") + options); }) != "no error");
+    CHECK(error_of([&] { run(add_knn, std::string("knn") + options); }) != "no error");
+  }
+  CHECK(error_of([&] { run(add_median, "median --quantile nan"); }) ==
+        "invalid_argument: median: need 0 <= --quantile <= 1, got nan");
+  CHECK(error_of([&] {
+          run(add_median,
+              "median --method constant --network mlp --digits 1 --n 3 --epochs 1 "
+              "--epoch-steps 2 --validation-sets 1 --test-sets 2");
+        }).find("all 1 validation sets have the same quantile") != std::string::npos);
 }

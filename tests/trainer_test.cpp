@@ -104,6 +104,63 @@ TEST_CASE("a training that was interrupted and resumed equals one that was not, 
             "elsewhere");
 }
 
+TEST_CASE("a training that is over can be resumed: nothing is added, and it ends as it did") {
+  const TemporaryFolder folder;
+  TrainerOptions options;
+  options.epochs = 1000000;
+  options.minutes = 1e-9;  // over after one step, in the middle of an epoch
+  options.checkpoint = folder / "checkpoint.safetensors";
+  options.resume = true;
+  LineTask task, again;
+  const Outcome first = run(task, options), second = run(again, options);
+  CHECK(first.result.steps == 1);
+  CHECK(second.result.steps == 1);
+  CHECK(second.values == first.values);
+  CHECK(second.result.seconds == first.result.seconds);
+  CHECK(first.result.epochs.size() == 1);
+  CHECK(second.result.epochs.size() == 1);
+  CHECK(second.result.epochs[0].loss == first.result.epochs[0].loss);
+}
+
+TEST_CASE("Ctrl-C during the last validation is not forgotten, and what was validated is kept") {
+  class Interrupted : public LineTask {
+   public:
+    double validate() override {
+      std::raise(SIGINT);
+      return LineTask::validate();
+    }
+  };
+  const TemporaryFolder folder;
+  TrainerOptions options;
+  options.epochs = 1000000;
+  options.minutes = 1e-9;
+  options.checkpoint = folder / "checkpoint.safetensors";
+  options.resume = true;
+  Interrupted task;
+  CHECK(run(task, options).result.interrupted);
+  LineTask again;
+  const Outcome resumed = run(again, options);
+  CHECK(!resumed.result.interrupted);
+  CHECK(resumed.result.steps == 1);
+  CHECK(resumed.result.epochs.size() == 1);
+}
+
+TEST_CASE("a checkpoint whose progress is faulty is refused by name") {
+  const TemporaryFolder folder;
+  TrainerOptions options;
+  options.epochs = 1;
+  options.checkpoint = folder / "checkpoint.safetensors";
+  options.resume = true;
+  Checkpoint<float> checkpoint;
+  checkpoint.metadata = {{"progress", R"({"steps": null})"}, {"settings", "null"}};
+  save_checkpoint(options.checkpoint, checkpoint);
+  LineTask task;
+  CHECK(error_of([&] {
+          run(task, options);
+        }).rfind("exception: " + options.checkpoint + ": its training cannot be resumed: ", 0) ==
+        0);
+}
+
 TEST_CASE("the state that a training ends with is that of the best validation") {
   TrainerOptions options;
   options.epochs = 8;

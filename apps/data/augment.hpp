@@ -38,7 +38,7 @@ void augment_image(const float* from, float* to, std::size_t height, std::size_t
 // std::invalid_argument unless 4-d with shift < H and W, 0 <= scale < 1, 0 <= erase < 1.
 Array<float> augment(const Array<float>& images, const Augmentation& how, Generator& random);
 
-// The images (B, H, W, C), left and right exchanged.
+// The images (B, H, W, C), left and right exchanged. std::invalid_argument unless 4-d.
 Array<float> mirrored(const Array<float>& images);
 
 }  // namespace tapesort

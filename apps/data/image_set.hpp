@@ -27,7 +27,7 @@ void to_floats(const std::uint8_t* bytes, std::size_t count, float* floats);
 Array<float> images(const ImageSet& set, const Indices& which);
 Indices labels(const ImageSet& set, const Indices& which);
 
-// Images begin .. end - 1; (end - begin, H, W, C).
+// Images begin .. end - 1; (end - begin, H, W, C). std::invalid_argument unless begin <= end <= size.
 Array<float> images(const ImageSet& set, std::size_t begin, std::size_t end);
 // All of them.
 Array<float> images(const ImageSet& set);

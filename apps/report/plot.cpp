@@ -131,16 +131,16 @@ bool draw(const BarPlot& plot, const std::string& file, std::ostream& messages) 
 }
 
 bool draw_learning_curve(const std::string& title, std::vector<Series> losses,
-                         std::vector<Series> accuracies, const std::string& file,
+                         std::vector<Series> validations, const std::string& file,
                          std::ostream& messages) {
   std::vector<LinePlot> panels(1);
   panels[0] = {title, "epoch", "loss", false, false, std::move(losses)};
-  if (!accuracies.empty()) {
-    for (Series& series : accuracies) {
+  if (!validations.empty()) {
+    for (Series& series : validations) {
       for (double& y : series.y) y *= 100;
       for (double& e : series.error) e *= 100;
     }
-    panels.push_back({"", "epoch", "accuracy, %", false, false, std::move(accuracies)});
+    panels.push_back({"", "epoch", "validation, %", false, false, std::move(validations)});
   }
   return draw(panels, file, messages);
 }

@@ -34,10 +34,10 @@ bool draw(const BarPlot& plot, const std::string& file, std::ostream& messages =
 bool draw(const std::vector<LinePlot>& panels, const std::string& file,
           std::ostream& messages = std::cerr);
 
-// Losses above accuracies (fractions, shown in percent), both over epochs; no second panel without
-// accuracies.
+// Losses above figures of merit (accuracies, R2; shown in percent), both over epochs; no second panel
+// without the latter. std::invalid_argument when a series' x and y differ in length.
 bool draw_learning_curve(const std::string& title, std::vector<Series> losses,
-                         std::vector<Series> accuracies, const std::string& file,
+                         std::vector<Series> validations, const std::string& file,
                          std::ostream& messages = std::cerr);
 
 }  // namespace tapesort

@@ -81,8 +81,8 @@ void Progress::step(double loss, std::size_t images) {
   show(false);
 }
 
-void Progress::validated(double accuracy) {
-  accuracy_ = accuracy;
+void Progress::validated(double validation) {
+  validation_ = validation;
   show(true);
 }
 
@@ -105,7 +105,7 @@ std::string Progress::line() const {
       to_message(task_, "  epoch ", last / steps_per_epoch_ + 1, of_epochs, "  step ",
                  steps_ == 0 ? 0 : last % steps_per_epoch_ + 1, "/", steps_per_epoch_);
   if (loss_count_ > 0) text += "  loss " + formatted("%.4g", epoch_loss());
-  if (accuracy_ >= 0) text += "  validation " + formatted("%.2f %%", 100 * accuracy_);
+  if (validation_) text += "  validation " + formatted("%.2f %%", 100 * *validation_);
   const std::size_t done = steps_ - first_step_, all = epochs_ * steps_per_epoch_;
   if (done > 0) {
     text += "  " + with_commas(images_per_second()) + " images/s";

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <iosfwd>
+#include <optional>
 #include <string>
 
 namespace tapesort {
@@ -36,8 +37,8 @@ class Progress {
 
   // After every training step.
   void step(double loss, std::size_t images);
-  // After a validation: a fraction, shown from now on.
-  void validated(double accuracy);
+  // After a validation: an accuracy, an R2 or the like, shown in percent from now on.
+  void validated(double validation);
 
   // Mean loss of the present epoch's steps, NaN before the first. After an epoch's last step it is
   // that epoch's, until the next step.
@@ -58,7 +59,7 @@ class Progress {
   double start_, shown_;
   double loss_sum_ = 0;
   std::size_t loss_count_ = 0, images_ = 0;
-  double accuracy_ = -1;  // none yet
+  std::optional<double> validation_;  // none yet
   double budget_ = 0;     // seconds; 0: none
   bool line_open_ = false;
 };

@@ -1,0 +1,32 @@
+#include "apps/run_folder.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <stdexcept>
+
+#include "models/replace_file.hpp"
+
+namespace tapesort {
+
+RunFolder::RunFolder(const std::string& out, const std::string& save) {
+  if (!save.empty()) check_replaceable(save);
+  if (out.empty()) return;
+  const std::string file = out + "/.lock";
+  check_replaceable(file);
+  lock_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  // A file system without locks is used without.
+  if (lock_ >= 0 && flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(lock_);
+    throw std::runtime_error(out +
+                             ": another run is working here; wait for it, or use another folder");
+  }
+}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) close(lock_);
+}
+
+}  // namespace tapesort
