@@ -1,6 +1,7 @@
 #include "apps/digit_experiment.hpp"
 
 #include "apps/data/data_set.hpp"
+#include "apps/option_checks.hpp"
 #include "engine/check.hpp"
 #include "ops/shape.hpp"
 
@@ -31,29 +32,27 @@ void add_digit_options(CLI::App& command, DigitOptions& o) {
       ->check(CLI::Range(1, 18))
       ->capture_default_str();
   command.add_option("--tau", o.tau, "temperature, in units of the scores (default: the method's)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive);
   command.add_option("--samples", o.samples, "samples of a stochastic method in a step")
-      ->check(CLI::PositiveNumber)
+      ->check(positive)
       ->capture_default_str();
   command.add_option("--network", o.network, "what looks at the picture of a number")
       ->check(CLI::IsMember(network_names()))
       ->capture_default_str();
-  command.add_option("--batch", o.batch, "sets in a step")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  command.add_option("--batch", o.batch, "sets in a step")->check(positive)->capture_default_str();
   command
       .add_option("--epoch-steps", o.epoch_steps,
                   "steps in an epoch (default: as many as make batch x digits training images)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(nonnegative);
   command
       .add_option("--validation", o.validation,
                   "training images set aside for validation (default: an eighth, at most 5000)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(nonnegative);
   command.add_option("--validation-sets", o.validation_sets, "sets drawn from them")
-      ->check(CLI::PositiveNumber)
+      ->check(positive)
       ->capture_default_str();
   command.add_option("--test-sets", o.test_sets, "sets drawn from the test images")
-      ->check(CLI::PositiveNumber)
+      ->check(positive)
       ->capture_default_str();
 }
 

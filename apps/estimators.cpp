@@ -4,6 +4,7 @@
 
 #include "apps/commands.hpp"
 #include "apps/estimators/results.hpp"
+#include "apps/option_checks.hpp"
 #include "apps/report/result_row.hpp"
 
 namespace tapesort {
@@ -28,7 +29,7 @@ void add_estimators(CLI::App& program) {
       ->capture_default_str();
   command
       ->add_option("--tau", o->study.tau, "temperature of NeuralSort, in units of the log-scores")
-      ->check(CLI::PositiveNumber)
+      ->check(positive)
       ->capture_default_str();
   command->add_option("--samples", o->study.samples, "orders drawn for an estimate")
       ->check(CLI::Range(1, 100000))
@@ -37,16 +38,16 @@ void add_estimators(CLI::App& program) {
       ->check(CLI::Range(20, 10000000))
       ->capture_default_str();
   command->add_option("--warm-up", o->study.warm_up, "steps of learning before that")
-      ->check(CLI::NonNegativeNumber)
+      ->check(nonnegative)
       ->capture_default_str();
   command->add_option("--spread", o->spread, "standard deviation of the log-scores")
-      ->check(CLI::NonNegativeNumber)
+      ->check(nonnegative)
       ->capture_default_str();
   command->add_option("--steps", o->steps, "of minimising E f; 0 for none")
-      ->check(CLI::NonNegativeNumber)
+      ->check(nonnegative)
       ->capture_default_str();
   command->add_option("--lr", o->learning_rate, "learning rate of its Adam")
-      ->check(CLI::PositiveNumber)
+      ->check(positive)
       ->capture_default_str();
   command->add_option("--seed", o->study.seed, "of everything random")->capture_default_str();
   command->add_option("--out", o->out, "folder for estimators.png and result.json; '' for none")

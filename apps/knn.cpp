@@ -8,6 +8,7 @@
 #include "apps/commands.hpp"
 #include "apps/data/data_set.hpp"
 #include "apps/knn_tasks.hpp"
+#include "apps/option_checks.hpp"
 #include "apps/report/neighbour_sheet.hpp"
 #include "apps/report/progress.hpp"
 #include "apps/training_options.hpp"
@@ -155,25 +156,25 @@ void add_knn(CLI::App& program) {
       ->check(CLI::IsMember(methods))
       ->capture_default_str();
   command->add_option("--samples", o->samples, "of noise, for the stochastic methods")
-      ->check(CLI::PositiveNumber)
+      ->check(positive)
       ->capture_default_str();
   command->add_option("--network", o->network, "the embedding")
       ->check(CLI::IsMember(network_names()))
       ->capture_default_str();
   command->add_option("--k", o->k, "neighbours, in training and at test")
-      ->check(CLI::PositiveNumber)
+      ->check(positive)
       ->capture_default_str();
   command->add_option("--tau", o->tau, "temperature, in units of squared distance")
-      ->check(CLI::PositiveNumber)
+      ->check(positive)
       ->capture_default_str();
   command
       ->add_option("--batch", o->batch, "queries in a step, and as many candidates (see --queries)")
-      ->check(CLI::PositiveNumber)
+      ->check(positive)
       ->capture_default_str();
   command
       ->add_option("--epoch-steps", o->epoch_steps,
                    "steps from one validation to the next (default: once through the images)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(nonnegative);
   command
       ->add_option("--queries", o->queries,
                    "half: of a step's 2 * batch images half are queries and half candidates, as in "
@@ -186,7 +187,7 @@ void add_knn(CLI::App& program) {
   command
       ->add_option("--validation", o->validation,
                    "training images set aside for validation (default: an eighth, at most 5000)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(nonnegative);
   add_training_options(*command, *o, "times over --epoch-steps steps");
   command->callback([o] {
     if (const int code = run_knn(*o)) throw CLI::RuntimeError(code);

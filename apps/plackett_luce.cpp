@@ -8,6 +8,7 @@
 
 #include "apps/commands.hpp"
 #include "apps/data/nested_numbers.hpp"
+#include "apps/option_checks.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {
@@ -183,10 +184,10 @@ void add_plackett_luce(CLI::App& program) {
       ->needs(log_prob);
   CLI::Option* sample =
       command->add_option("--sample", o->samples, "draw so many orders of each set")
-          ->check(CLI::PositiveNumber)
+          ->check(positive)
           ->excludes(log_prob);
   command->add_option("--top", o->top, "of every sampled order, only the first so many places")
-      ->check(CLI::PositiveNumber)
+      ->check(positive)
       ->needs(sample);
   command->add_option("--seed", o->seed, "of the samples")->capture_default_str()->needs(sample);
   command->add_flag("--weights", o->weights, "the numbers are weights e^s, not log-scores s");

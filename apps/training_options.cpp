@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "apps/data/augment.hpp"
+#include "apps/option_checks.hpp"
 #include "apps/report/plot.hpp"
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
@@ -37,14 +38,14 @@ void add_training_options(CLI::App& command, TrainingOptions& o, const std::stri
       ->check(CLI::IsMember(names))
       ->capture_default_str();
   command.add_option("--epochs", o.epochs, to_message(epoch, " (default: ", o.default_epochs, ")"))
-      ->check(CLI::NonNegativeNumber);
+      ->check(nonnegative);
   command.add_option("--minutes", o.minutes, "train for so long, instead of a number of epochs")
-      ->check(CLI::NonNegativeNumber);
+      ->check(nonnegative);
   command.add_option("--optimizer", o.optimizer)
       ->check(CLI::IsMember({"sgd", "adam"}))
       ->capture_default_str();
   command.add_option("--lr", o.learning_rate, "learning rate at the start")
-      ->check(CLI::NonNegativeNumber)
+      ->check(nonnegative)
       ->capture_default_str();
   command.add_option("--schedule", o.schedule, "of the learning rate")
       ->check(CLI::IsMember({"constant", "cosine"}))

@@ -324,6 +324,10 @@ TEST_CASE("the experiments refuse values that mean nothing") {
     CHECK(error_of([&] { run(add_sort, std::string("sort") + options); }) != "no error");
     CHECK(error_of([&] { run(add_knn, std::string("knn") + options); }) != "no error");
   }
+  CHECK(error_of([&] { run(add_sort, "sort --batch 0"); }) ==
+        "exception: --batch: need a number > 0, got 0");
+  CHECK(error_of([&] { run(add_sort, "sort --lr nan"); }) ==
+        "exception: --lr: need a number >= 0, got nan");
   CHECK(error_of([&] { run(add_median, "median --quantile nan"); }) ==
         "invalid_argument: median: need 0 <= --quantile <= 1, got nan");
   CHECK(error_of([&] {

@@ -5,6 +5,7 @@
 #include "apps/bench/memory.hpp"
 #include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
+#include "apps/option_checks.hpp"
 #include "engine/blas.hpp"
 #include "engine/random.hpp"
 #include "models/nearest_neighbours.hpp"
@@ -56,14 +57,10 @@ void add_bench_neighbours(CLI::App& bench) {
   CLI::App* command =
       bench.add_subcommand("neighbours", "k nearest neighbours beside the matrix product inside");
   const auto s = std::make_shared<Settings>();
-  command->add_option("--queries", s->queries)->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--candidates", s->candidates)
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--dimension", s->dimension)
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--k", s->k)->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--queries", s->queries)->check(positive)->capture_default_str();
+  command->add_option("--candidates", s->candidates)->check(positive)->capture_default_str();
+  command->add_option("--dimension", s->dimension)->check(positive)->capture_default_str();
+  command->add_option("--k", s->k)->check(positive)->capture_default_str();
   command->callback([s] { bench_neighbours(*s); });
 }
 

@@ -11,6 +11,7 @@
 #include "apps/bench/std_sort.hpp"
 #include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
+#include "apps/option_checks.hpp"
 #include "engine/parallel.hpp"
 #include "ops/matmul.hpp"
 #include "ops/shape.hpp"
@@ -187,10 +188,9 @@ void add_bench_sort(CLI::App& bench) {
       bench.add_subcommand("sort", "NeuralSort beside std::sort, and how exact it is");
   const auto s = std::make_shared<Settings>();
   command->add_option("--n", s->n, "how many scores (several: separated by spaces)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--sets", s->sets, "how many sets of them at once")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--tau", s->tau, "temperatures")->check(CLI::PositiveNumber);
+      ->check(positive);
+  command->add_option("--sets", s->sets, "how many sets of them at once")->check(positive);
+  command->add_option("--tau", s->tau, "temperatures")->check(positive);
   command->add_option("--budget", s->budget, "seconds for each line");
   command->add_flag("--every-row", s->every_row, "do not interpolate");
   command->add_flag("--exactness", s->exactness,

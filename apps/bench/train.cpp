@@ -7,6 +7,7 @@
 #include "apps/bench/memory.hpp"
 #include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
+#include "apps/option_checks.hpp"
 #include "apps/report/result_row.hpp"
 #include "engine/blas.hpp"
 #include "models/checkpoint.hpp"
@@ -200,7 +201,7 @@ void add_bench_train(CLI::App& bench) {
       bench.add_subcommand("train", "the time of one training step of several networks");
   command->add_option("--row", options.row, "one row of the table (default: all)");
   command->add_option("--steps", options.steps, "steps timed, after 3 for warming up")
-      ->check(CLI::PositiveNumber);
+      ->check(positive);
   command->add_flag("--json", options.json, "one JSON object a row instead of a table");
   command->add_option("--save-initial", options.save_initial,
                       "write the row's parameters before the first step to this file");

@@ -1,0 +1,27 @@
+// What an option's value must be, for CLI11's check().
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+
+namespace tapesort {
+
+// CLI11 has checks of this meaning too, but lets NaN through, and tells the largest double in 309
+// digits when a value is refused.
+inline CLI::Validator number_check(const char* name, bool (*fits)(double), const char* expected) {
+  return CLI::Validator(
+      [=](const std::string& text) {
+        double value = 0;
+        const bool right = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+        return right && fits(value) ? std::string()
+                                    : std::string("need ") + expected + ", got " + text;
+      },
+      name);
+}
+
+inline const CLI::Validator positive = number_check(
+    "POSITIVE", [](double v) { return v > 0; }, "a number > 0");
+inline const CLI::Validator nonnegative = number_check(
+    "NONNEGATIVE", [](double v) { return v >= 0; }, "a number >= 0");
+
+}  // namespace tapesort
