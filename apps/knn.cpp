@@ -132,10 +132,10 @@ int run_knn(KnnOptions o) {
   nlohmann::json row = training_row("knn", settings, o, result);
   row["test_accuracy"] = test_accuracy;
   row["pixel_accuracy"] = pixel_accuracy;
-  if (!o.out.empty() && answer.neighbours.size() > 0) {
+  if (!o.out.empty() && answer.neighbours) {
     draw_neighbour_sheet("test images and their nearest neighbours", data.test, data.train,
                          data.classes,
-                         rows_to_show(answer.neighbours, answer.classes, data.test.labels),
+                         rows_to_show(*answer.neighbours, answer.classes, data.test.labels),
                          o.in_out("neighbours.png"));
   }
   finish(o, row, result, o.method);

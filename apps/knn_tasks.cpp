@@ -83,7 +83,7 @@ class ClassifierTask : public PoolTask {
   }
 
   Answer classify(const ImageSet& queries, const ImageSet&) override {
-    return {argmax(outputs_of(network_, queries)), {}};
+    return {argmax(outputs_of(network_, queries)), std::nullopt};
   }
 
  private:

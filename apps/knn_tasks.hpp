@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "apps/data/augment.hpp"
 #include "apps/data/image_set.hpp"
@@ -38,7 +39,8 @@ class PoolTask : public Task {
   // The classes of the queries, when the labels of `known` may be used, and the k known images that
   // decided it, nearest first (q, k); none for a classifier that needs no neighbours.
   struct Answer {
-    Indices classes, neighbours;
+    Indices classes;
+    std::optional<Indices> neighbours;
   };
   virtual Answer classify(const ImageSet& queries, const ImageSet& known) = 0;
 

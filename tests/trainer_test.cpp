@@ -217,6 +217,19 @@ TEST_CASE("tapesort knn runs end to end and leaves its result and a model that c
   CHECK(other["test_accuracy"].get<double>() > 0.75);
   CHECK(other["test_accuracy"] != row["test_accuracy"]);
 
+  // Methods without neighbours to show, and without training.
+  for (const std::string method : {"pixels", "pca", "classifier"}) {
+    CAPTURE(method);
+    CLI::App plain;
+    add_knn(plain);
+    plain.parse(
+        "knn --network mlp --epochs 3 --json --method " + method + " --out " + (folder / method),
+        false);
+    const auto result = nlohmann::json::parse(folder.read(method + "/result.json"));
+    CHECK(result["test_accuracy"].get<double>() > 0.5);
+    CHECK(result.contains("validation") == (method == "classifier"));
+  }
+
   const auto refused = [](const std::string& command) {
     return error_of([&] {
       CLI::App again;
