@@ -45,10 +45,7 @@ void add_digit_options(CLI::App& command, DigitOptions& o) {
                   "steps in an epoch (default: as many as make batch x digits training images)")
       ->check(nonnegative);
   command
-      .add_option("--validation", o.validation,
-                  "training images set aside for validation (default: an eighth, at most 5000)")
-      ->check(nonnegative);
-  command.add_option("--validation-sets", o.validation_sets, "sets drawn from them")
+      .add_option("--validation-sets", o.validation_sets, "sets drawn from those for validation")
       ->check(positive)
       ->capture_default_str();
   command.add_option("--test-sets", o.test_sets, "sets drawn from the test images")
@@ -66,7 +63,6 @@ nlohmann::json settings_of(const DigitOptions& o) {
                           {"samples", o.samples},
                           {"batch", o.batch},
                           {"epoch_steps", o.epoch_steps},
-                          {"validation", o.validation},
                           {"validation_sets", o.validation_sets},
                           {"test_sets", o.test_sets}};
   add_settings(o, settings);
@@ -80,8 +76,7 @@ Generator network_stream(const DigitOptions& options) {
 DigitPools::DigitPools(DigitOptions& options) : DigitPools(options, load_data(options.data)) {}
 
 DigitPools::DigitPools(DigitOptions& o, DataSet data) : options_(o), name_(data.name) {
-  const std::size_t size = data.train.size();
-  if (o.validation == 0) o.validation = std::min<std::size_t>(5000, size / 8);
+  complete_validation(o, data.train.size());
   Generator random = Generator(o.seed).split(Stream::pools);
   Split parts = split(data.train, o.validation, random);
   if (o.epoch_steps == 0) {

@@ -19,7 +19,7 @@ struct DigitOptions : TrainingOptions {
   }
   std::string data = "digits", method = "neural_sort", network = "column";
   std::size_t n = 5, digits = 4, batch = 20, samples = 5;
-  std::size_t validation = 0, validation_sets = 200, test_sets = 1000, epoch_steps = 0;
+  std::size_t validation_sets = 200, test_sets = 1000, epoch_steps = 0;
   double tau = 0;  // 0: the method's own
 };
 
@@ -31,8 +31,8 @@ nlohmann::json settings_of(const DigitOptions& options);
 // What the networks begin with.
 Generator network_stream(const DigitOptions& options);
 
-// One pool of single digits each for training, validation (an eighth of the training images, at
-// most 5000, unless --validation says otherwise) and test. Fills in `validation` and `epoch_steps`.
+// One pool of single digits each for training, validation and test. Fills in `validation` and
+// `epoch_steps`.
 // An exception that names the file when --data cannot be read; std::invalid_argument when a digit is
 // missing in a pool, or validation would leave nothing to train on.
 class DigitPools {

@@ -30,31 +30,25 @@ struct KnnOptions : TrainingOptions {
     augment = "shift";
   }
   std::string data = "digits", method = "neural_sort", network = "paper_mnist";
-  std::size_t k = 9, batch = 100, validation = 0, samples = 5, epoch_steps = 0;
+  std::size_t k = 9, batch = 100, samples = 5, epoch_steps = 0;
   double tau = 16;
   std::string queries = "all";
   bool mirror = false;
 };
 
 nlohmann::json settings_of(const KnnOptions& o) {
-  nlohmann::json settings{{"data", o.data},
-                          {"method", o.method},
-                          {"network", o.network},
-                          {"k", o.k},
-                          {"tau", o.tau},
-                          {"batch", o.batch},
-                          {"samples", o.samples},
-                          {"validation", o.validation},
-                          {"epoch_steps", o.epoch_steps},
-                          {"queries", o.queries},
-                          {"mirror", o.mirror}};
+  nlohmann::json settings{{"data", o.data},       {"method", o.method},
+                          {"network", o.network}, {"k", o.k},
+                          {"tau", o.tau},         {"batch", o.batch},
+                          {"samples", o.samples}, {"epoch_steps", o.epoch_steps},
+                          {"queries", o.queries}, {"mirror", o.mirror}};
   add_settings(o, settings);
   return settings;
 }
 
 void check(KnnOptions& o, const DataSet& data) {
   const std::size_t size = data.train.size();
-  if (o.validation == 0) o.validation = std::min<std::size_t>(5000, size / 8);
+  complete_validation(o, size);
   complete(o);
   require(o.validation + o.batch <= size, "knn: ", data.name, " has ", size,
           " training images; --validation ", o.validation, " leaves less than one --batch of ",
@@ -184,10 +178,6 @@ void add_knn(CLI::App& program) {
   command->add_flag(
       "--mirror", o->mirror,
       "look at each image and its mirror image, and take the mean of the network's outputs");
-  command
-      ->add_option("--validation", o->validation,
-                   "training images set aside for validation (default: an eighth, at most 5000)")
-      ->check(nonnegative);
   add_training_options(*command, *o, "times over --epoch-steps steps");
   command->callback([o] {
     if (const int code = run_knn(*o)) throw CLI::RuntimeError(code);

@@ -1,6 +1,6 @@
 #include "apps/knn_tasks.hpp"
 
-#include "engine/check.hpp"
+#include "models/by_name.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
 #include "ops/elementwise.hpp"
@@ -200,12 +200,7 @@ const std::vector<KnnMethod>& knn_methods() {
 }
 
 const KnnMethod& knn_method(const std::string& name) {
-  std::string names;
-  for (const KnnMethod& method : knn_methods()) {
-    if (method.name == name) return method;
-    names += (names.empty() ? "" : ", ") + method.name;
-  }
-  bad_argument("knn: there is no method \"", name, "\"; there are ", names);
+  return by_name(knn_methods(), name, "knn", "method");
 }
 
 PoolTask::Answer classify_by_neighbours(const Array<float>& queries, const Array<float>& known,

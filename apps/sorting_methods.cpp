@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "engine/check.hpp"
+#include "models/by_name.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
 #include "ops/noise.hpp"
@@ -250,12 +251,7 @@ const std::vector<MethodEntry>& sorting_methods() {
 }
 
 const MethodEntry& sorting_method(const std::string& name) {
-  std::string known;
-  for (const MethodEntry& entry : sorting_methods()) {
-    if (name == entry.name) return entry;
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
-  }
-  bad_argument("sorting_method: there is no method \"", name, "\"; there are ", known);
+  return by_name(sorting_methods(), name, "sorting_method", "method");
 }
 
 Var<float> SortingMethod::sorting_loss(const Pass<float>& pass, const Var<float>& x,

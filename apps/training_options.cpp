@@ -27,6 +27,10 @@ void draw_curve(const TrainingResult& result, const std::string& title, const st
 }  // namespace
 
 void add_training_options(CLI::App& command, TrainingOptions& o, const std::string& epoch) {
+  command
+      .add_option("--validation", o.validation,
+                  "training images set aside for validation (default: an eighth, at most 5000)")
+      ->check(nonnegative);
   std::vector<std::string> names;
   for (const auto& entry : augmentations()) names.push_back(entry.first);
   command
@@ -65,6 +69,10 @@ void complete(TrainingOptions& o) {
   if (o.epochs == 0) o.epochs = o.minutes > 0 ? 1000000 : o.default_epochs;
 }
 
+void complete_validation(TrainingOptions& o, std::size_t images) {
+  if (o.validation == 0) o.validation = std::min<std::size_t>(5000, images / 8);
+}
+
 std::unique_ptr<Optimizer<float>> make_optimizer(const TrainingOptions& o,
                                                  const State<float>& state) {
   if (o.optimizer == "adam") {
@@ -76,6 +84,7 @@ std::unique_ptr<Optimizer<float>> make_optimizer(const TrainingOptions& o,
 }
 
 void add_settings(const TrainingOptions& o, nlohmann::json& settings) {
+  settings["validation"] = o.validation;
   settings["augment"] = o.augment;
   settings["epochs"] = o.epochs;
   settings["minutes"] = o.minutes;

@@ -15,6 +15,7 @@ namespace tapesort {
 struct TrainingOptions {
   std::size_t epochs = 0;  // 0: default_epochs, or no limit with a budget of minutes
   std::size_t default_epochs = 60;
+  std::size_t validation = 0;  // images; 0: an eighth of the training images, at most 5000
   double minutes = 0;
   std::string optimizer = "adam", schedule = "cosine", augment = "none";
   double learning_rate = 1e-3, momentum = 0.9, weight_decay = 0;
@@ -25,12 +26,14 @@ struct TrainingOptions {
   std::string in_out(const std::string& file) const { return out + "/" + file; }
 };
 
-// --augment --epochs --minutes --optimizer --lr --schedule --momentum --weight-decay --seed --save --out
+// --validation --augment --epochs --minutes --optimizer --lr --schedule --momentum --weight-decay --seed --save --out
 // --resume --profile --json. `epoch` says what an epoch is. `options` must outlive the parsing.
 void add_training_options(CLI::App& command, TrainingOptions& options, const std::string& epoch);
 
 // Fills in `epochs`; before everything below.
 void complete(TrainingOptions& options);
+// Fills in `validation`, of so many training images.
+void complete_validation(TrainingOptions& options, std::size_t images);
 
 std::unique_ptr<Optimizer<float>> make_optimizer(const TrainingOptions& options,
                                                  const State<float>& state);

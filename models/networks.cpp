@@ -1,6 +1,7 @@
 #include "models/networks.hpp"
 
 #include "engine/check.hpp"
+#include "models/by_name.hpp"
 #include "models/resnet.hpp"
 #include "ops/shape.hpp"
 
@@ -171,12 +172,7 @@ std::vector<std::string> network_names() {
 
 std::unique_ptr<Layer<float>> make_network(const std::string& name, const ImageShape& image,
                                            std::size_t outputs, Generator& random) {
-  std::string known;
-  for (const Entry& entry : networks) {
-    if (name == entry.name) return entry.make(image, outputs, random);
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
-  }
-  bad_argument("make_network: there is no network \"", name, "\"; there are ", known);
+  return by_name(networks, name, "make_network", "network").make(image, outputs, random);
 }
 
 }  // namespace tapesort
