@@ -229,23 +229,23 @@ Made make_relax(const Settings& s, Generator&) { return std::make_unique<RelaxMe
 }  // namespace
 
 const std::vector<MethodEntry>& sorting_methods() {
-  constexpr bool samples = true, linear = true, no = false;
+  constexpr bool linear = true, squared = false;
   static const std::vector<MethodEntry> methods = {
-      {"row_stochastic", 1, Gives::matrix, no, no, make_row_stochastic<true>},
-      {"row_stochastic_published", 1, Gives::matrix, no, no, make_row_stochastic<false>},
-      {"sinkhorn", 1, Gives::matrix, no, no, make_sinkhorn<false, false>},
-      {"sinkhorn_published", 1, Gives::matrix, no, no, make_sinkhorn<false, true>},
-      {"gumbel_sinkhorn", 1, Gives::matrix, samples, no, make_sinkhorn<true, false>},
-      {"gumbel_sinkhorn_published", 1, Gives::matrix, samples, no, make_sinkhorn<true, true>},
-      {"neural_sort", 5, Gives::matrix, no, no, make_neural_sort<false>},
-      {"neural_sort_stochastic", 5, Gives::matrix, samples, linear, make_neural_sort<true>},
-      {"soft_sort", 1, Gives::matrix, no, no, make_soft_sort},
-      {"odd_even", 1, Gives::matrix, no, no, make_relaxed<Method::odd_even>},
-      {"bitonic", 1, Gives::matrix, no, no, make_relaxed<Method::bitonic>},
-      {"lap_sum", 1, Gives::matrix, no, no, make_relaxed<Method::lap_sum>},
-      {"fast_soft_rank", 1, Gives::ranks, no, no, make_soft_rank},
-      {"reinforce", 1, Gives::orders, samples, linear, make_reinforce},
-      {"relax", 1, Gives::orders, samples, linear, make_relax},
+      {"row_stochastic", 1, Gives::matrix, squared, make_row_stochastic<true>},
+      {"row_stochastic_published", 1, Gives::matrix, squared, make_row_stochastic<false>},
+      {"sinkhorn", 1, Gives::matrix, squared, make_sinkhorn<false, false>},
+      {"sinkhorn_published", 1, Gives::matrix, squared, make_sinkhorn<false, true>},
+      {"gumbel_sinkhorn", 1, Gives::matrix, squared, make_sinkhorn<true, false>},
+      {"gumbel_sinkhorn_published", 1, Gives::matrix, squared, make_sinkhorn<true, true>},
+      {"neural_sort", 5, Gives::matrix, squared, make_neural_sort<false>},
+      {"neural_sort_stochastic", 5, Gives::matrix, linear, make_neural_sort<true>},
+      {"soft_sort", 1, Gives::matrix, squared, make_soft_sort},
+      {"odd_even", 1, Gives::matrix, squared, make_relaxed<Method::odd_even>},
+      {"bitonic", 1, Gives::matrix, squared, make_relaxed<Method::bitonic>},
+      {"lap_sum", 1, Gives::matrix, squared, make_relaxed<Method::lap_sum>},
+      {"fast_soft_rank", 1, Gives::ranks, squared, make_soft_rank},
+      {"reinforce", 1, Gives::orders, linear, make_reinforce},
+      {"relax", 1, Gives::orders, linear, make_relax},
   };
   return methods;
 }

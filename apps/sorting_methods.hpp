@@ -56,9 +56,8 @@ enum class Gives {
 
 struct MethodEntry {
   const char* name;
-  double tau;       // a tau that trains well with the default learning rate, in units of x
-  Gives gives;      // what it is trained through
-  bool stochastic;  // whether training draws samples
+  double tau;   // a tau that trains well with the default learning rate, in units of x
+  Gives gives;  // what it is trained through
   // How the median's error is taken over a row p of P_hat: (y - <p, v>)^2 or <p, (y - v)^2>. The
   // paper has the latter for samples of NeuralSort only.
   bool linear_cost;
