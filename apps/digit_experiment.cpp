@@ -31,7 +31,10 @@ void add_digit_options(CLI::App& command, DigitOptions& o) {
   command.add_option("--digits", o.digits, "digits of a number, one picture each")
       ->check(CLI::Range(1, 18))
       ->capture_default_str();
-  command.add_option("--tau", o.tau, "temperature, in units of the scores (default: the method's)")
+  command
+      .add_option("--tau", o.tau,
+                  "temperature, in units of the scores (default: the method's; row_stochastic and "
+                  "reinforce have none)")
       ->check(positive);
   command.add_option("--samples", o.samples, "samples of a stochastic method in a step")
       ->check(positive)
@@ -82,9 +85,10 @@ DigitPools::DigitPools(DigitOptions& o, DataSet data) : options_(o), name_(data.
   if (o.epoch_steps == 0) {
     o.epoch_steps = std::max<std::size_t>(1, parts.training.size() / (o.batch * o.digits));
   }
-  training_.emplace(std::move(parts.training));
-  validation_.emplace(std::move(parts.validation));
-  test_.emplace(std::move(data.test));
+  const std::string aside = to_message(" images, with --validation ", o.validation);
+  training_.emplace(std::move(parts.training), "the training" + aside);
+  validation_.emplace(std::move(parts.validation), "the validation" + aside);
+  test_.emplace(std::move(data.test), "the test images");
 }
 
 ImageShape DigitPools::number_shape() const {

@@ -49,7 +49,9 @@ void add_estimators(CLI::App& program) {
   command->add_option("--lr", o->learning_rate, "learning rate of its Adam")
       ->check(positive)
       ->capture_default_str();
-  command->add_option("--seed", o->study.seed, "of everything random")->capture_default_str();
+  command->add_option("--seed", o->study.seed, "of everything random")
+      ->check(nonnegative)
+      ->capture_default_str();
   command->add_option("--out", o->out, "folder for estimators.png and result.json; '' for none")
       ->capture_default_str();
   command->add_flag("--json", o->json, "print the result as one JSON object, and nothing else");

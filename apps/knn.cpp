@@ -24,8 +24,6 @@ constexpr std::size_t pca_components = 50;  // as in the paper
 
 struct KnnOptions : TrainingOptions {
   KnnOptions() {
-    optimizer = "adam";
-    learning_rate = 1e-3;
     weight_decay = 5e-4;
     augment = "shift";
   }
@@ -54,10 +52,6 @@ void check(KnnOptions& o, const DataSet& data) {
           " training images; --validation ", o.validation, " leaves less than one --batch of ",
           o.batch);
   if (o.epoch_steps == 0) o.epoch_steps = (size - o.validation) / o.batch;
-  require(o.k >= 1 && o.k <= o.batch, "knn: need 1 <= --k <= --batch (", o.batch,
-          " candidates), got ", o.k);
-  require(o.method != "reinforce" || o.samples >= 2, "knn: reinforce needs --samples >= 2, got ",
-          o.samples);
 }
 
 // Twenty test images with their neighbours: the wrong ones first, so that they can be looked at.
@@ -88,7 +82,7 @@ double untrained_accuracy(const DataSet& data, const KnnOptions& o, bool pca) {
 }
 
 int run_knn(KnnOptions o) {
-  const RunFolder folder(o.out, o.save);
+  const RunFolder folder(o.out, o.save, o.resume);
   const KnnMethod& method = knn_method(o.method);
   const DataSet data = load_data(o.data);
   check(o, data);

@@ -37,6 +37,8 @@ V lap_sum_loss(const V& scores, const Array<float>& same, const NeighbourLoss& h
 }
 
 V reinforce_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
+  require(how.samples >= 2, "reinforce: a sample's baseline is the mean of the others; need ",
+          "--samples >= 2, got ", how.samples);
   const std::size_t q = scores.shape()[0], c = scores.shape()[1], k = how.k;
   const PlackettLuce<float> distribution(scores / float(how.tau));
   const Indices orders = distribution.sample(*how.random, {how.samples});  // (samples, q, c)
@@ -54,6 +56,17 @@ V reinforce_loss(const V& scores, const Array<float>& same, const NeighbourLoss&
 
 }  // namespace
 
+Array<float> same_class(const Indices& query_labels, const Indices& candidate_labels) {
+  const std::size_t q = query_labels.size(), c = candidate_labels.size();
+  Array<float> same = uninitialized<float>({q, c});
+  for (std::size_t i = 0; i < q; ++i) {
+    for (std::size_t j = 0; j < c; ++j) {
+      same.data()[i * c + j] = float(query_labels.data()[i] == candidate_labels.data()[j]);
+    }
+  }
+  return same;
+}
+
 V without_diagonal(const V& x) {
   const Shape& shape = x.shape();
   require(shape.size() == 2 && shape[0] == shape[1] && shape[0] >= 2, "without_diagonal: x is ",
@@ -66,11 +79,9 @@ V without_diagonal(const V& x) {
 
 const std::vector<NeighbourMethod>& neighbour_methods() {
   static const std::vector<NeighbourMethod> methods{
-      {"neural_sort", "NeuralSort's first k rows", neural_sort_loss},
-      {"neural_sort_stochastic", "the same with Gumbel noise", stochastic_loss},
-      {"soft_sort", "SoftSort's first k rows", soft_sort_loss},
-      {"lap_sum", "LapSum's top-k", lap_sum_loss},
-      {"reinforce", "score-function gradients of Plackett-Luce samples", reinforce_loss},
+      {"neural_sort", neural_sort_loss}, {"neural_sort_stochastic", stochastic_loss},
+      {"soft_sort", soft_sort_loss},     {"lap_sum", lap_sum_loss},
+      {"reinforce", reinforce_loss},
   };
   return methods;
 }

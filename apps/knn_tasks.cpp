@@ -1,5 +1,6 @@
 #include "apps/knn_tasks.hpp"
 
+#include "engine/check.hpp"
 #include "models/by_name.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
@@ -21,7 +22,12 @@ class NeighbourTask : public PoolTask {
                 const ImageSet& training, const ImageSet& validation, Generator& random)
       : PoolTask(settings, training, validation),
         method_(method),
-        network_(make_network(settings.network, shape_of(training), 0, random)) {}
+        network_(make_network(settings.network, shape_of(training), 0, random)) {
+    const std::size_t b = settings.batch;
+    const std::size_t candidates = std::min(settings.all_queries ? 2 * b - 1 : b, training.size());
+    require(settings.k >= 1 && settings.k <= candidates, "knn: need 1 <= --k <= ", candidates,
+            ", the candidates of a step, got ", settings.k);
+  }
 
   std::size_t images_per_step() const override { return 2 * settings_.batch; }
   State<float> state() override { return network_->state(); }
@@ -41,13 +47,12 @@ class NeighbourTask : public PoolTask {
     const NeighbourLoss how{settings_.k, settings_.tau, settings_.samples, &random};
     if (settings_.all_queries) {
       const Indices classes = labels(training_, both);
-      const Var<float> same = without_diagonal(constant(same_class<float>(classes, classes)));
+      const Var<float> same = without_diagonal(constant(same_class(classes, classes)));
       return mean(method_.loss(without_diagonal(-squared_distances(e, e)), same.value(), how));
     }
     const Var<float> scores = -squared_distances(slice(e, 0, 0, Index(batch)),
                                                  slice(e, 0, Index(batch), Index(2 * batch)));
-    const Array<float> same =
-        same_class<float>(labels(training_, queries), labels(training_, candidates));
+    const Array<float> same = same_class(labels(training_, queries), labels(training_, candidates));
     return mean(method_.loss(scores, same, how));
   }
 

@@ -54,8 +54,8 @@ Array<double> quantiles(const DigitSets& sets, std::size_t place) {
 }
 
 struct Prediction {
-  Array<float> values;  // (sets), as the networks see them
-  Indices picked;       // (sets), which item; empty when none is picked
+  Array<float> values;            // (sets), as the networks see them
+  std::optional<Indices> picked;  // (sets), which item; none when none is picked
 };
 
 // What predicts a set's quantile.
@@ -76,7 +76,7 @@ class Constant : public Model {
     return mean(square(pass.tape.leaf(number_) - constant(goal)));
   }
   Prediction predict(const DigitSets& sets) override {
-    return {full<float>({sets.labels.shape(0)}, number_.value.data()[0]), {}};
+    return {full<float>({sets.labels.shape(0)}, number_.value.data()[0]), std::nullopt};
   }
 
  private:
@@ -113,7 +113,7 @@ class Vanilla : public Model {
   }
   Prediction predict(const DigitSets& sets) override {
     Tape<float> off(Recording::off);
-    return {forward({off}, sets).value(), {}};
+    return {forward({off}, sets).value(), std::nullopt};
   }
 
  private:
@@ -196,7 +196,7 @@ class Picking : public Model {
     Prediction p{uninitialized<float>({count}), uninitialized<Index>({count})};
     for (std::size_t set = 0; set < count; ++set) {
       const Index picked = order.data()[set * n + place_];
-      p.picked.data()[set] = picked;
+      p.picked->data()[set] = picked;
       p.values.data()[set] = v.value().data()[set * n + std::size_t(picked)];
     }
     return p;
@@ -303,7 +303,7 @@ class MedianTask : public Task {
   double validate() override {
     Outcome outcome;
     pools_.for_validation([&](const DigitSets& sets) { look(sets, outcome); });
-    if (!std::isfinite(outcome.regression.r2())) {
+    if (outcome.regression.variance() == 0) {
       throw std::runtime_error(
           to_message("median: all ", outcome.sets,
                      " validation sets have the same quantile, so no model can be ",
@@ -320,9 +320,9 @@ class MedianTask : public Task {
       const double value = double(predicted.values.data()[set]);
       outcome.regression.add(value * options_.unit() + options_.middle(), y);
       ++outcome.sets;
-      if (predicted.picked.size() != truth.size()) continue;
+      if (!predicted.picked) continue;
       ++outcome.picked;
-      const std::size_t item = std::size_t(predicted.picked.data()[set]);
+      const std::size_t item = std::size_t(predicted.picked->data()[set]);
       outcome.picked_right += double(sets.labels.data()[set * options_.n + item]) == y;
     }
   }
@@ -334,7 +334,7 @@ class MedianTask : public Task {
 };
 
 int run_median(Options o) {
-  const RunFolder folder(o.out, o.save);
+  const RunFolder folder(o.out, o.save, o.resume);
   require(o.quantile >= 0 && o.quantile <= 1, "median: need 0 <= --quantile <= 1, got ",
           o.quantile);
   complete(o);

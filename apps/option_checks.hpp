@@ -23,5 +23,13 @@ inline const CLI::Validator positive = number_check(
     "POSITIVE", [](double v) { return v > 0; }, "a number > 0");
 inline const CLI::Validator nonnegative = number_check(
     "NONNEGATIVE", [](double v) { return v >= 0; }, "a number >= 0");
+// Written the one way that a number can be compared by as a text.
+inline const CLI::Validator whole_number(
+    [](const std::string& text) {
+      const bool digits =
+          !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+      return digits && text[0] != '0' ? std::string() : "need a whole number > 0, got " + text;
+    },
+    "WHOLE");
 
 }  // namespace tapesort

@@ -189,7 +189,10 @@ void add_plackett_luce(CLI::App& program) {
   command->add_option("--top", o->top, "of every sampled order, only the first so many places")
       ->check(positive)
       ->needs(sample);
-  command->add_option("--seed", o->seed, "of the samples")->capture_default_str()->needs(sample);
+  command->add_option("--seed", o->seed, "of the samples")
+      ->check(nonnegative)
+      ->capture_default_str()
+      ->needs(sample);
   command->add_flag("--weights", o->weights, "the numbers are weights e^s, not log-scores s");
   command->add_flag(
       "--json", o->json,

@@ -51,6 +51,7 @@ void RegressionScores::add(double prediction, double truth) {
 }
 
 double RegressionScores::mean_squared_error() const { return squares_ / count_; }
+double RegressionScores::variance() const { return tt_ / count_; }
 double RegressionScores::r2() const { return 1 - squares_ / tt_; }
 double RegressionScores::squared_correlation() const {
   if (pp_ == 0) return std::numeric_limits<double>::quiet_NaN();

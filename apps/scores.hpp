@@ -35,6 +35,7 @@ class RegressionScores {
   void add(double prediction, double truth);
 
   double mean_squared_error() const;
+  double variance() const;             // of the truth
   double r2() const;                   // 1 - mean squared error / variance of the truth
   double squared_correlation() const;  // NaN when the prediction is constant
 

@@ -61,7 +61,7 @@ class SortTask : public Task {
 };
 
 int run_sort(Options o) {
-  const RunFolder folder(o.out, o.save);
+  const RunFolder folder(o.out, o.save, o.resume);
   complete(o);
   const MethodEntry& entry = sorting_method(o.method);
   if (o.tau == 0) o.tau = entry.tau;

@@ -222,6 +222,8 @@ Made make_soft_rank(const Settings& s, Generator&) {
   return std::make_unique<SoftRankMethod>(s.tau);
 }
 Made make_reinforce(const Settings& s, Generator&) {
+  require(s.samples >= 2, "reinforce: a sample's baseline is the mean of the others; need ",
+          "--samples >= 2, got ", s.samples);
   return std::make_unique<ScoreFunctionMethod>(s.samples);
 }
 Made make_relax(const Settings& s, Generator&) { return std::make_unique<RelaxMethod>(s); }

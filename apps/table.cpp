@@ -17,9 +17,11 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/commands.hpp"
+#include "apps/option_checks.hpp"
 #include "apps/paper_tables.hpp"
 #include "apps/report/plot.hpp"
 #include "apps/report/result_row.hpp"
+#include "apps/run_folder.hpp"
 #include "engine/check.hpp"
 #include "models/replace_file.hpp"
 
@@ -114,17 +116,25 @@ class Grid {
   const std::vector<Cell>& cells() const { return cells_; }
 
   // Cells of one folder must have been run alike. std::runtime_error when they would not be; but
-  // where nothing has been computed yet, there is nothing to go on with.
+  // where nothing has been computed, and no commands printed that may be waiting somewhere, there is
+  // nothing to go on with.
   void claim_folder() const {
     const fs::path file = folder_ / "grid.json";
-    const json now{{"task", table_.task}, {"arguments", options_.arguments}};
-    if (fs::exists(file) && begun()) {
-      const json then = json::parse(std::ifstream(file), nullptr, /*allow_exceptions=*/false);
-      if (then == now) return;
-      throw std::runtime_error(to_message(file.string(), ": this table was begun as ", then.dump(),
-                                          ", now it is ", now.dump(),
-                                          "; go on with the same arguments, or elsewhere"));
+    json now{{"task", table_.task}, {"arguments", options_.arguments}};
+    bool printed = options_.commands;
+    if (fs::exists(file)) {
+      json then = json::parse(std::ifstream(file), nullptr, /*allow_exceptions=*/false);
+      const bool printed_then = then.is_object() && then.value("printed", false);
+      if (then.is_object()) then.erase("printed");
+      if (then != now && (printed_then || begun())) {
+        throw std::runtime_error(
+            to_message(file.string(), ": this table was begun as ", then.dump(), ", now it is ",
+                       now.dump(), "; go on with the same arguments, or elsewhere",
+                       begun() ? "" : ", or remove that file if its commands will not be run"));
+      }
+      printed = printed || printed_then;
     }
+    now["printed"] = printed;
     replace_file_content(file.string(), now.dump(2) + "\n");
   }
 
@@ -167,7 +177,7 @@ class Grid {
   // Whether a cell, be it of another grid, has left a result or a checkpoint.
   bool begun() const {
     for (const auto& entry : fs::directory_iterator(folder_)) {
-      for (const char* file : {"result.json", "checkpoint.safetensors"}) {
+      for (const char* file : {"result.json", checkpoint_name}) {
         if (fs::exists(entry.path() / file)) return true;
       }
     }
@@ -269,8 +279,9 @@ class Report {
         for (std::size_t f = 0; f < table_.figures.size(); ++f) {
           const Figure& figure = table_.figures[f];
           const Summary ours = over_seeds(method, column, figure);
-          if (f == 0) entry["seeds"] = ours.count;  // another figure may be undefined for some
-          entry[figure.key] = {{"mean", ours.mean}, {"standard_deviation", ours.deviation}};
+          entry[figure.key] = {{"mean", ours.mean},
+                               {"standard_deviation", ours.deviation},
+                               {"seeds", ours.count}};  // it may be undefined for some
           if (paper) entry[figure.key]["paper"] = f == 0 ? paper->first : paper->second;
         }
         summary.push_back(entry);
@@ -321,13 +332,16 @@ class Report {
 
   std::string ours_text(const std::string& method, const std::string& column) const {
     std::string text;
+    std::size_t seeds = 0;  // of the first figure; another one may be undefined for some of them
     for (std::size_t f = 0; f < table_.figures.size(); ++f) {
       const Figure& figure = table_.figures[f];
       const Summary ours = over_seeds(method, column, figure);
       if (ours.count == 0 && f == 0) return "-";
+      if (f == 0) seeds = ours.count;
       std::string part = ours.count == 0 ? "-" : fixed(ours.mean, figure.decimals);
       if (ours.count > 1) part += " +- " + fixed(ours.deviation, figure.decimals);
-      if (ours.count > 1 && f == 0) part += " [" + std::to_string(ours.count) + "]";
+      const bool says_count = f == 0 ? seeds > 1 : ours.count > 0 && ours.count != seeds;
+      if (says_count) part += " [" + std::to_string(ours.count) + "]";
       text += f == 0 ? part : " (" + part + ")";
     }
     return text;
@@ -361,6 +375,10 @@ int run_table(const Table& table, Options o) {
   require_distinct("--methods", o.methods);
   require_distinct(table.option, o.columns);
   require_distinct("--seeds", o.seeds);
+  if (!o.arguments.empty()) {
+    require(o.arguments[0].rfind("-", 0) == 0, "table: \"", o.arguments[0],
+            "\" is no option of a cell; lists are written as a,b without blanks");
+  }
   const Grid grid(table, o);
   if (o.report) {
     require(fs::is_directory(grid.folder()), "table: there is no folder ", grid.folder().string(),
@@ -391,8 +409,7 @@ int run_table(const Table& table, Options o) {
     }
     if (code == 0 && cell.done()) continue;
     ++failed;
-    std::fprintf(stderr, "table: that cell failed with status %d; its output: %s\n", code,
-                 (cell.folder / "output.txt").c_str());
+    std::fprintf(stderr, "table: that cell failed with status %d; its error is above\n", code);
   }
   if (o.commands) return 0;
 
@@ -422,15 +439,24 @@ void add_table(CLI::App& program) {
     // Lists with commas, as a list of words would swallow the -- that may follow.
     const auto list = [](CLI::Option* option) { option->delimiter(',')->allow_extra_args(false); };
     list(one->add_option("--methods", o->methods, "rows, as a,b (default: the paper's)"));
-    list(one->add_option(table.option, o->columns, "columns, as a,b (default: the paper's)"));
-    list(one->add_option("--seeds", o->seeds, "runs of each cell")->default_str("1,2,3"));
+    CLI::Option* columns =
+        one->add_option(table.option, o->columns, "columns, as a,b (default: the paper's)");
+    list(columns);
+    if (table.option == std::string("--n")) columns->check(whole_number);  // else: any data
+    list(one->add_option("--seeds", o->seeds, "runs of each cell")
+             ->check(nonnegative)
+             ->default_str("1,2,3"));
     one->add_option("--program", o->program, "what runs a cell (default: this program)");
     CLI::Option* commands = one->add_flag(
         "--commands", o->commands, "only print the commands of the missing cells, one a line");
     one->add_flag("--report", o->report, "run nothing; print what is there")->excludes(commands);
     one->add_option("arguments", o->arguments,
                     "after --: arguments for each cell, as -- --minutes 45 --digits 4");
-    one->callback([o, &table] {
+    const CLI::Option* threads = program.get_option_no_throw("--threads");
+    one->callback([o, &table, threads] {
+      if (threads && threads->count() > 0) {  // it is the cells that work
+        o->arguments.insert(o->arguments.begin(), {"--threads", threads->results().back()});
+      }
       if (const int code = run_table(table, *o)) throw CLI::RuntimeError(code);
     });
   }

@@ -126,7 +126,8 @@ class Session {
     loaded.seconds = progress.at("seconds");
     loaded.best_validation = progress.at("best_validation");
     loaded.best_epoch = progress.at("best_epoch");
-    for (const json& e : progress.at("epochs")) loaded.epochs.push_back({e.at(0), e.at(1), e.at(2)});
+    for (const json& e : progress.at("epochs"))
+      loaded.epochs.push_back({e.at(0), e.at(1), e.at(2)});
     const double loaded_sum = progress.at("loss_sum");
     const std::size_t loaded_unvalidated = progress.at("unvalidated");
     const std::size_t optimizer_steps = progress.at("optimizer_steps");
@@ -190,6 +191,11 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
   const auto validate = [&] {
     Profile* const training = std::exchange(Profile::active(), nullptr);
     const double validation = task.validate();
+    if (!std::isfinite(validation)) {
+      throw std::runtime_error(to_message(task.name(), ": the validation after ", result.steps,
+                                          " steps is ", validation,
+                                          "; try a smaller learning rate"));
+    }
     Profile::active() = training;
     book("validation");
     progress.validated(validation);

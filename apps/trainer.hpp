@@ -37,7 +37,7 @@ enum class Schedule { constant, cosine };  // cosine: from the learning rate dow
 
 struct TrainerOptions {
   std::size_t epochs = 1;
-  double minutes = 0;  // > 0: stop after so long, whatever `epochs` says; the schedule follows time
+  double minutes = 0;  // > 0: stop after so long, if not before; the schedule follows time
   double learning_rate = 1e-3;
   Schedule schedule = Schedule::constant;
   std::uint64_t seed = 0;
@@ -61,7 +61,7 @@ struct TrainingResult {
 };
 
 // Trains; at the end the task's state is that of the best validation. Prints progress on stderr.
-// std::runtime_error when the loss is not finite, naming the step, and when the checkpoint to resume
+// std::runtime_error when a loss or a validation is not finite, naming the step, and when the checkpoint to resume
 // from is faulty or was made with other settings. std::invalid_argument without epochs and minutes.
 TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptions& options);
 

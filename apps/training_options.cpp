@@ -24,6 +24,16 @@ void draw_curve(const TrainingResult& result, const std::string& title, const st
   draw_learning_curve(title, {loss}, {validation}, file);
 }
 
+std::unique_ptr<Optimizer<float>> make_optimizer(const TrainingOptions& o,
+                                                 const State<float>& state) {
+  if (o.optimizer == "adam") {
+    return std::make_unique<Adam<float>>(state.parameters, o.learning_rate, 0.9, 0.999, 1e-8,
+                                         o.weight_decay);
+  }
+  return std::make_unique<Sgd<float>>(state.parameters, o.learning_rate, o.momentum,
+                                      o.weight_decay);
+}
+
 }  // namespace
 
 void add_training_options(CLI::App& command, TrainingOptions& o, const std::string& epoch) {
@@ -41,10 +51,13 @@ void add_training_options(CLI::App& command, TrainingOptions& o, const std::stri
           "and shear by up to 0.15")
       ->check(CLI::IsMember(names))
       ->capture_default_str();
-  command.add_option("--epochs", o.epochs, to_message(epoch, " (default: ", o.default_epochs, ")"))
-      ->check(nonnegative);
+  CLI::Option* epochs =
+      command
+          .add_option("--epochs", o.epochs, to_message(epoch, " (default: ", o.default_epochs, ")"))
+          ->check(nonnegative);
   command.add_option("--minutes", o.minutes, "train for so long, instead of a number of epochs")
-      ->check(nonnegative);
+      ->check(nonnegative)
+      ->excludes(epochs);
   command.add_option("--optimizer", o.optimizer)
       ->check(CLI::IsMember({"sgd", "adam"}))
       ->capture_default_str();
@@ -56,7 +69,9 @@ void add_training_options(CLI::App& command, TrainingOptions& o, const std::stri
       ->capture_default_str();
   command.add_option("--momentum", o.momentum, "of sgd")->capture_default_str();
   command.add_option("--weight-decay", o.weight_decay)->capture_default_str();
-  command.add_option("--seed", o.seed, "of everything random")->capture_default_str();
+  command.add_option("--seed", o.seed, "of everything random")
+      ->check(nonnegative)
+      ->capture_default_str();
   command.add_option("--save", o.save, "write the trained network to this file (safetensors)");
   CLI::Option* out =
       command.add_option("--out", o.out, "folder for pictures, result.json and the checkpoint");
@@ -71,16 +86,6 @@ void complete(TrainingOptions& o) {
 
 void complete_validation(TrainingOptions& o, std::size_t images) {
   if (o.validation == 0) o.validation = std::min<std::size_t>(5000, images / 8);
-}
-
-std::unique_ptr<Optimizer<float>> make_optimizer(const TrainingOptions& o,
-                                                 const State<float>& state) {
-  if (o.optimizer == "adam") {
-    return std::make_unique<Adam<float>>(state.parameters, o.learning_rate, 0.9, 0.999, 1e-8,
-                                         o.weight_decay);
-  }
-  return std::make_unique<Sgd<float>>(state.parameters, o.learning_rate, o.momentum,
-                                      o.weight_decay);
 }
 
 void add_settings(const TrainingOptions& o, nlohmann::json& settings) {
@@ -103,7 +108,7 @@ TrainingResult train(Task& task, const TrainingOptions& o, const nlohmann::json&
   options.learning_rate = o.learning_rate;
   options.schedule = o.schedule == "cosine" ? Schedule::cosine : Schedule::constant;
   options.seed = o.seed;
-  if (!o.out.empty()) options.checkpoint = o.in_out("checkpoint.safetensors");
+  if (!o.out.empty()) options.checkpoint = o.in_out(checkpoint_name);
   options.resume = o.resume;
   options.profile = o.profile;
   options.settings = settings;

@@ -35,9 +35,6 @@ void complete(TrainingOptions& options);
 // Fills in `validation`, of so many training images.
 void complete_validation(TrainingOptions& options, std::size_t images);
 
-std::unique_ptr<Optimizer<float>> make_optimizer(const TrainingOptions& options,
-                                                 const State<float>& state);
-
 // Of these options, those that decide the outcome, added to the task's own `settings`. The seed is
 // not among them (a result row has a place for it).
 void add_settings(const TrainingOptions& options, nlohmann::json& settings);

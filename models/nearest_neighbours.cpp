@@ -6,10 +6,6 @@
 #include "engine/blas.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/matmul.hpp"
-#include "ops/reduce.hpp"
-#include "ops/sorting/neural_sort.hpp"
 
 namespace tapesort {
 namespace {
@@ -138,36 +134,5 @@ double accuracy(const Indices& predicted, const Indices& truth) {
   for (std::size_t i = 0; i < truth.size(); ++i) right += predicted.data()[i] == truth.data()[i];
   return double(right) / double(truth.size());
 }
-
-template <class T>
-Array<T> same_class(const Indices& query_labels, const Indices& candidate_labels) {
-  const std::size_t q = query_labels.size(), c = candidate_labels.size();
-  Array<T> same = uninitialized<T>({q, c});
-  for (std::size_t i = 0; i < q; ++i) {
-    for (std::size_t j = 0; j < c; ++j) {
-      same.data()[i * c + j] = T(query_labels.data()[i] == candidate_labels.data()[j]);
-    }
-  }
-  return same;
-}
-
-template <class T>
-Var<T> knn_loss(const Var<T>& queries, const Indices& query_labels, const Var<T>& candidates,
-                const Indices& candidate_labels, std::size_t k, double tau) {
-  const Var<T> scores = -squared_distances(queries, candidates);  // (q, c), nearest is largest
-  const std::size_t q = scores.shape()[0], c = scores.shape()[1];
-  require(query_labels.shape() == Shape{q} && candidate_labels.shape() == Shape{c},
-          "knn_loss: labels are ", query_labels.shape(), " and ", candidate_labels.shape(),
-          "; need one for each of the ", q, " queries and ", c, " candidates");
-  const Var<T> mass = top_k_mass(scores, k, tau);  // (q, c), rows sum to k
-  return sum(mass * constant(same_class<T>(query_labels, candidate_labels))) / -T(q);
-}
-
-template Array<float> same_class<float>(const Indices&, const Indices&);
-template Array<double> same_class<double>(const Indices&, const Indices&);
-template Var<float> knn_loss(const Var<float>&, const Indices&, const Var<float>&, const Indices&,
-                             std::size_t, double);
-template Var<double> knn_loss(const Var<double>&, const Indices&, const Var<double>&,
-                              const Indices&, std::size_t, double);
 
 }  // namespace tapesort

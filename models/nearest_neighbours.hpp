@@ -1,7 +1,7 @@
-// k nearest neighbours: the classifier itself, and the loss that trains an embedding for it.
+// The k nearest neighbours classifier.
 #pragma once
 
-#include "engine/tape.hpp"
+#include "engine/array.hpp"
 
 namespace tapesort {
 
@@ -23,20 +23,5 @@ Indices neighbour_labels(const Indices& which, const Indices& labels);
 
 // The fraction of equal entries; std::invalid_argument unless shapes agree and there is one.
 double accuracy(const Indices& predicted, const Indices& truth);
-
-// 1 where a query and a candidate have one label, else 0: (q), (c) -> (q, c).
-template <class T>
-Array<T> same_class(const Indices& query_labels, const Indices& candidate_labels);
-
-// The differentiable kNN loss: minus the mass that the first k rows of P_hat, NeuralSort of the
-// negative squared distances, put on candidates of the query's class, averaged over queries. It
-// lies between -k and 0.
-//   shapes  queries (q, d), query_labels (q), candidates (c, d), candidate_labels (c) -> ()
-//   tau     in units of squared distance
-//   errors  std::invalid_argument on shapes, unless 1 <= k <= c, and as top_k_mass
-//   source  Grover et al. 2019, section 6.3
-template <class T>
-Var<T> knn_loss(const Var<T>& queries, const Indices& query_labels, const Var<T>& candidates,
-                const Indices& candidate_labels, std::size_t k, double tau);
 
 }  // namespace tapesort

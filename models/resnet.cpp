@@ -1,50 +1,36 @@
 #include "models/resnet.hpp"
 
-#include <cmath>
-
 #include "ops/elementwise.hpp"
 
 namespace tapesort {
-namespace {
-
-// He's normal initialisation, as Init::he.
-template <class T>
-Array<T> conv_weight(std::size_t kernel, std::size_t in, std::size_t out, Generator& random) {
-  const T deviation = T(std::sqrt(2 / double(kernel * kernel * in)));
-  return random.normal<T>({kernel, kernel, in, out}, T(0), deviation);
-}
-
-}  // namespace
 
 template <class T>
 ResidualBlock<T>::ResidualBlock(const std::string& name, std::size_t in, std::size_t out,
                                 std::size_t stride, Generator& random)
-    : stride_(stride),
-      norm1_(name + ".norm1", in, /*relu=*/true),
+    : norm1_(name + ".norm1", in, /*relu=*/true),
       norm2_(name + ".norm2", out, /*relu=*/true),
-      conv1_(name + ".conv1.weight", conv_weight<T>(3, in, out, random)),
-      conv2_(name + ".conv2.weight", conv_weight<T>(3, out, out, random)) {
-  if (in != out || stride != 1) {
-    shortcut_ = std::make_unique<Parameter<T>>(name + ".shortcut.weight",
-                                               conv_weight<T>(1, in, out, random));
-  }
+      conv1_(name + ".conv1", 3, in, out, {stride, 1}, Init::he, random, /*bias=*/false),
+      conv2_(name + ".conv2", 3, out, out, {1, 1}, Init::he, random, /*bias=*/false) {
+  if (in == out && stride == 1) return;
+  const Conv2dOptions options{stride, 0};
+  shortcut_.emplace(name + ".shortcut", 1, in, out, options, Init::he, random, /*bias=*/false);
 }
 
 template <class T>
 Var<T> ResidualBlock<T>::forward(const Pass<T>& pass, const Var<T>& x) {
   const Var<T> a = norm1_.forward(pass, x);
-  const Var<T> b = conv2d(a, pass.tape.leaf(conv1_), {stride_, 1});
-  const Var<T> c = conv2d(norm2_.forward(pass, b), pass.tape.leaf(conv2_), {1, 1});
-  return c + (shortcut_ ? conv2d(a, pass.tape.leaf(*shortcut_), {stride_, 0}) : x);
+  const Var<T> b = conv1_.forward(pass, a);
+  const Var<T> c = conv2_.forward(pass, norm2_.forward(pass, b));
+  return c + (shortcut_ ? shortcut_->forward(pass, a) : x);
 }
 
 template <class T>
 void ResidualBlock<T>::collect(State<T>& state) {
   norm1_.collect(state);
-  state.parameters.push_back(&conv1_);
+  conv1_.collect(state);
   norm2_.collect(state);
-  state.parameters.push_back(&conv2_);
-  if (shortcut_) state.parameters.push_back(shortcut_.get());
+  conv2_.collect(state);
+  if (shortcut_) shortcut_->collect(state);
 }
 
 std::unique_ptr<Layer<float>> resnet(const std::vector<std::size_t>& channels,

@@ -19,10 +19,9 @@ class ResidualBlock : public Layer<T> {
   void collect(State<T>& state) override;
 
  private:
-  std::size_t stride_;
   BatchNorm2d<T> norm1_, norm2_;
-  Parameter<T> conv1_, conv2_;
-  std::unique_ptr<Parameter<T>> shortcut_;  // null where x itself serves
+  Conv2d<T> conv1_, conv2_;
+  std::optional<Conv2d<T>> shortcut_;  // none where x itself serves
 };
 
 // A convolution to channels[0], then for each entry of `channels` a stage of two blocks, each stage

@@ -1,7 +1,5 @@
 // The commands that train and tabulate, end to end on the smallest of cases.
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -13,6 +11,7 @@
 #include "apps/sorting_methods.hpp"
 #include "models/checkpoint.hpp"
 #include "op_table.hpp"
+#include "run_command.hpp"
 #include "temporary_folder.hpp"
 
 using namespace tapesort;
@@ -21,35 +20,9 @@ using nlohmann::json;
 
 namespace {
 
-// While one lives, nothing comes to standard output.
-class Quiet {
- public:
-  Quiet() : before_(dup(STDOUT_FILENO)) {
-    std::fflush(stdout);
-    const int nowhere = open("/dev/null", O_WRONLY);
-    dup2(nowhere, STDOUT_FILENO);
-    close(nowhere);
-  }
-  ~Quiet() {
-    std::fflush(stdout);
-    dup2(before_, STDOUT_FILENO);
-    close(before_);
-  }
-
- private:
-  int before_;
-};
-
-void run(void (*add)(CLI::App&), const std::string& command) {
-  CLI::App program;
-  add(program);
-  const Quiet quiet;
-  program.parse(command, false);
-}
-
 const std::string small =
-    " --network mlp --digits 1 --n 3 --epochs 2 --epoch-steps 12 --validation-sets 30 --test-sets "
-    "40";
+    " --network mlp --digits 1 --n 3 --epochs 2 --epoch-steps 40 --validation-sets 30 --test-sets "
+    "199";
 
 json result(const TemporaryFolder& folder, const std::string& name = "out") {
   return json::parse(folder.read(name + "/result.json"));
@@ -59,34 +32,43 @@ json result(const TemporaryFolder& folder, const std::string& name = "out") {
 
 TEST_CASE("tapesort sort runs end to end, and the same seed gives the same result") {
   const TemporaryFolder folder;
-  run(add_sort, "sort" + small + " --out " + (folder / "out") + " --save " + (folder / "model"));
+  const std::string rate = " --lr 0.01";
+  run(add_sort,
+      "sort" + small + rate + " --out " + (folder / "out") + " --save " + (folder / "model"));
   const json row = result(folder);
   CHECK(row["task"] == "sort");
-  CHECK(row["steps"] == 24);
+  CHECK(row["steps"] == 80);
   CHECK(row["settings"]["tau"] == 5);
   CHECK(row["settings"]["validation"] == 500);
-  CHECK(row["permutation_accuracy"].get<double>() > 0.2);  // by chance 1 / 6
+  CHECK(row["permutation_accuracy"].get<double>() > 0.4);  // by chance 1 / 6, with ties about .22
   CHECK(row["element_accuracy"] >= row["permutation_accuracy"]);
   CHECK(row["soft_hard_gap"].get<double>() > 0);
   CHECK(load_checkpoint<float>(folder / "model").arrays.count("fc2.weight") == 1);
 
-  run(add_sort, "sort" + small + " --out " + (folder / "again"));
+  run(add_sort, "sort" + small + rate + " --out " + (folder / "again"));
   const json again = result(folder, "again");
   for (const char* key : {"permutation_accuracy", "element_accuracy", "soft_hard_gap"}) {
     CHECK(row[key] == again[key]);
   }
   CHECK(error_of([&] {
-          run(add_sort, "sort" + small + " --seed 2 --resume --out " + (folder / "out"));
+          run(add_sort, "sort" + small + rate + " --seed 2 --resume --out " + (folder / "out"));
         }).find("was made with seed = 1, this run has 2") != std::string::npos);
+  CHECK(error_of([&] {
+          run(add_sort, "sort" + small + rate + " --out " + (folder / "out"));
+        }).find("go on with it by --resume, or use another folder") != std::string::npos);
+  CHECK(result(folder) == row);
 }
 
 TEST_CASE("tapesort sort runs with every kind of method") {
   for (const char* method : {"row_stochastic", "gumbel_sinkhorn", "fast_soft_rank", "relax"}) {
     CAPTURE(method);
     const TemporaryFolder folder;
-    run(add_sort, "sort" + small + " --method " + method + " --out " + (folder / "out"));
+    run(add_sort, "sort" + small + " --lr 0.01 --method " + method + " --out " + (folder / "out"));
     const json row = result(folder);
-    CHECK(row["element_accuracy"].get<double>() > 0.1);
+    // Untrained networks have .38 to .43. row_stochastic needs longer, see sorting_methods_test.cpp.
+    if (method != std::string("row_stochastic")) {
+      CHECK(row["element_accuracy"].get<double>() > 0.5);
+    }
     const bool has_matrix = row.contains("soft_hard_gap");
     const bool expected = sorting_method(method).gives == Gives::matrix;
     CHECK(has_matrix == expected);
@@ -94,7 +76,7 @@ TEST_CASE("tapesort sort runs with every kind of method") {
 }
 
 TEST_CASE("tapesort median runs end to end with baselines and with sorting methods") {
-  double best_constant = 0;
+  double constant = 0;
   for (const char* method : {"constant", "vanilla", "neural_sort", "neural_sort_stochastic",
                              "sinkhorn", "reinforce", "relax"}) {
     CAPTURE(method);
@@ -104,16 +86,16 @@ TEST_CASE("tapesort median runs end to end with baselines and with sorting metho
     const json row = result(folder);
     CHECK(row["task"] == "median");
     CHECK(row["settings"]["learning_rate"] == 0.01);
-    CHECK(row["mean_squared_error"].get<double>() < 30);
+    const double error = row["mean_squared_error"];
     const bool picks = std::string(method) != "constant" && std::string(method) != "vanilla";
     CHECK(row.contains("picked_right") == picks);
-    if (picks) CHECK(row["picked_right"].get<double>() > 0.2);
+    if (picks) CHECK(error < 0.9 * constant);
     // One value for a picture is not enough where n outputs are needed.
     CHECK(row["settings"]["scores"] == (std::string(method) == "sinkhorn" ? "network" : "values"));
     if (std::string(method) == "constant") {
       CHECK(row["squared_correlation"].is_null());
-      best_constant = row["mean_squared_error"];
-      CHECK(best_constant > 3);  // the variance of the median of three of 0 .. 9
+      constant = error;
+      CHECK(std::abs(constant - 5.31) < 1);  // the variance of the median of three of 0 .. 9
     }
   }
 }
@@ -239,7 +221,7 @@ TEST_CASE("tapesort table runs what is missing and nothing twice") {
   CHECK(folder.read("started") == "neural_sort 5 2\nneural_sort 5 4\n");
   const json table = json::parse(folder.read("t/table.json"));
   const json cell = table["summary"][0];
-  CHECK(cell["seeds"] == 2);
+  CHECK(cell["permutation_accuracy"]["seeds"] == 2);
   CHECK(cell["permutation_accuracy"]["mean"].get<double>() == doctest::Approx(0.3));
   CHECK(cell["permutation_accuracy"]["standard_deviation"].get<double>() ==
         doctest::Approx(std::sqrt(0.02)));
@@ -290,10 +272,50 @@ TEST_CASE("tapesort table refuses what would mix results, and forgives what left
 
   CHECK(error_of([&] { run(add_table, "table sort --report" + rest + "1,2,1"); }) ==
         "invalid_argument: table: --seeds names 1 twice");
+  for (const char* wrong : {"--n 05", "--n 5,x", "--seeds -1", "--n 3, 5"}) {
+    CAPTURE(wrong);
+    const std::string error =
+        error_of([&] { run(add_table, "table sort --out " + (folder / "t") + " " + wrong); });
+    CHECK((error.find("need a") != std::string::npos ||
+           error.find("\"5\" is no option of a cell") != std::string::npos));
+  }
   CHECK(error_of([&] {
           run(add_table, "table sort --report --n 5 --out " + (folder / "nowhere"));
         }).find("there is no folder") != std::string::npos);
   CHECK(!std::filesystem::exists(folder / "nowhere"));
+}
+
+TEST_CASE("a table whose commands were printed keeps its arguments, and its cells the threads") {
+  const TemporaryFolder folder;
+  const std::string command =
+      "table sort --commands --n 5 --methods neural_sort --seeds 1 --out " + (folder / "t");
+  CLI::App program;
+  program.add_option("--threads");
+  program.fallthrough();
+  add_table(program);
+  {
+    const Quiet quiet;
+    program.parse(command + " --threads 3 -- --epochs 1", false);
+  }
+  CHECK(json::parse(folder.read("t/grid.json"))["arguments"] ==
+        json{"--threads", "3", "--epochs", "1"});
+  CHECK(error_of([&] {
+          run(add_table, command + " -- --epochs 2");
+        }).find("or remove that file if its commands will not be run") != std::string::npos);
+}
+
+TEST_CASE("a figure that some seeds have not says how many it is the mean of") {
+  const TemporaryFolder folder;
+  for (const auto& [seed, r2] : {std::pair("1", "0.7"), {"2", "null"}, {"3", "0.5"}}) {
+    const std::string number = seed;
+    folder.write("t/vanilla-5-seed" + number + "/result.json",
+                 R"({"task": "median", "seed": )" + number +
+                     R"(, "settings": {"method": "vanilla", "n": 5}, "mean_squared_error": 1e5, )" +
+                     R"("squared_correlation": )" + r2 + "}");
+  }
+  run(add_table, "table median --report --n 5 --methods vanilla --out " + (folder / "t"));
+  CHECK(folder.read("t/table.md").find("| 10.00 +- 0.00 [3] (0.60 +- 0.14 [2]) |") !=
+        std::string::npos);
 }
 
 TEST_CASE("a run whose results cannot be written, or whose folder is taken, does not begin") {
@@ -307,7 +329,7 @@ TEST_CASE("a run whose results cannot be written, or whose folder is taken, does
         }).find(": cannot be made: ") != std::string::npos);
   const std::string out = folder / "out";
   {
-    const RunFolder held(out, "");
+    const RunFolder held(out, "", false);
     CHECK(error_of([&] { run(add_median, "median" + small + " --out " + out); }) ==
           "exception: " + out +
               ": another run is working here; wait for it, or use another folder");
@@ -328,6 +350,17 @@ TEST_CASE("the experiments refuse values that mean nothing") {
         "exception: --batch: need a number > 0, got 0");
   CHECK(error_of([&] { run(add_sort, "sort --lr nan"); }) ==
         "exception: --lr: need a number >= 0, got nan");
+  CHECK(error_of([&] { run(add_sort, "sort --seed -1"); }) ==
+        "exception: --seed: need a number >= 0, got -1");
+  CHECK(error_of([&] {
+          run(add_sort, "sort --validation 3 --out " + TemporaryFolder().path());
+        }).find("the validation images, with --validation 3: no image of digit ") !=
+        std::string::npos);
+  CHECK(error_of([&] {
+          run(add_sort, "sort --method reinforce --samples 1");
+        }).find("need --samples >= 2, got 1") != std::string::npos);
+  CHECK(error_of([&] { run(add_knn, "knn --epochs 1 --minutes 1"); }).find("--epochs excludes --minutes") !=
+        std::string::npos);
   CHECK(error_of([&] { run(add_median, "median --quantile nan"); }) ==
         "invalid_argument: median: need 0 <= --quantile <= 1, got nan");
   CHECK(error_of([&] {

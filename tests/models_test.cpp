@@ -177,20 +177,6 @@ TEST_CASE("a vote that is tied goes to the label that is nearest") {
   CHECK(neighbour_labels(Indices{{2, 0}}, Indices{5, 6, 7}) == Indices{{7, 5}});
 }
 
-TEST_CASE("knn_loss passes gradcheck, and is -k when the neighbours are right") {
-  const Indices q{0, 1}, c{0, 1, 0, 1, 1};
-  check_rows({{"knn_loss", {{2, 3}, {5, 3}}, anywhere, [=](const auto& x) {
-                 return knn_loss(x[0], q, x[1], c, 2, 1.5);
-               }}});
-  const auto queries = constant(with_shape(Array<double>{0.0, 10.0}, {2, 1}));
-  const auto candidates = constant(with_shape(Array<double>{0.0, 10.0, 0.5, 10.25, 11.0}, {5, 1}));
-  CHECK(knn_loss(queries, q, candidates, c, 2, 1e-3).item() == doctest::Approx(-2));
-  CHECK(error_of([&] { knn_loss(queries, c, candidates, c, 2, 1); }) ==
-        "invalid_argument: knn_loss: labels are (5) and (5); need one for each of the 2 queries "
-        "and 5 "
-        "candidates");
-}
-
 TEST_CASE("a model is saved and loaded, and a bad file changes nothing") {
   const TemporaryFolder folder;
   const std::string file = (folder / "model.safetensors");
@@ -202,7 +188,8 @@ TEST_CASE("a model is saved and loaded, and a bad file changes nothing") {
   CHECK(loaded.net.state().parameters[0]->value == saved.net.state().parameters[0]->value);
   CHECK(*loaded.net.state().buffers[0].value == full<double>({5}, 0.25));
   CHECK(load_checkpoint<double>(file).metadata.at("epoch") == "7");
-  CHECK(fs::directory_iterator(folder.path())->path() == file);  // no temporary file is left
+  const fs::directory_iterator files(folder.path());
+  CHECK(std::distance(begin(files), end(files)) == 1);  // no temporary file is left
 
   const std::string whole = content(file);
   const auto refused = [&](const std::string& bytes) {

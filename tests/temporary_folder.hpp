@@ -28,7 +28,11 @@ class TemporaryFolder {
   std::string operator/(const std::string& file) const { return path_ + "/" + file; }
 
   void write(const std::string& file, const std::string& content) const {
-    std::ofstream(*this / file, std::ios::binary) << content;
+    const std::filesystem::path path = *this / file;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream out(path, std::ios::binary);
+    out << content;
+    REQUIRE(out.flush().good());
   }
   std::string read(const std::string& file) const {
     std::ifstream in(*this / file, std::ios::binary);

@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include "apps/commands.hpp"
-#include "apps/knn_losses.hpp"
 #include "models/checkpoint.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
@@ -172,72 +171,4 @@ TEST_CASE("the state that a training ends with is that of the best validation") 
   CHECK(outcome.result.best_validation == best);
   CHECK(task.validate() == best);
   CHECK(outcome.result.epochs[outcome.result.best_epoch - 1].validation == best);
-}
-
-TEST_CASE("without_diagonal leaves out each point's score with itself") {
-  const Array<float> x = with_shape(Array<float>{0, 1, 2, 3, 4, 5, 6, 7, 8}, {3, 3});
-  CHECK(without_diagonal(constant(x)).value() ==
-        with_shape(Array<float>{1, 2, 3, 5, 6, 7}, {3, 2}));
-  Parameter<float> p("p", x);
-  Tape<float> tape;
-  tape.backward(sum(without_diagonal(tape.leaf(p)) * constant(full<float>({3, 2}, 2.0f))));
-  CHECK(p.grad == with_shape(Array<float>{0, 2, 2, 2, 0, 2, 2, 2, 0}, {3, 3}));
-  CHECK(error_of([&] {
-          without_diagonal(constant(zeros<float>({2, 3})));
-        }) == "invalid_argument: without_diagonal: x is (2, 3); need (m, m), m >= 2");
-}
-
-TEST_CASE("tapesort knn runs end to end and leaves its result and a model that can be loaded") {
-  const TemporaryFolder folder;
-  CLI::App program;
-  add_knn(program);
-  program.parse("knn --network mlp --epochs 1 --lr 0.0001 --augment none --json --out " + (folder / "out") +
-                    " --save " + (folder / "model"),
-                false);
-  const auto row = nlohmann::json::parse(folder.read("out/result.json"));
-  CHECK(row["steps"] == 35);
-  CHECK(row["settings"]["tau"] == 16);
-  CHECK(row["pixel_accuracy"].get<double>() == doctest::Approx(0.922).epsilon(0.005));
-  CHECK(row["test_accuracy"].get<double>() > 0.85);
-  CHECK(load_checkpoint<float>(folder / "model").arrays.count("fc1.weight") == 1);
-  CHECK(load_checkpoint<float>(folder / "out/checkpoint.safetensors").metadata.count("progress") ==
-        1);
-
-  // With the paper's queries, and the mirror images at test.
-  CLI::App half;
-  add_knn(half);
-  half.parse(
-      "knn --network mlp --epochs 1 --epoch-steps 20 --lr 0.0001 --augment none "
-      "--queries half --mirror --json --out " +
-          (folder / "half"),
-      false);
-  const auto other = nlohmann::json::parse(folder.read("half/result.json"));
-  CHECK(other["steps"] == 20);
-  CHECK(other["settings"]["queries"] == "half");
-  CHECK(other["test_accuracy"].get<double>() > 0.75);
-  CHECK(other["test_accuracy"] != row["test_accuracy"]);
-
-  // Methods without neighbours to show, and without training.
-  for (const std::string method : {"pixels", "pca", "classifier"}) {
-    CAPTURE(method);
-    CLI::App plain;
-    add_knn(plain);
-    plain.parse(
-        "knn --network mlp --epochs 3 --json --method " + method + " --out " + (folder / method),
-        false);
-    const auto result = nlohmann::json::parse(folder.read(method + "/result.json"));
-    CHECK(result["test_accuracy"].get<double>() > 0.5);
-    CHECK(result.contains("validation") == (method == "classifier"));
-  }
-
-  const auto refused = [](const std::string& command) {
-    return error_of([&] {
-      CLI::App again;
-      add_knn(again);
-      again.parse(command, false);
-    });
-  };
-  CHECK(refused("knn --data /no/such/folder").find("/no/such/folder") != std::string::npos);
-  CHECK(refused("knn --k 200") ==
-        "invalid_argument: knn: need 1 <= --k <= --batch (100 candidates), got 200");
 }

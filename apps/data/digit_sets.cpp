@@ -4,15 +4,15 @@
 
 namespace tapesort {
 
-DigitPool::DigitPool(ImageSet set) : set_(std::move(set)), by_class_(10) {
+DigitPool::DigitPool(ImageSet set, const std::string& name) : set_(std::move(set)), by_class_(10) {
   for (std::size_t i = 0; i < set_.size(); ++i) {
     const Index label = set_.labels.data()[i];
-    require(label >= 0 && label < 10, "DigitPool: label ", label, " at position ", i,
+    require(label >= 0 && label < 10, name, ": label ", label, " at position ", i,
             " is no digit; need 0 .. 9");
     by_class_[std::size_t(label)].push_back(i);
   }
   for (std::size_t digit = 0; digit < 10; ++digit) {
-    require(!by_class_[digit].empty(), "DigitPool: no image of digit ", digit,
+    require(!by_class_[digit].empty(), name, ": no image of digit ", digit,
             "; need at least one of each of 0 .. 9");
   }
 }

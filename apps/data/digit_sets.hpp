@@ -2,6 +2,7 @@
 // above the other. Source: Grover, Wang, Zweig, Ermon, ICLR 2019, section 6.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "apps/data/augment.hpp"
@@ -12,8 +13,8 @@ namespace tapesort {
 // Images of single digits, by class. Keep one pool for training, one for validation, one for test.
 class DigitPool {
  public:
-  // std::invalid_argument when a label is not 0 .. 9 or a class has no image.
-  explicit DigitPool(ImageSet set);
+  // std::invalid_argument, which names the pool, when a label is not 0 .. 9 or a class has no image.
+  explicit DigitPool(ImageSet set, const std::string& name = "DigitPool");
 
   const ImageSet& set() const { return set_; }
   // The positions in the set of this digit's images.
