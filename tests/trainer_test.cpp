@@ -1,13 +1,9 @@
 #include "apps/trainer.hpp"
 
 #include <csignal>
-#include <filesystem>
 
-#include "apps/commands.hpp"
 #include "models/checkpoint.hpp"
 #include "op_table.hpp"
-#include "ops/elementwise.hpp"
-#include "ops/reduce.hpp"
 #include "ops/softmax.hpp"
 #include "temporary_folder.hpp"
 
