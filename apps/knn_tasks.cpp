@@ -4,6 +4,7 @@
 #include "models/by_name.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
+#include "ops/distances.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
 #include "ops/reduce.hpp"

@@ -1,11 +1,13 @@
 #include "models/nearest_neighbours.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 
-#include "engine/blas.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
+#include "ops/distances.hpp"
 
 namespace tapesort {
 namespace {
@@ -17,15 +19,16 @@ class Nearest {
 
   // Distances of candidates first, first + 1, ..; nearly all are too far, which one comparison
   // tells. Candidates come in order of index, so an equal distance does not displace an earlier
-  // one.
+  // one. NaN counts as infinite.
   void offer(const float* distances, std::size_t count, std::size_t first) {
+    constexpr float farthest = std::numeric_limits<float>::infinity();
     for (std::size_t j = 0; j < count; ++j) {
       if (heap_.size() == k_ && !(distances[j] < heap_.front().first)) continue;
       if (heap_.size() == k_) {
         std::pop_heap(heap_.begin(), heap_.end());
         heap_.pop_back();
       }
-      heap_.emplace_back(distances[j], Index(first + j));
+      heap_.emplace_back(std::isnan(distances[j]) ? farthest : distances[j], Index(first + j));
       std::push_heap(heap_.begin(), heap_.end());
     }
   }
@@ -51,47 +54,23 @@ Indices nearest_neighbours(const Array<float>& queries, const Array<float>& cand
   const std::size_t q = queries.shape()[0], c = candidates.shape()[0], d = queries.shape()[1];
   require(k >= 1 && k <= c, "nearest_neighbours: need 1 <= k <= ", c, " candidates, got k = ", k);
 
-  // |q - c|^2 - |q|^2 = |c|^2 - 2 q . c orders the candidates of one query. Moving everything by
-  // the candidates' mean changes no distance and loses fewer digits.
-  std::vector<double> sums(d, 0.0);
-  for (std::size_t i = 0; i < c; ++i) {
-    for (std::size_t j = 0; j < d; ++j) sums[j] += double(candidates.data()[i * d + j]);
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    require(!std::isnan(queries.data()[i]), "nearest_neighbours: query ", i / d, " has a NaN");
   }
-  const auto centred = [&](const Array<float>& x) {
-    Array<float> y = uninitialized<float>(x.shape());
-    for (std::size_t i = 0; i < x.shape()[0]; ++i) {
-      for (std::size_t j = 0; j < d; ++j) {
-        y.data()[i * d + j] = x.data()[i * d + j] - float(sums[j] / double(c));
-      }
-    }
-    return y;
-  };
-  const Array<float> from = centred(queries), to = centred(candidates);
-  std::vector<float> norms(c);
-  for (std::size_t i = 0; i < c; ++i) {
-    const Array<float>& y = to;
-    double norm = 0;
-    for (std::size_t j = 0; j < d; ++j) norm += double(y.data()[i * d + j]) * y.data()[i * d + j];
-    norms[i] = float(norm);
-  }
-
-  constexpr std::size_t query_block = 256, candidate_block = 1024;
+  const CandidateStrips<float> strips(candidates);
+  constexpr std::size_t query_block = 256, width = CandidateStrips<float>::width;
   Indices nearest = uninitialized<Index>({q, k});
   const std::size_t blocks = (q + query_block - 1) / query_block;
   parallel_for(blocks, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-    std::vector<float> distances(query_block * candidate_block);
+    std::vector<float> distances(query_block * width);
     for (std::size_t block = begin; block < end; ++block) {
       const std::size_t first = block * query_block, rows = std::min(query_block, q - first);
       std::vector<Nearest> best(rows, Nearest(k));
-      for (std::size_t at = 0; at < c; at += candidate_block) {
-        const std::size_t columns = std::min(candidate_block, c - at);
+      for (std::size_t strip = 0; strip < strips.count(); ++strip) {
+        const std::size_t at = strip * width, columns = std::min(width, c - at);
+        strips.distances(queries.data() + first * d, rows, strip, distances.data(), width);
         for (std::size_t i = 0; i < rows; ++i) {
-          std::copy_n(norms.data() + at, columns, distances.data() + i * columns);
-        }
-        gemm<float>(false, true, rows, columns, d, -2, from.data() + first * d, d,
-                    to.data() + at * d, d, 1, distances.data(), columns);
-        for (std::size_t i = 0; i < rows; ++i) {
-          best[i].offer(distances.data() + i * columns, columns, at);
+          best[i].offer(distances.data() + i * width, columns, at);
         }
       }
       for (std::size_t i = 0; i < rows; ++i) best[i].write(nearest.data() + (first + i) * k);

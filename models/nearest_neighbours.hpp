@@ -6,10 +6,11 @@
 namespace tapesort {
 
 // For each query the k nearest candidates by squared Euclidean distance, nearest first; among
-// equally distant ones the one with the smaller index. Exact up to rounding; the distances are
-// products of blocks, so memory stays small and most of the time is BLAS's.
+// equally distant ones the one with the smaller index. Exact up to the rounding of a squared
+// distance, which is made of differences. A candidate with a NaN is farther than all others. The
+// candidates are copied; distances are held for a few at a time.
 //   shapes  queries (q, d), candidates (c, d) -> (q, k)
-//   errors  std::invalid_argument on shapes, or unless 1 <= k <= c
+//   errors  std::invalid_argument on shapes, for a query with a NaN, or unless 1 <= k <= c
 Indices nearest_neighbours(const Array<float>& queries, const Array<float>& candidates,
                            std::size_t k);
 

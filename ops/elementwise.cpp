@@ -16,22 +16,36 @@ Array<T> zip(const char* op, const Var<T>& a, const Var<T>& b, F f) {
   return map(*Stretched<T>(op, x, shape), *Stretched<T>(op, y, shape), f);
 }
 
-// The i-th input as its result's cotangent sees it.
-template <class T>
-Stretched<T> operand(const Node<T>& node, std::size_t i) {
-  return Stretched<T>(node.op(), node.input(i).value(), node.value().shape());
+// y = f(x), and xbar = vjp(ybar, x, y).
+template <class T, class F, class Vjp>
+Var<T> unary(const char* op, const Var<T>& x, F f, Vjp vjp) {
+  return record(op, {x}, map(x.value(), f), [vjp](Node<T>& y) {
+    accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), y.value(), vjp));
+  });
 }
 
-constexpr auto plus = [](auto a, auto b) { return a + b; };
-constexpr auto minus = [](auto a, auto b) { return a - b; };
-constexpr auto times = [](auto a, auto b) { return a * b; };
-constexpr auto over = [](auto a, auto b) { return a / b; };
-constexpr auto negative = [](auto a) { return -a; };
+// c = f(a, b), and abar = a_vjp(cbar, a, b, c), bbar = b_vjp(cbar, a, b, c).
+template <class T, class F, class AVjp, class BVjp>
+Var<T> binary(const char* op, const Var<T>& a, const Var<T>& b, F f, AVjp a_vjp, BVjp b_vjp) {
+  return record(op, {a, b}, zip(op, a, b, f), [a_vjp, b_vjp](Node<T>& c) {
+    const Stretched<T> a(c.op(), c.input(0).value(), c.value().shape());
+    const Stretched<T> b(c.op(), c.input(1).value(), c.value().shape());
+    const auto pull = [&](const Var<T>& input, const auto& vjp) {
+      if (input.needs_grad()) accumulate(input, map(c.cotangent(), *a, *b, c.value(), vjp));
+    };
+    pull(c.input(0), a_vjp);
+    pull(c.input(1), b_vjp);
+  });
+}
+
+constexpr auto negative = [](auto x) { return -x; };
 
 }  // namespace
 
+// Both pass on the cotangent that they get, which need not be copied.
 template <class T>
 Var<T> operator+(const Var<T>& a, const Var<T>& b) {
+  const auto plus = [](auto a, auto b) { return a + b; };
   return record("add", {a, b}, zip("add", a, b, plus), [](Node<T>& c) {
     accumulate(c.input(0), c.cotangent());
     accumulate(c.input(1), c.take_cotangent());
@@ -40,6 +54,7 @@ Var<T> operator+(const Var<T>& a, const Var<T>& b) {
 
 template <class T>
 Var<T> operator-(const Var<T>& a, const Var<T>& b) {
+  const auto minus = [](auto a, auto b) { return a - b; };
   return record("sub", {a, b}, zip("sub", a, b, minus), [](Node<T>& c) {
     if (c.input(1).needs_grad()) accumulate(c.input(1), map(c.cotangent(), negative));
     accumulate(c.input(0), c.take_cotangent());
@@ -48,22 +63,18 @@ Var<T> operator-(const Var<T>& a, const Var<T>& b) {
 
 template <class T>
 Var<T> operator*(const Var<T>& a, const Var<T>& b) {
-  return record("mul", {a, b}, zip("mul", a, b, times), [](Node<T>& c) {
-    const Array<T>& cbar = c.cotangent();
-    if (c.input(0).needs_grad()) accumulate(c.input(0), map(cbar, *operand(c, 1), times));
-    if (c.input(1).needs_grad()) accumulate(c.input(1), map(cbar, *operand(c, 0), times));
-  });
+  return binary(
+      "mul", a, b, [](auto a, auto b) { return a * b; },
+      [](auto cbar, auto, auto b, auto) { return cbar * b; },
+      [](auto cbar, auto a, auto, auto) { return cbar * a; });
 }
 
 template <class T>
 Var<T> operator/(const Var<T>& a, const Var<T>& b) {
-  return record("div", {a, b}, zip("div", a, b, over), [](Node<T>& c) {
-    Array<T> abar = map(c.cotangent(), *operand(c, 1), over);
-    if (c.input(1).needs_grad()) {
-      accumulate(c.input(1), map(abar, c.value(), [](auto abar, auto c) { return -abar * c; }));
-    }
-    accumulate(c.input(0), std::move(abar));
-  });
+  return binary(
+      "div", a, b, [](auto a, auto b) { return a / b; },
+      [](auto cbar, auto, auto b, auto) { return cbar / b; },
+      [](auto cbar, auto, auto b, auto c) { return -(cbar / b) * c; });
 }
 
 // --- with a plain number c
@@ -76,94 +87,71 @@ Var<T> operator+(const Var<T>& x, Number<T> c) {
 
 template <class T>
 Var<T> operator*(const Var<T>& x, Number<T> c) {
-  const auto scale = [c](auto x) { return x * c; };
-  return record("mul", {x}, map(x.value(), scale),
-                [scale](Node<T>& y) { accumulate(y.input(0), map(y.cotangent(), scale)); });
+  return unary(
+      "mul", x, [c](auto x) { return x * c; }, [c](auto ybar, auto, auto) { return ybar * c; });
 }
 
 template <class T>
 Var<T> operator/(const Var<T>& x, Number<T> c) {
-  const auto scale = [c](auto x) { return x / c; };
-  return record("div", {x}, map(x.value(), scale),
-                [scale](Node<T>& y) { accumulate(y.input(0), map(y.cotangent(), scale)); });
+  return unary(
+      "div", x, [c](auto x) { return x / c; }, [c](auto ybar, auto, auto) { return ybar / c; });
 }
 
 template <class T>
 Var<T> operator-(Number<T> c, const Var<T>& x) {
-  return record("sub", {x}, map(x.value(), [c](auto x) { return c - x; }),
-                [](Node<T>& y) { accumulate(y.input(0), map(y.cotangent(), negative)); });
+  return unary(
+      "sub", x, [c](auto x) { return c - x; }, [](auto ybar, auto, auto) { return -ybar; });
 }
 
 template <class T>
 Var<T> operator/(Number<T> c, const Var<T>& x) {
-  return record("div", {x}, map(x.value(), [c](auto x) { return c / x; }), [](Node<T>& y) {
-    accumulate(y.input(0), map(y.cotangent(), y.value(), y.input(0).value(),
-                               [](auto ybar, auto y, auto x) { return -ybar * y / x; }));
-  });
+  return unary(
+      "div", x, [c](auto x) { return c / x; },
+      [](auto ybar, auto x, auto y) { return -ybar * y / x; });
 }
 
 // --- of one operand
 
 template <class T>
 Var<T> operator-(const Var<T>& x) {
-  return record("neg", {x}, map(x.value(), negative),
-                [](Node<T>& y) { accumulate(y.input(0), map(y.cotangent(), negative)); });
+  return unary("neg", x, negative, [](auto ybar, auto, auto) { return -ybar; });
 }
 
 template <class T>
 Var<T> exp(const Var<T>& x) {
-  const auto f = [](auto x) {
-    using std::exp;
-    return exp(x);
-  };
-  return record("exp", {x}, map(x.value(), f),
-                [](Node<T>& y) { accumulate(y.input(0), map(y.cotangent(), y.value(), times)); });
+  return unary(
+      "exp", x, [](auto x) { return simd::exp(x); },
+      [](auto ybar, auto, auto y) { return ybar * y; });
 }
 
 template <class T>
 Var<T> log(const Var<T>& x) {
-  const auto f = [](auto x) {
-    using std::log;
-    return log(x);
-  };
-  return record("log", {x}, map(x.value(), f), [](Node<T>& y) {
-    accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), over));
-  });
+  return unary(
+      "log", x, [](auto x) { return simd::log(x); },
+      [](auto ybar, auto x, auto) { return ybar / x; });
 }
 
 template <class T>
 Var<T> sqrt(const Var<T>& x) {
-  const auto f = [](auto x) {
-    using std::sqrt;
-    return sqrt(x);
-  };
-  return record("sqrt", {x}, map(x.value(), f), [](Node<T>& y) {
-    accumulate(y.input(0),
-               map(y.cotangent(), y.value(), [](auto ybar, auto y) { return ybar / (T(2) * y); }));
-  });
+  return unary(
+      "sqrt", x, [](auto x) { return simd::sqrt(x); },
+      [](auto ybar, auto, auto y) { return ybar / (T(2) * y); });
 }
 
 template <class T>
 Var<T> square(const Var<T>& x) {
-  return record("square", {x}, map(x.value(), [](auto x) { return x * x; }), [](Node<T>& y) {
-    accumulate(y.input(0), map(y.cotangent(), y.input(0).value(),
-                               [](auto ybar, auto x) { return T(2) * ybar * x; }));
-  });
+  return unary(
+      "square", x, [](auto x) { return x * x; },
+      [](auto ybar, auto x, auto) { return T(2) * ybar * x; });
 }
 
 template <class T>
 Var<T> abs(const Var<T>& x) {
-  const auto f = [](auto x) {
-    using std::abs;
-    return abs(x);
-  };
-  return record("abs", {x}, map(x.value(), f), [](Node<T>& y) {
-    accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), [](auto ybar, auto x) {
-                 using V = decltype(x);
-                 using detail::select;
-                 return select(x > V(0), ybar, select(x < V(0), -ybar, V(0)));
-               }));
-  });
+  return unary(
+      "abs", x, [](auto x) { return simd::abs(x); },
+      [](auto ybar, auto x, auto) {
+        return simd::select(x < T(0), -ybar, simd::select(x == T(0), T(0), ybar));
+      });
 }
 
 namespace {
@@ -195,9 +183,10 @@ Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
   const Shape shape = broadcast_shape("pow", base.shape(), exponent.shape());
   Array<T> value = power(*Stretched<T>("pow", base.value(), shape),
                          *Stretched<T>("pow", exponent.value(), shape));
-  return record("pow", {base, exponent}, std::move(value), [](Node<T>& y) {
-    const auto stretched_a = operand(y, 0), stretched_b = operand(y, 1);
-    Array<T> abar = zeros<T>(y.value().shape()), bbar = zeros<T>(y.value().shape());
+  return record("pow", {base, exponent}, std::move(value), [shape](Node<T>& y) {
+    const Stretched<T> stretched_a("pow", y.input(0).value(), shape);
+    const Stretched<T> stretched_b("pow", y.input(1).value(), shape);
+    Array<T> abar = zeros<T>(shape), bbar = zeros<T>(shape);
     for (std::size_t i = 0; i < abar.size(); ++i) {
       const T a = (*stretched_a).data()[i], b = (*stretched_b).data()[i];
       const T ybar = y.cotangent().data()[i];
@@ -209,85 +198,67 @@ Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
   });
 }
 
-template <class T>
-Var<T> tanh(const Var<T>& x) {
-  const auto f = [](auto x) {
-    using std::tanh;
-    return tanh(x);
-  };
-  return record("tanh", {x}, map(x.value(), f), [](Node<T>& y) {
-    accumulate(y.input(0), map(y.cotangent(), y.value(),
-                               [](auto ybar, auto y) { return ybar * (T(1) - y * y); }));
-  });
-}
-
 namespace {
 
-template <class T>
+// s(x) and its slope s(x) s(-x), from e^-|x|: it cannot overflow, and nothing is taken from 1.
 constexpr auto logistic = [](auto x) {
-  using std::exp;
-  return T(1) / (T(1) + exp(-x));
+  using V = decltype(x);
+  const V e = simd::exp(-simd::abs(x));
+  return simd::select(x < V(0), e, V(1)) / (V(1) + e);
+};
+constexpr auto logistic_slope = [](auto x) {
+  using V = decltype(x);
+  const V e = simd::exp(-simd::abs(x));
+  return e / ((V(1) + e) * (V(1) + e));
 };
 
 }  // namespace
 
+// tanh x = 2 s(2x) - 1, so that its slope is 4 s'(2x).
+template <class T>
+Var<T> tanh(const Var<T>& x) {
+  return unary(
+      "tanh", x, [](auto x) { return simd::tanh(x); },
+      [](auto ybar, auto x, auto) { return ybar * T(4) * logistic_slope(T(2) * x); });
+}
+
 template <class T>
 Var<T> sigmoid(const Var<T>& x) {
-  return record("sigmoid", {x}, map(x.value(), logistic<T>), [](Node<T>& y) {
-    accumulate(y.input(0), map(y.cotangent(), y.value(),
-                               [](auto ybar, auto y) { return ybar * y * (T(1) - y); }));
-  });
+  return unary("sigmoid", x, logistic,
+               [](auto ybar, auto x, auto) { return ybar * logistic_slope(x); });
 }
 
 // Comparisons are turned so that a NaN stays one.
 template <class T>
 Var<T> relu(const Var<T>& x) {
-  const auto f = [](auto x) {
-    using V = decltype(x);
-    using detail::select;
-    return select(x < V(0), V(0), x);
-  };
-  return record("relu", {x}, map(x.value(), f), [](Node<T>& y) {
-    accumulate(y.input(0), map(y.cotangent(), y.value(), [](auto ybar, auto y) {
-                 using V = decltype(y);
-                 using detail::select;
-                 return select(y > V(0), ybar, V(0));
-               }));
-  });
+  return unary(
+      "relu", x, [](auto x) { return simd::positive_part(x); },
+      [](auto ybar, auto, auto y) { return simd::select(y <= T(0), T(0), ybar); });
 }
 
 // ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|), which neither overflows nor loses small results.
 template <class T>
 Var<T> softplus(const Var<T>& x) {
-  const auto f = [](auto x) {
-    using V = decltype(x);
-    using std::abs, std::exp, std::log1p, detail::select;
-    return select(x < V(0), V(0), x) + log1p(exp(-abs(x)));
-  };
-  return record("softplus", {x}, map(x.value(), f), [](Node<T>& y) {
-    accumulate(y.input(0), map(y.cotangent(), map(y.input(0).value(), logistic<T>), times));
-  });
+  return unary(
+      "softplus", x,
+      [](auto x) { return simd::positive_part(x) + simd::log1p(simd::exp(-simd::abs(x))); },
+      [](auto ybar, auto x, auto) { return ybar * logistic(x); });
 }
 
 namespace {
 
-// maximum and minimum: `better(a, b)` when a wins. A NaN wins against everything.
+// maximum and minimum: `better(a, b)` when a wins. A NaN wins against every number.
 template <class T, class Better>
 Var<T> winner(const char* op, const Var<T>& a, const Var<T>& b, Better better) {
-  const auto choose = [better](auto a, auto b) {
-    using detail::select;
-    return select(better(a, b) | (a != a), a, b);
+  const auto wins = [better](auto a, auto b) { return better(a, b) | simd::isnan(a); };
+  const auto share = [wins](auto cbar, auto a, auto b) {  // a's
+    return simd::select(wins(b, a), simd::select(wins(a, b), cbar * T(0.5), T(0)),
+                        simd::select(wins(a, b), cbar, cbar * T(0.5)));
   };
-  return record(op, {a, b}, zip(op, a, b, choose), [better](Node<T>& y) {
-    Array<T> abar =
-        map(y.cotangent(), *operand(y, 0), *operand(y, 1), [better](auto ybar, auto a, auto b) {
-          using V = decltype(a);
-          using detail::select;
-          return select(better(a, b), ybar, select(better(b, a), V(0), ybar * T(0.5)));
-        });
-    if (y.input(1).needs_grad()) accumulate(y.input(1), map(y.cotangent(), abar, minus));
-    accumulate(y.input(0), std::move(abar));
-  });
+  return binary(
+      op, a, b, [wins](auto a, auto b) { return simd::select(wins(a, b), a, b); },
+      [share](auto cbar, auto a, auto b, auto) { return share(cbar, a, b); },
+      [share](auto cbar, auto a, auto b, auto) { return share(cbar, b, a); });
 }
 
 }  // namespace
@@ -305,26 +276,18 @@ Var<T> minimum(const Var<T>& a, const Var<T>& b) {
 template <class T>
 Var<T> clip(const Var<T>& x, Number<T> low, Number<T> high) {
   require(low <= high, "clip: need low <= high, got ", low, " and ", high);
-  const auto f = [low, high](auto x) {
-    using V = decltype(x);
-    using detail::select;
-    return select(x < V(low), V(low), select(x > V(high), V(high), x));
-  };
-  return record("clip", {x}, map(x.value(), f), [low, high](Node<T>& y) {
-    accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), [low, high](auto ybar, auto x) {
-                 using V = decltype(x);
-                 using detail::select;
-                 return select((x >= V(low)) & (x <= V(high)), ybar, V(0));
-               }));
-  });
+  return unary(
+      "clip", x,
+      [low, high](auto x) { return simd::select(x < low, low, simd::select(x > high, high, x)); },
+      [low, high](auto ybar, auto x, auto) {
+        return simd::select((x < low) | (x > high), T(0), ybar);
+      });
 }
 
 namespace {
 
-template <class T>
 constexpr auto if_nonzero = [](auto c, auto a, auto b) {
-  using detail::select;
-  return select(c != decltype(c)(0), a, b);
+  return simd::select(c == decltype(c)(0), b, a);
 };
 
 }  // namespace
@@ -335,14 +298,14 @@ Var<T> where(const Var<T>& condition, const Var<T>& a, const Var<T>& b) {
       broadcast_shape("where", broadcast_shape("where", a.shape(), b.shape()), condition.shape());
   const Array<T> taken = *Stretched<T>("where", condition.value(), shape);
   Array<T> value = map(taken, *Stretched<T>("where", a.value(), shape),
-                       *Stretched<T>("where", b.value(), shape), if_nonzero<T>);
+                       *Stretched<T>("where", b.value(), shape), if_nonzero);
   return record("where", {a, b}, std::move(value), [taken](Node<T>& c) {
     const Array<T> none = zeros<T>(taken.shape());
     if (c.input(0).needs_grad()) {
-      accumulate(c.input(0), map(taken, c.cotangent(), none, if_nonzero<T>));
+      accumulate(c.input(0), map(taken, c.cotangent(), none, if_nonzero));
     }
     if (c.input(1).needs_grad()) {
-      accumulate(c.input(1), map(taken, none, c.cotangent(), if_nonzero<T>));
+      accumulate(c.input(1), map(taken, none, c.cotangent(), if_nonzero));
     }
   });
 }
@@ -351,8 +314,7 @@ template <class T>
 Var<T> greater(const Var<T>& a, const Var<T>& b) {
   return constant<T>(zip("greater", a, b, [](auto a, auto b) {
     using V = decltype(a);
-    using detail::select;
-    return select(a > b, V(1), V(0));
+    return simd::select(a > b, V(1), V(0));
   }));
 }
 

@@ -13,8 +13,8 @@
 //   abs             |x|                     ybar sign(x)                0 at 0
 //   pow(x, p)       x^p                     ybar p x^(p-1)              0 when p = 0
 //   pow(a, b)       a^b                     ybar b a^(b-1), ybar y ln a   bbar = 0 at a = 0
-//   tanh            tanh x                  ybar (1 - y^2)
-//   sigmoid         1 / (1 + e^-x)          ybar y (1 - y)
+//   tanh            tanh x                  ybar 4 e^-2|x| / (1 + e^-2|x|)^2
+//   sigmoid         1 / (1 + e^-x)          ybar e^-|x| / (1 + e^-|x|)^2
 //   relu            max(x, 0)               ybar [x > 0]                0 at 0
 //   softplus        ln(1 + e^x)             ybar sigmoid(x)
 //   maximum         max(a, b)               to the larger               halves where equal
@@ -23,6 +23,10 @@
 //   where(c, a, b)  a where c != 0, else b  to the one taken, nothing to c
 //   greater(a, b)   1 where a > b, else 0   nothing: a constant
 //   stop_gradient   x                       nothing: a constant
+//
+// The slopes of tanh and sigmoid are 1 - y^2 and y (1 - y), written so that they keep their digits
+// where y is next to 1. A NaN operand makes the result a NaN (in where only when it is taken; in
+// greater it compares as false), and where the table has a choice, ybar is passed on to it.
 //
 // Plain numbers work on either side of + - * / and are not put on the tape. Source: calculus;
 // broadcasting's transpose is a sum, which accumulate does.

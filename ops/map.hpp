@@ -1,41 +1,30 @@
 // y_i = f(x_i, ..) over arrays of one shape, the inner loop of every elementwise operator.
 //
-// f is a generic lambda. Where the CPU has vector registers it is called with xsimd batches of
-// numbers, and with plain numbers for the rest, so it must say the same for both:
+// f is a generic lambda that is called with whole registers of numbers (engine/simd.hpp), the last
+// one filled up:
 //
-//     map(x, [](auto v) { using std::exp; return exp(-v); });     exp finds std's or xsimd's
+//     map(x, [](auto x) { return simd::exp(-x); })
 //
-// Constants in f are converted by hand, T(2) * v. Large arrays are split over the pool's threads.
+// Constants in f are converted by hand, T(2) * x. Large arrays are split over the pool's threads.
 #pragma once
-
-#include <cmath>
 
 #include "engine/array.hpp"
 #include "engine/parallel.hpp"
-#ifdef XTENSOR_USE_XSIMD
-#include <xsimd/xsimd.hpp>
-#endif
+#include "engine/simd.hpp"
 
 namespace tapesort {
 
 namespace detail {
 
-// condition ? a : b, for numbers; xsimd has its own for batches.
-template <class T>
-T select(bool condition, T a, T b) {
-  return condition ? a : b;
-}
-
 template <class T, class F, class... Xs>
 void map_range(std::size_t begin, std::size_t end, const F& f, T* y, const Xs*... xs) {
   std::size_t i = begin;
-#ifdef XTENSOR_USE_XSIMD
-  using Batch = xsimd::batch<T>;
-  for (; i + Batch::size <= end; i += Batch::size) {
-    Batch(f(Batch::load_unaligned(xs + i)...)).store_unaligned(y + i);
+  for (; i + Lanes<T>::size <= end; i += Lanes<T>::size) {
+    simd::store(y + i, Lanes<T>(f(simd::load(xs + i)...)));
   }
-#endif
-  for (; i < end; ++i) y[i] = f(xs[i]...);
+  if (i < end) {
+    simd::store_part(y + i, Lanes<T>(f(simd::load_part(xs + i, end - i)...)), end - i);
+  }
 }
 
 template <class T, class F, class... Xs>
@@ -66,6 +55,11 @@ Array<T> map(const Array<T>& x1, const Array<T>& x2, const F& f) {
 template <class T, class F>
 Array<T> map(const Array<T>& x1, const Array<T>& x2, const Array<T>& x3, const F& f) {
   return detail::map_all<T>(x1.shape(), f, x1.data(), x2.data(), x3.data());
+}
+template <class T, class F>
+Array<T> map(const Array<T>& x1, const Array<T>& x2, const Array<T>& x3, const Array<T>& x4,
+             const F& f) {
+  return detail::map_all<T>(x1.shape(), f, x1.data(), x2.data(), x3.data(), x4.data());
 }
 
 }  // namespace tapesort

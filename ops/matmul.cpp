@@ -4,7 +4,6 @@
 #include "engine/broadcast.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
-#include "ops/lanes.hpp"
 #include "ops/tile.hpp"
 
 namespace tapesort {
@@ -126,78 +125,7 @@ Var<T> matmul(const Var<T>& a, const Var<T>& b) {
   });
 }
 
-namespace {
-
-template <class T>
-Array<T> minus_row(const Array<T>& x, const std::vector<T>& row) {
-  Array<T> y = uninitialized<T>(x.shape());
-  for (std::size_t i = 0; i < x.size(); i += row.size()) {
-    for (std::size_t j = 0; j < row.size(); ++j) y.data()[i + j] = x.data()[i + j] - row[j];
-  }
-  return y;
-}
-
-template <class T>
-std::vector<T> squared_norms(const Array<T>& x) {
-  const std::size_t d = x.shape()[1];
-  std::vector<T> norms(x.shape()[0], T(0));
-  for (std::size_t i = 0; i < norms.size(); ++i) {
-    for (std::size_t j = 0; j < d; ++j) norms[i] += x.data()[i * d + j] * x.data()[i * d + j];
-  }
-  return norms;
-}
-
-}  // namespace
-
-template <class T>
-Var<T> squared_distances(const Var<T>& queries, const Var<T>& candidates) {
-  require(queries.dimension() == 2 && candidates.dimension() == 2 &&
-              queries.shape()[1] == candidates.shape()[1],
-          "squared_distances: queries are ", queries.shape(), ", candidates are ",
-          candidates.shape(), "; need (q, d) and (c, d)");
-  const std::size_t q = queries.shape()[0], c = candidates.shape()[0], d = queries.shape()[1];
-  std::vector<T> mean(d, T(0));
-  for (std::size_t i = 0; i < c * d; ++i) mean[i % d] += candidates.value().data()[i] / T(c);
-  const Array<T> x = minus_row(queries.value(), mean), z = minus_row(candidates.value(), mean);
-  const std::vector<T> x_norms = squared_norms(x), z_norms = squared_norms(z);
-
-  Array<T> value = uninitialized<T>({q, c});
-  gemm<T>(false, true, q, c, d, -2, x.data(), d, z.data(), d, 0, value.data(), c);
-  for (std::size_t i = 0; i < q; ++i) {
-    for (std::size_t j = 0; j < c; ++j) {
-      T& y = value.data()[i * c + j];
-      y = std::max(T(0), y + x_norms[i] + z_norms[j]);
-    }
-  }
-  return record("squared_distances", {queries, candidates}, std::move(value),
-                [q, c, d](Node<T>& y) {
-                  const T* ybar = y.cotangent().data();
-                  std::vector<T> row_sums(q, T(0)), column_sums(c, T(0));
-                  for (std::size_t i = 0; i < q; ++i) {
-                    for (std::size_t j = 0; j < c; ++j) {
-                      row_sums[i] += ybar[i * c + j];
-                      column_sums[j] += ybar[i * c + j];
-                    }
-                  }
-                  // 2 diag(sums) own - 2 ybar other
-                  const auto pull = [&](const Var<T>& own, const Var<T>& other,
-                                        const std::vector<T>& sums, bool transposed) {
-                    if (!own.needs_grad()) return;
-                    Array<T> bar = uninitialized<T>(own.shape());
-                    for (std::size_t i = 0; i < bar.size(); ++i)
-                      bar.data()[i] = sums[i / d] * own.value().data()[i];
-                    gemm<T>(transposed, false, sums.size(), d, other.shape()[0], -2, ybar, c,
-                            other.value().data(), d, 2, bar.data(), d);
-                    accumulate(own, std::move(bar));
-                  };
-                  pull(y.input(0), y.input(1), row_sums, false);
-                  pull(y.input(1), y.input(0), column_sums, true);
-                });
-}
-
-#define INSTANTIATE(T)                                  \
-  template Var<T> matmul(const Var<T>&, const Var<T>&); \
-  template Var<T> squared_distances(const Var<T>&, const Var<T>&);
+#define INSTANTIATE(T) template Var<T> matmul(const Var<T>&, const Var<T>&);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

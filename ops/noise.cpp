@@ -1,7 +1,5 @@
 #include "ops/noise.hpp"
 
-#include <cmath>
-
 #include "ops/map.hpp"
 
 namespace tapesort {
@@ -10,9 +8,9 @@ namespace {
 // In double, so that float noise has the whole range, too.
 Array<double> standard_exponentials(const Shape& shape, Generator& random) {
   return map(random.uniform<double>(shape), [](auto u) {
-    using std::log1p, std::max;
+    const auto e = -simd::log1p(-u);
     // u = 0 would give 0, and Gumbel noise its infinity
-    return max(-log1p(-u), decltype(u)(0x1p-54));
+    return simd::select(e < 0x1p-54, 0x1p-54, e);
   });
 }
 
@@ -25,10 +23,8 @@ Array<T> exponential_noise(const Shape& shape, Generator& random) {
 
 template <class T>
 Array<T> gumbel_noise(const Shape& shape, Generator& random) {
-  return convert<T>(map(standard_exponentials(shape, random), [](auto e) {
-    using std::log;
-    return -log(e);
-  }));
+  return convert<T>(
+      map(standard_exponentials(shape, random), [](auto e) { return -simd::log(e); }));
 }
 
 #define INSTANTIATE(T)                                              \

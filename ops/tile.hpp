@@ -1,13 +1,25 @@
-// The inner loop of convolution, of its transposes, and of products too small for BLAS, which first
-// copies its operands: a tile of running sums held in registers.
+// The inner loop of convolution, of its transposes, of squared distances, and of products too small
+// for BLAS, which first copies its operands: a tile of running sums held in registers.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+
+#include "engine/array.hpp"
+#include "engine/simd.hpp"
 
 namespace tapesort {
 
-// The operands of  sum over r < outer, k < inner of  a[p a_row + k a_step + r a_jump]
-//                                                  b[o        + k b_step + r b_jump]
+// What is summed: of a number a and a number b, or of these and the result's own number h.
+enum class Term {
+  product,              // a b
+  squared_difference,   // (a - b)^2
+  weighted_difference,  // a (h - b)
+};
+
+// The operands of  sum over r < outer, k < inner of  term(a[p a_row + k a_step + r a_jump],
+//                                                         b[o        + k b_step + r b_jump],
+//                                                         h[p h_row + o])
 // for each row p and column o of a result. In a convolution p is a pixel, o an output channel, and
 // the summed index runs over the kernel's rows (r) and over each row's taps and channels (k), which
 // stand side by side in memory. In the gradient of the weights p is a tap and channel, and the
@@ -19,13 +31,31 @@ struct Sums {
   const T* b;
   std::size_t b_step, b_jump;
   std::size_t inner, outer;
+  const T* h = nullptr;
+  std::size_t h_row = 0;
 };
 
 // c[p c_row + o] = start[p start_row + o] + that sum, for `rows` rows and `columns` columns, a
-// multiple of Lanes<T>::size. c may be start.
+// multiple of Lanes<T>::size. c may be start. A long sum over k alone (outer = 1) is made by halves.
+template <class T, Term term = Term::product>
+void sum_terms(const Sums<T>& sums, std::size_t rows, std::size_t columns, const T* start,
+               std::size_t start_row, T* c, std::size_t c_row);
+
+// Copies the rows of a matrix, each filled up with zeros to whole registers.
 template <class T>
-void sum_products(const Sums<T>& sums, std::size_t rows, std::size_t columns, const T* start,
-                  std::size_t start_row, T* c, std::size_t c_row);
+void fill_lanes(const T* matrix, std::size_t rows, std::size_t columns, T* to) {
+  const std::size_t width = whole_lanes<T>(columns);
+  for (std::size_t r = 0; r < rows; ++r) {
+    std::fill(std::copy_n(matrix + r * columns, columns, to + r * width), to + (r + 1) * width,
+              T(0));
+  }
+}
+template <class T>
+Array<T> whole_lane_rows(const T* matrix, std::size_t rows, std::size_t columns) {
+  Array<T> filled = uninitialized<T>({rows, whole_lanes<T>(columns)});
+  fill_lanes(matrix, rows, columns, filled.data());
+  return filled;
+}
 
 // c = a b for a (rows, inner), whose element (p, k) is a[p a_row + k a_step], b (inner, columns)
 // and c (rows, columns), whose rows are b_row and c_row apart; or that is added to c. columns as above.

@@ -7,6 +7,7 @@
 #include "models/networks.hpp"
 #include "models/optimizers.hpp"
 #include "op_table.hpp"
+#include "ops/distances.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
 #include "ops/reduce.hpp"

@@ -82,6 +82,9 @@ inline double distance(const Array<double>& a, const Array<double>& b) {
   return error / largest;
 }
 
+// |a - b| / |b|. (doctest::Approx adds 1 to the scale, and so accepts anything beside 1e-8.)
+inline double relative_error(double a, double b) { return std::abs(a - b) / std::abs(b); }
+
 inline void check_row(const OpRow& row) {
   CAPTURE(row.name);
   Generator random(2019);

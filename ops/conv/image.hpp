@@ -1,28 +1,12 @@
-// Convolution of one image, and its two transposes, in terms of sum_products. What they ask for:
+// Convolution of one image, and its two transposes, in terms of sum_terms. What they ask for:
 // images with their border of zeros already around them, channels of the result in whole registers.
 #pragma once
 
+#include "engine/simd.hpp"
 #include "ops/conv/geometry.hpp"
-#include "ops/lanes.hpp"
 #include "ops/tile.hpp"
 
 namespace tapesort {
-
-// Copies the rows of a matrix, each filled up with zeros to whole registers.
-template <class T>
-void fill_lanes(const T* matrix, std::size_t rows, std::size_t columns, T* to) {
-  const std::size_t width = whole_lanes<T>(columns);
-  for (std::size_t r = 0; r < rows; ++r) {
-    std::fill(std::copy_n(matrix + r * columns, columns, to + r * width), to + (r + 1) * width,
-              T(0));
-  }
-}
-template <class T>
-Array<T> whole_lane_rows(const T* matrix, std::size_t rows, std::size_t columns) {
-  Array<T> filled = uninitialized<T>({rows, whole_lanes<T>(columns)});
-  fill_lanes(matrix, rows, columns, filled.data());
-  return filled;
-}
 
 // parts (number of parts, .., columns or more) summed over the parts in order, without the columns
 // that fill up the registers, as `shape` (.., columns).
@@ -61,7 +45,7 @@ void convolve_row(const ImageConv& g, const T* image, const T* weight, const T* 
                      taps * g.o,
                      taps,
                      g.kh};
-  sum_products(sums, g.out_width, g.o, bias, 0, row, pixel);
+  sum_terms(sums, g.out_width, g.o, bias, 0, row, pixel);
 }
 
 // wbar[k, l, c, o] += sum_ij image[s i + k, s j + l, c] ybar[i, j, o], over `rows` rows of ybar.
@@ -83,7 +67,7 @@ void add_weight_gradient(const ImageConv& g, const T* image, const T* ybar, std:
                          g.out_width,
                          std::min(band, rows - i)};
       T* w = wbar + k * taps * g.o;
-      sum_products(sums, taps, g.o, w, g.o, w, g.o);
+      sum_terms(sums, taps, g.o, w, g.o, w, g.o);
     }
   }
 }

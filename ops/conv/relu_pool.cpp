@@ -84,7 +84,7 @@ struct Backward {
       for (std::size_t j = 0; j < g.pw; ++j) {
         for (std::size_t o = 0; o < g.o; ++o, ++at) {
           const std::size_t choice = choices.data()[at];
-          f(i, j, o, choice / 2, choice % 2, ybar.data()[at], y.data()[at] > 0);
+          f(i, j, o, choice / 2, choice % 2, ybar.data()[at], !(y.data()[at] <= 0));
         }
       }
     }

@@ -26,7 +26,7 @@ void add_groups(const Nonzero<T>* elements, std::size_t count, const T* from, st
 #pragma GCC unroll 2
       for (std::size_t v = 0; v < V; ++v) {
         const Vector x = Vector::load_unaligned(at + l * step + v * Vector::size);
-        sum[l][v] = multiply_add(value, x, sum[l][v]);
+        sum[l][v] = simd::multiply_add(value, x, sum[l][v]);
       }
     }
   }

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "ops/lanes.hpp"
+#include "engine/simd.hpp"
 
 namespace tapesort {
 

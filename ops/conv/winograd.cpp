@@ -18,13 +18,17 @@ struct Maps {
   static constexpr T at_p = 2 * pp * (pp - qq), at_q = 2 * qq * (qq - pp);
 
   // x y + z
-  static V fma(T x, const V& y, const V& z) { return multiply_add(V(x), y, z); }
+  static V fma(T x, const V& y, const V& z) { return simd::multiply_add(V(x), y, z); }
 
   static Line<V, 6> image_sums(const Line<V, 6>& x) {  // B' x
     const V even_p = fma(-qq, x[2], x[4]), odd_p = V(p) * fma(-qq, x[1], x[3]);
     const V even_q = fma(-pp, x[2], x[4]), odd_q = V(q) * fma(-pp, x[1], x[3]);
-    return {fma(-pp - qq, x[2], x[0] + x[4]), even_p + odd_p, even_p - odd_p, even_q + odd_q,
-            even_q - odd_q,                   fma(-pp - qq, x[3], x[1] + x[5])};
+    return {fma(-pp - qq, x[2], x[0] + x[4]),
+            even_p + odd_p,
+            even_p - odd_p,
+            even_q + odd_q,
+            even_q - odd_q,
+            fma(-pp - qq, x[3], x[1] + x[5])};
   }
   static Line<V, 6> weight_sums(const Line<V, 3>& w) {  // G w
     const V even_p = V(1 / at_p) * fma(pp, w[2], w[0]), odd_p = V(p / at_p) * w[1];
@@ -199,7 +203,7 @@ void Winograd<T>::add_weight_gradient(const T* image, const T* ybar, T* vbar, T*
     for (std::size_t k = 0; k < products; ++k) {
       T* w = vbar + k * c_ * o_;
       const Sums<T> product{u + k * tiles * c_, 1, c_, 0, mbar + k * plane, o_, 0, tiles, 1};
-      sum_products(product, c_, o_, w, o_, w, o_);
+      sum_terms(product, c_, o_, w, o_, w, o_);
     }
   }
 }

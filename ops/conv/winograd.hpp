@@ -20,8 +20,8 @@
 
 #include <array>
 
+#include "engine/simd.hpp"
 #include "ops/conv/image.hpp"
-#include "ops/lanes.hpp"
 
 namespace tapesort {
 

@@ -9,7 +9,6 @@ namespace tapesort {
 using band::Chebyshev;
 using band::Frame;
 using band::RowSums;
-using lanes::Lanes;
 
 namespace {
 

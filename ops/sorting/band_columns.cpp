@@ -9,7 +9,6 @@ using band::Chebyshev;
 using band::Frame;
 using band::RowWeights;
 using band::Sums;
-using lanes::Lanes;
 
 template <class T>
 template <int columns, Sums sums>

@@ -19,8 +19,7 @@
 
 namespace tapesort::band {
 
-using lanes::Lanes;
-using lanes::load;
+using simd::load;
 
 template <class T>
 class Frame {
@@ -147,17 +146,17 @@ RowSums<T, columns> sum_row(const Frame<T>& frame, double x, const T* const* b) 
   }
   for (std::size_t j = 0; j < frame.count(); j += L::size) {
     const L u = load(U + j), logit = (slope * u - load(V + j)) - largest;
-    if (!any_above(logit, -frame.cutoff())) continue;  // the frame is as wide as its widest row
+    if (!simd::any(logit > L(-frame.cutoff()))) continue;  // the frame is as wide as its widest row
     const L e = exp(logit);
     total += e;
     u_sum += e * u;
     uu_sum += e * u * u;
     for (int c = 0; c < columns; ++c) sums[c] += e * (load(item[c] + j) - own[c]);
   }
-  row.total = lanes::sum(total);
-  row.mean_U = lanes::sum(u_sum) / row.total;
-  row.var_U = lanes::sum(uu_sum) / row.total - row.mean_U * row.mean_U;
-  for (int c = 0; c < columns; ++c) row.mean[c] = lanes::sum(sums[c]) / row.total;
+  row.total = simd::sum(total);
+  row.mean_U = simd::sum(u_sum) / row.total;
+  row.var_U = simd::sum(uu_sum) / row.total - row.mean_U * row.mean_U;
+  for (int c = 0; c < columns; ++c) row.mean[c] = simd::sum(sums[c]) / row.total;
   return row;
 }
 
@@ -176,7 +175,7 @@ void sum_columns(const Frame<T>& frame, const RowWeights<T, columns>* rows, std:
                  const T* const* b, std::size_t origin, T* G, T* K, T* const* H) {
   using L = Lanes<T>;
   const T *U = frame.U(), *V = frame.V();
-  const L ramp = lanes::ramp<T>();
+  const L ramp = simd::ramp<T>();
   const std::size_t shift = frame.first() - origin;
   const auto add_to = [&](T* to, std::size_t j, const L& x) {
     T numbers[L::size];
@@ -197,7 +196,7 @@ void sum_columns(const Frame<T>& frame, const RowWeights<T, columns>* rows, std:
     for (std::size_t t = 0; t < count; ++t) {
       const RowWeights<T, columns>& row = rows[t];
       const L logit = (L(row.slope) * u - v) - L(row.largest);
-      if (!any_above(logit, -frame.cutoff())) continue;
+      if (!simd::any(logit > L(-frame.cutoff()))) continue;
       const L e = exp(logit);
       L g(-row.a_mean);
       for (int c = 0; c < columns; ++c) {

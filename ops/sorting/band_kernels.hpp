@@ -15,14 +15,12 @@
 // item j, one step away from row j -+ m adds gap + 2 (v_(j-+m) - v_j) / tau to minus the logit.
 #pragma once
 
-#include "ops/sorting/lanes.hpp"
+#include "engine/simd.hpp"
 
 namespace tapesort::band {
 
-using lanes::any_above;
-using lanes::Lanes;
-using lanes::load;
-using lanes::store;
+using simd::load;
+using simd::store;
 
 // What the columns of a band are summed for.
 enum class Sums {
@@ -68,13 +66,13 @@ std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, 
   std::size_t right = 1, left = 1;
   for (L logit(T(0));; ++right) {
     logit -= L(T(2 * right - 1)) * load(gap + i + right - 1);
-    if (!any_above(logit, -cutoff)) break;
+    if (!simd::any(logit > L(-cutoff))) break;
     add(logit, i + right, right);
   }
   carry();
   for (L logit(T(0));; ++left) {
     logit -= L(T(2 * left - 1)) * load(gap + i - left);
-    if (!any_above(logit, -cutoff)) break;
+    if (!simd::any(logit > L(-cutoff))) break;
     add(logit, i - left, left);
   }
   carry();
@@ -127,7 +125,7 @@ void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, cons
     const L step = load(gap + j - m);
     logit -= step + difference + difference;
     difference += step;
-    if (!any_above(logit, -cutoff)) break;
+    if (!simd::any(logit > L(-cutoff))) break;
     add(exp(logit), j - m, T(m));
     if (m % short_sum == 0) carry();
   }
@@ -137,7 +135,7 @@ void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, cons
     const L step = load(gap + j + m - 1);
     logit -= step + difference + difference;
     difference += step;
-    if (!any_above(logit, -cutoff)) break;
+    if (!simd::any(logit > L(-cutoff))) break;
     add(exp(logit), j + m, -T(m));
     if (m % short_sum == 0) carry();
   }

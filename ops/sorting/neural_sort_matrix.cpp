@@ -9,8 +9,6 @@
 namespace tapesort {
 namespace {
 
-using lanes::Lanes;
-
 // How far rows reach to either side.
 struct Reach {
   std::uint32_t left, right;
@@ -35,17 +33,17 @@ void write_rows(const SortedScores<T>& s, std::size_t i, std::size_t count, T cu
   const auto side = [&](std::ptrdiff_t first, std::ptrdiff_t step) {
     std::uint32_t m = 1;
     for (L logit(T(0));; ++m, first += step) {
-      logit -= L(T(2 * m - 1)) * lanes::load(gap + first);
-      if (!lanes::any_above(logit, -cutoff)) return m - 1;
+      logit -= L(T(2 * m - 1)) * simd::load(gap + first);
+      if (!simd::any(logit > L(-cutoff))) return m - 1;
       const L e = exp(logit);
       total += e;
       scratch.resize(scratch.size() + L::size);
-      lanes::store(scratch.data() + scratch.size() - L::size, e);
+      simd::store(scratch.data() + scratch.size() - L::size, e);
     }
   };
   const std::uint32_t right = side(std::ptrdiff_t(i), 1), left = side(std::ptrdiff_t(i) - 1, -1);
   T scale[L::size];
-  lanes::store(scale, L(T(1)) / total);
+  simd::store(scale, L(T(1)) / total);
   for (std::size_t k = 0; k < count; ++k) {
     const std::size_t row = i + k, set = row / s.n * s.n, place = row - set;
     const std::uint32_t* order = s.order.data() + set;

@@ -4,19 +4,19 @@
 #include <algorithm>
 #include <limits>
 
-#include "ops/sorting/lanes.hpp"
+#include "engine/simd.hpp"
 
 namespace tapesort {
 
 // row_j = e^(row_j - shift) / sum_k e^(row_k - shift); shift is the row's largest element.
 template <class T>
 void softmax_row(T* row, std::size_t n, T shift) {
-  using Lanes = lanes::Lanes<T>;
+  using Lanes = Lanes<T>;
   Lanes sums(T(0));
   std::size_t j = 0;
   for (; j + Lanes::size <= n; j += Lanes::size) {
-    const Lanes e = exp(lanes::load(row + j) - Lanes(shift));
-    lanes::store(row + j, e);
+    const Lanes e = exp(simd::load(row + j) - Lanes(shift));
+    simd::store(row + j, e);
     sums += e;
   }
   if (j < n) {
@@ -24,12 +24,12 @@ void softmax_row(T* row, std::size_t n, T shift) {
     T padded[Lanes::size];
     std::fill(std::copy(row + j, row + n, padded), padded + Lanes::size,
               -std::numeric_limits<T>::infinity());
-    const Lanes e = exp(lanes::load(padded) - Lanes(shift));
-    lanes::store(padded, e);
+    const Lanes e = exp(simd::load(padded) - Lanes(shift));
+    simd::store(padded, e);
     std::copy_n(padded, n - j, row + j);
     sums += e;
   }
-  const T total = lanes::sum(sums);
+  const T total = simd::sum(sums);
   const T scale = 1 / total;
   for (std::size_t i = 0; i < n; ++i) row[i] *= scale;
 }

@@ -1,10 +1,8 @@
 #include "ops/sorting/sinkhorn.hpp"
 
 #include <memory>
-#ifdef XTENSOR_USE_XSIMD
-#include <xsimd/xsimd.hpp>
-#endif
 
+#include "engine/simd.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/noise.hpp"
 #include "ops/sorting/sets.hpp"
@@ -12,40 +10,17 @@
 namespace tapesort {
 namespace {
 
-// How many matrices are worked on at once: one to a lane, element by element, so that rows and
-// columns cost the same and a set of 9 wastes no lane.
-template <class T>
-struct Single {
-  using Value = T;
-  using Pack = T;
-  static constexpr std::size_t width = 1;
-  static Pack load(const T* p) { return *p; }
-  static void store(T* p, Pack x) { *p = x; }
-};
-#ifdef XTENSOR_USE_XSIMD
-template <class T>
-struct Lanes {
-  using Value = T;
-  using Pack = xsimd::batch<T>;
-  static constexpr std::size_t width = Pack::size;
-  static Pack load(const T* p) { return Pack::load_unaligned(p); }
-  static void store(T* p, const Pack& x) { x.store_unaligned(p); }
-};
-#else
-template <class T>
-using Lanes = Single<T>;
-#endif
-
-// One group of W::width matrices (n, n), interleaved.
-template <class W>
+// A group of matrices (n, n) that are worked on at once: one in each lane of a Pack, element by
+// element, so that rows and columns cost the same and a set of 9 wastes no lane. A Pack of one
+// number is one matrix.
+template <class T, class Pack>
 class Group {
-  using T = typename W::Value;
-  using Pack = typename W::Pack;
-
  public:
+  static constexpr std::size_t width = sizeof(Pack) / sizeof(T);
+
   Group(std::size_t n, std::size_t halves_kept)
       : n_(n),
-        size_(n * n * W::width),
+        size_(n * n * width),
         X_(uninitialized<T>({size_})),
         P_(uninitialized<T>({size_ * halves_kept})) {}
 
@@ -57,21 +32,23 @@ class Group {
   void half_step(std::size_t line_stride, std::size_t stride) {
     T* P = place(halves_++);
     for (std::size_t line = 0; line < n_; ++line) {
-      T *x = X() + line * line_stride * W::width, *p = P + line * line_stride * W::width;
-      const std::size_t step = stride * W::width;
-      using std::exp, std::log, std::max;
-      Pack largest = W::load(x);
-      for (std::size_t k = 1; k < n_; ++k) largest = max(largest, W::load(x + k * step));
+      T *x = X() + line * line_stride * width, *p = P + line * line_stride * width;
+      const std::size_t step = stride * width;
+      Pack largest = simd::load_as<Pack>(x);
+      for (std::size_t k = 1; k < n_; ++k) {
+        const Pack next = simd::load_as<Pack>(x + k * step);
+        largest = simd::select(next > largest, next, largest);
+      }
       Pack total(T(0));
       for (std::size_t k = 0; k < n_; ++k) {
-        const Pack e = exp(W::load(x + k * step) - largest);
-        W::store(p + k * step, e);
+        const Pack e = simd::exp(simd::load_as<Pack>(x + k * step) - largest);
+        simd::store(p + k * step, e);
         total = total + e;
       }
-      const Pack shift = largest + log(total), scale = Pack(T(1)) / total;
+      const Pack shift = largest + simd::log(total), scale = Pack(T(1)) / total;
       for (std::size_t k = 0; k < n_; ++k) {
-        W::store(x + k * step, W::load(x + k * step) - shift);
-        W::store(p + k * step, W::load(p + k * step) * scale);
+        simd::store(x + k * step, simd::load_as<Pack>(x + k * step) - shift);
+        simd::store(p + k * step, simd::load_as<Pack>(p + k * step) * scale);
       }
     }
   }
@@ -85,15 +62,15 @@ class Group {
     for (std::size_t half = halves_; half-- > 0;) {
       const bool rows = half % 2 == 0;
       const T* P = P_.data() + half * size_;
-      const std::size_t step = (rows ? 1 : n_) * W::width;
+      const std::size_t step = (rows ? 1 : n_) * width;
       for (std::size_t line = 0; line < n_; ++line) {
-        const std::size_t start = line * (rows ? n_ : 1) * W::width;
+        const std::size_t start = line * (rows ? n_ : 1) * width;
         T* xbar = Xbar + start;
         Pack total(T(0));
-        for (std::size_t k = 0; k < n_; ++k) total = total + W::load(xbar + k * step);
+        for (std::size_t k = 0; k < n_; ++k) total = total + simd::load_as<Pack>(xbar + k * step);
         for (std::size_t k = 0; k < n_; ++k) {
-          const Pack p = W::load(P + start + k * step);
-          W::store(xbar + k * step, W::load(xbar + k * step) - p * total);
+          const Pack p = simd::load_as<Pack>(P + start + k * step);
+          simd::store(xbar + k * step, simd::load_as<Pack>(xbar + k * step) - p * total);
         }
       }
     }
@@ -122,43 +99,45 @@ class Group {
 
 // matrices first .. first + width - 1 of a batch <-> one interleaved group. Lanes beyond the end of
 // the batch repeat its last matrix.
-template <class W, class T, class F>
+template <std::size_t width, class T, class F>
 void interleave(const Array<T>& batch, std::size_t first, std::size_t size, T* group, F f) {
   const std::size_t last = batch.size() / size - 1;
-  for (std::size_t lane = 0; lane < W::width; ++lane) {
+  for (std::size_t lane = 0; lane < width; ++lane) {
     const T* matrix = batch.data() + std::min(first + lane, last) * size;
-    for (std::size_t e = 0; e < size; ++e) group[e * W::width + lane] = f(matrix[e]);
+    for (std::size_t e = 0; e < size; ++e) group[e * width + lane] = f(matrix[e]);
   }
 }
-template <class W, class T>
+template <std::size_t width, class T>
 void separate(const T* group, std::size_t first, std::size_t size, Array<T>& batch) {
   const std::size_t matrices = batch.size() / size;
-  for (std::size_t lane = 0; lane < W::width && first + lane < matrices; ++lane) {
+  for (std::size_t lane = 0; lane < width && first + lane < matrices; ++lane) {
     T* matrix = batch.data() + (first + lane) * size;
-    for (std::size_t e = 0; e < size; ++e) matrix[e] = group[e * W::width + lane];
+    for (std::size_t e = 0; e < size; ++e) matrix[e] = group[e * width + lane];
   }
 }
 
-template <class W, class T>
+template <class Pack, class T>
 Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T scale, std::size_t n,
            const SinkhornOptions& options) {
-  using Groups = std::vector<std::unique_ptr<Group<W>>>;
+  using PackGroup = Group<T, Pack>;
+  using Groups = std::vector<std::unique_ptr<PackGroup>>;
+  constexpr std::size_t width = PackGroup::width;
   const std::size_t size = n * n, matrices = log_alpha.size() / size;
-  const std::size_t count = (matrices + W::width - 1) / W::width;
+  const std::size_t count = (matrices + width - 1) / width;
   const std::size_t halves = 2 * std::size_t(options.iterations), cost = 2 * size * halves;
   const bool keep = log_alpha.needs_grad();
 
   auto groups = std::make_shared<Groups>(count);
   Array<T> value = uninitialized<T>(log_alpha.shape());
   for_sets(count, cost, [&](std::size_t g) {
-    const std::size_t first = g * W::width;
-    auto group = std::make_unique<Group<W>>(n, keep ? halves : 1);
-    interleave<W>(log_alpha.value(), first, size, group->X(), [&](T a) { return a * scale; });
+    const std::size_t first = g * width;
+    auto group = std::make_unique<PackGroup>(n, keep ? halves : 1);
+    interleave<width>(log_alpha.value(), first, size, group->X(), [&](T a) { return a * scale; });
     for (int i = 0; i < options.iterations; ++i) {
       group->iterate();
-      if (W::width == 1 && options.tolerance > 0 && group->row_error() <= options.tolerance) break;
+      if (width == 1 && options.tolerance > 0 && group->row_error() <= options.tolerance) break;
     }
-    separate<W>(exponentiate ? group->P_hat() : group->X(), first, size, value);
+    separate<width>(exponentiate ? group->P_hat() : group->X(), first, size, value);
     if (keep) (*groups)[g] = std::move(group);
   });
 
@@ -168,11 +147,11 @@ Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T scale, 
       for (std::size_t i = 0; i < ybar.size(); ++i) ybar.data()[i] *= y.value().data()[i];
     }
     for_sets(count, cost / 2, [&](std::size_t g) {
-      Array<T> Xbar = uninitialized<T>({size * W::width});
-      interleave<W>(ybar, g * W::width, size, Xbar.data(), [](T x) { return x; });
+      Array<T> Xbar = uninitialized<T>({size * width});
+      interleave<width>(ybar, g * width, size, Xbar.data(), [](T x) { return x; });
       (*groups)[g]->backward(Xbar.data());
       for (T& x : Xbar) x *= scale;
-      separate<W>(Xbar.data(), g * W::width, size, abar);
+      separate<width>(Xbar.data(), g * width, size, abar);
     });
     accumulate(y.input(0), std::move(abar));
   });
@@ -193,7 +172,7 @@ Var<T> normalised(const char* op, bool exponentiate, const Var<T>& log_alpha, do
   const T scale = T(1 / tau);
   // Matrices that stop at different times, or that are alone, cannot share an instruction.
   if (options.tolerance > 0 || log_alpha.size() == n * n) {
-    return run<Single<T>>(op, exponentiate, log_alpha, scale, n, options);
+    return run<T>(op, exponentiate, log_alpha, scale, n, options);
   }
   return run<Lanes<T>>(op, exponentiate, log_alpha, scale, n, options);
 }
