@@ -91,7 +91,7 @@ Array<T> with_shape(Array<T> array, const Shape& shape) {
 // halved, so that the rounding error grows with log n.
 template <class T>
 T contiguous_sum(const T* x, std::size_t n) {
-  if (n > 4096) return contiguous_sum(x, n / 2) + contiguous_sum(x + n / 2, n - n / 2);
+  if (n > 1024) return contiguous_sum(x, n / 2) + contiguous_sum(x + n / 2, n - n / 2);
   constexpr std::size_t lanes = 16;
   T partial[lanes] = {};
   std::size_t i = 0;

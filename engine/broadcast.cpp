@@ -1,5 +1,7 @@
 #include "engine/broadcast.hpp"
 
+#include <type_traits>
+
 #include "engine/check.hpp"
 
 namespace tapesort {
@@ -33,6 +35,13 @@ struct Walk {
     }
     if (axes.empty()) axes.push_back({1, 1, 1, false});
     std::reverse(axes.begin(), axes.end());
+  }
+
+  // How many innermost runs meet in one element of the small array.
+  std::size_t runs_a_sum() const {
+    std::size_t count = 1;
+    for (const Axis& axis : axes) count *= axis.stretched ? axis.extent : 1;
+    return axes.back().stretched ? count / axes.back().extent : count;
   }
 
   // Calls row(large, small, extent, stretched) for every innermost run.
@@ -87,21 +96,35 @@ Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape) {
   return y;
 }
 
+namespace {
+
+// The sums in the type Sum: innermost runs are summed by halves, and then one after another.
+template <class Sum, class T>
+Array<Sum> summed(const Walk& walk, const Array<T>& y, const Shape& shape) {
+  Array<Sum> x = zeros<Sum>(shape);
+  walk.run(y.data(), x.data(), [](const T* large, Sum* small, std::size_t n, bool stretched) {
+    if (stretched) {
+      *small += Sum(contiguous_sum(large, n));
+    } else {
+      for (std::size_t i = 0; i < n; ++i) small[i] += Sum(large[i]);
+    }
+  });
+  return x;
+}
+
+}  // namespace
+
 template <class T>
 Array<T> sum_to_shape(const Array<T>& y, const Shape& shape) {
   require(stretches_to(shape, y.shape()), "sum_to_shape: shape ", shape, " does not broadcast to ",
           y.shape());
-  Array<T> x = zeros<T>(shape);
-  if (y.size() == 0) return x;
-  Walk(shape, y.shape())
-      .run(y.data(), x.data(), [](const T* large, T* small, std::size_t n, bool stretched) {
-        if (stretched) {
-          *small += contiguous_sum(large, n);
-        } else {
-          for (std::size_t i = 0; i < n; ++i) small[i] += large[i];
-        }
-      });
-  return x;
+  if (y.size() == 0) return zeros<T>(shape);
+  const Walk walk(shape, y.shape());
+  constexpr std::size_t few = 64;  // running sums of more terms than this are kept in double
+  if constexpr (std::is_same_v<T, float>) {
+    if (walk.runs_a_sum() > few) return convert<T>(summed<double>(walk, y, shape));
+  }
+  return summed<T>(walk, y, shape);
 }
 
 #define INSTANTIATE(T)                                                        \

@@ -98,7 +98,7 @@ Adam<T>::Adam(std::vector<Parameter<T>*> parameters, double learning_rate, doubl
       v_(this->add_memory("v")) {
   require(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1,
           "Adam: need 0 <= beta1, beta2 < 1, got ", beta1, " and ", beta2);
-  require(eps > 0, "Adam: need eps > 0, got ", eps);
+  require(T(eps) > 0, "Adam: need eps > 0 in the type of the parameters, got ", eps);
   require(weight_decay >= 0, "Adam: need weight_decay >= 0, got ", weight_decay);
 }
 

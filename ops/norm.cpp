@@ -3,107 +3,94 @@
 #include <cmath>
 #include <type_traits>
 
+#include "engine/broadcast.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
-#include "ops/lanes.hpp"
+#include "engine/simd.hpp"
 
 namespace tapesort {
 namespace {
 
-// x seen as rows of channels. Work is shared out by rows and goes on in blocks of rows, which stay
-// in the first-level cache while strips of channels, as wide as a vector register, pass down them.
+// x seen as rows of channels, in blocks of rows, which stay in the first-level cache while strips of
+// channels, as wide as a vector register, pass down them. Blocks are shared out to threads, and what
+// is summed is summed by block, so that a result does not depend on the number of threads.
 struct Rows {
   std::size_t rows, channels;
   static constexpr std::size_t block = 128;
 
-  std::size_t grain() const { return 1 + (std::size_t{1} << 15) / channels; }
-  std::size_t parts() const { return parallel_parts(rows, grain()); }
+  std::size_t blocks() const { return (rows + block - 1) / block; }
+  std::size_t block_size(std::size_t b) const { return std::min(block, rows - b * block); }
 
-  // f(begin, end, part) for every block of rows begin .. end - 1; a part's blocks in order.
+  // f(begin, end, block) for every block of rows begin .. end - 1.
   template <class F>
   void for_blocks(const F& f) const {
-    parallel_for(rows, grain(), [&](std::size_t begin, std::size_t end, std::size_t part) {
-      for (std::size_t from = begin; from < end; from += block) {
-        f(from, std::min(end, from + block), part);
-      }
+    const std::size_t grain = 1 + (std::size_t{1} << 15) / (block * channels);
+    parallel_for(blocks(), grain, [&](std::size_t first, std::size_t last, std::size_t) {
+      for (std::size_t b = first; b < last; ++b) f(b * block, b * block + block_size(b), b);
     });
   }
 
-  // f(first channel, zero) for every strip: a Lanes<T> of channels at a time, then single ones.
+  // f(first channel, zero) for every strip: a Lanes<T> of channels at a time, the last of which may
+  // overlap the one before, or single channels when there are fewer. f writes what it computes and
+  // adds nothing to memory, so that it does not matter when it is called twice for a channel.
   template <class T, class F>
   void for_strips(const F& f) const {
-    std::size_t c = 0;
-    for (; c + Lanes<T>::size <= channels; c += Lanes<T>::size) f(c, Lanes<T>(T(0)));
-    for (; c < channels; ++c) f(c, T(0));
+    constexpr std::size_t lanes = Lanes<T>::size;
+    for (std::size_t c = 0; channels < lanes && c < channels; ++c) f(c, T(0));
+    for (std::size_t c = 0; channels >= lanes && c < channels; c += lanes) {
+      f(std::min(c, channels - lanes), Lanes<T>(T(0)));
+    }
   }
 };
 
-template <class V, class T>
-V load(const T* from) {
-  if constexpr (std::is_same_v<V, T>) {
-    return *from;
-  } else {
-    return V::load_unaligned(from);
-  }
-}
-template <class T>
-void store(T* to, T value) {
-  *to = value;
-}
-template <class T>
-void store(T* to, const Lanes<T>& value) {
-  value.store_unaligned(to);
-}
-
-// Each channel's mean and sum of squared distances from it, (2, C). One pass over memory: blocks
-// are combined by the formula of Chan, Golub and LeVeque 1979, which loses no accuracy when the
-// mean is large beside the deviation.
+// Each channel's mean and sum of squared distances from it, (2, C). One pass over memory: each
+// block's first, which are then combined in double.
 template <class T>
 Array<T> moments(const Rows& size, const T* x) {
-  const std::size_t channels = size.channels, parts = size.parts();
-  Array<T> mean = zeros<T>({parts, channels}), squares = zeros<T>({parts, channels});
-  std::vector<T> counts(parts, T(0));
-  const auto combine = [](T count, auto& mean, auto& squares, T count2, auto mean2, auto squares2) {
-    using V = std::decay_t<decltype(mean2)>;
-    const V step = mean2 - mean;
-    mean = mean + step * V(count2 / (count + count2));
-    squares = squares + squares2 + step * step * V(count * count2 / (count + count2));
-  };
-  size.for_blocks([&](std::size_t begin, std::size_t end, std::size_t part) {
+  const std::size_t channels = size.channels;
+  Array<T> means = uninitialized<T>({size.blocks(), channels}), squares = means;
+  size.for_blocks([&](std::size_t begin, std::size_t end, std::size_t block) {
     const T count = T(end - begin);
     size.for_strips<T>([&](std::size_t c, auto zero) {
       using V = decltype(zero);
-      V sum = zero, block_squares = zero;
-      for (std::size_t r = begin; r < end; ++r) sum = sum + load<V>(x + r * channels + c);
-      const V block_mean = sum * V(1 / count);
-      for (std::size_t r = begin; r < end; ++r) {
-        const V centred = load<V>(x + r * channels + c) - block_mean;
-        block_squares = block_squares + centred * centred;
-      }
-      T *m = mean.data() + part * channels + c, *s = squares.data() + part * channels + c;
-      V part_mean = load<V>(m), part_squares = load<V>(s);
-      combine(counts[part], part_mean, part_squares, count, block_mean, block_squares);
-      store(m, part_mean);
-      store(s, part_squares);
+      const auto over_rows = [&](const auto& add) {  // add(sum, x) for every row's x
+        V sum = zero;
+        for (std::size_t r = begin; r < end; ++r) {
+          sum = add(sum, simd::load_as<V>(x + r * channels + c));
+        }
+        return sum;
+      };
+      // The mean is rounded; the mean of what it leaves makes good for that.
+      V mean = over_rows([](const V& sum, const V& v) { return sum + v; }) / V(count);
+      mean += over_rows([&](const V& sum, const V& v) { return sum + (v - mean); }) / V(count);
+      simd::store(means.data() + block * channels + c, mean);
+      simd::store(squares.data() + block * channels + c, over_rows([&](const V& sum, const V& v) {
+                    return simd::multiply_add(V(v - mean), V(v - mean), sum);
+                  }));
     });
-    counts[part] += count;
   });
-  Array<T> both = zeros<T>({2, channels});
-  T count = 0;
-  for (std::size_t part = 0; part < parts; ++part) {
-    for (std::size_t c = 0; c < channels; ++c) {
-      combine(count, both.data()[c], both.data()[channels + c], counts[part],
-              mean.data()[part * channels + c], squares.data()[part * channels + c]);
+  Array<T> both = uninitialized<T>({2, channels});
+  for (std::size_t c = 0; c < channels; ++c) {
+    const double origin = double(means.data()[c]);  // near the mean: differences are exact or small
+    double mean = 0, total = 0;
+    for (std::size_t b = 0; b < size.blocks(); ++b) {
+      mean += double(size.block_size(b)) * (double(means.data()[b * channels + c]) - origin);
     }
-    count += counts[part];
+    mean = origin + mean / double(size.rows);
+    for (std::size_t b = 0; b < size.blocks(); ++b) {
+      const double step = double(means.data()[b * channels + c]) - mean;
+      total += double(squares.data()[b * channels + c]) + double(size.block_size(b)) * step * step;
+    }
+    both.data()[c] = T(mean);
+    both.data()[channels + c] = T(total);
   }
   return both;
 }
 
-// What relu sees. The pullback computes it once more, which is faster than reading it.
+// The pre-activation. Recomputed in the pullback, which is cheaper than storing it.
 template <class V>
 V normalised(const V& x, const V& mean, const V& factor, const V& beta) {
-  return multiply_add(x - mean, factor, beta);
+  return simd::multiply_add(x - mean, factor, beta);
 }
 
 }  // namespace
@@ -124,7 +111,7 @@ Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
   require_channels("beta", beta.shape());
   require_channels("statistics.mean", statistics.mean.shape());
   require_channels("statistics.variance", statistics.variance.shape());
-  require(options.eps > 0, "batch_norm: eps must be > 0, got ", options.eps);
+  require(T(options.eps) > 0, "batch_norm: eps must be > 0 in the type of x, got ", options.eps);
   require(options.momentum >= 0 && options.momentum <= 1,
           "batch_norm: need 0 <= momentum <= 1, got ", options.momentum);
   const Rows size{x.size() / channels, channels};
@@ -150,79 +137,83 @@ Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
   size.for_blocks([&, relu = options.relu](std::size_t begin, std::size_t end, std::size_t) {
     size.for_strips<T>([&](std::size_t c, auto zero) {
       using V = decltype(zero);
-      const V m = load<V>(mean.data() + c), b = load<V>(beta.value().data() + c);
-      const V factor = load<V>(scale.data() + c) * load<V>(gamma.value().data() + c);
+      const V m = simd::load_as<V>(mean.data() + c), b = simd::load_as<V>(beta.value().data() + c);
+      const V factor =
+          simd::load_as<V>(scale.data() + c) * simd::load_as<V>(gamma.value().data() + c);
       const T* from = x.value().data() + c;
       T* to = y.data() + c;
       for (std::size_t r = begin; r < end; ++r) {
-        const V value = normalised(load<V>(from + r * channels), m, factor, b);
-        store(to + r * channels, relu ? positive_part(value) : value);
+        const V value = normalised(simd::load_as<V>(from + r * channels), m, factor, b);
+        simd::store(to + r * channels, relu ? simd::positive_part(value) : value);
       }
     });
   });
 
-  return record("batch_norm", {x, gamma, beta}, std::move(y),
-                [mean = std::move(mean), scale = std::move(scale), size, relu = options.relu,
-                 training = options.training](Node<T>& y) {
-                  const std::size_t channels = size.channels;
-                  const T* xs = y.input(0).value().data();
-                  const T *gammas = y.input(1).value().data(), *betas = y.input(2).value().data();
-                  const T* ybars = y.cotangent().data();
-                  // What arrives at xhat gamma + beta: nothing through the zeros of relu.
-                  const auto arriving = [=](std::size_t at, const auto& x, const auto& m,
-                                            const auto& factor, const auto& b) {
-                    const auto ybar = load<std::decay_t<decltype(m)>>(ybars + at);
-                    return relu ? where_positive(normalised(x, m, factor, b), ybar) : ybar;
-                  };
-                  // For each part and channel, sum ybar and sum ybar xhat.
-                  Array<T> sums = zeros<T>({size.parts(), 2, channels});
-                  size.for_blocks([&](std::size_t begin, std::size_t end, std::size_t part) {
-                    size.for_strips<T>([&](std::size_t c, auto zero) {
-                      using V = decltype(zero);
-                      const V m = load<V>(mean.data() + c), s = load<V>(scale.data() + c);
-                      const V b = load<V>(betas + c), factor = s * load<V>(gammas + c);
-                      V sum = zero, product = zero;
-                      for (std::size_t r = begin; r < end; ++r) {
-                        const V x = load<V>(xs + r * channels + c);
-                        const V ybar = arriving(r * channels + c, x, m, factor, b);
-                        sum = sum + ybar;
-                        product = product + ybar * (x - m);
-                      }
-                      T* to = sums.data() + part * 2 * channels + c;
-                      store(to, load<V>(to) + sum);
-                      store(to + channels, load<V>(to + channels) + product * s);
-                    });
-                  });
-                  Array<T> betabar = zeros<T>({channels}), gammabar = zeros<T>({channels});
-                  for (std::size_t part = 0; part < size.parts(); ++part) {
-                    for (std::size_t c = 0; c < channels; ++c) {
-                      betabar.data()[c] += sums.data()[part * 2 * channels + c];
-                      gammabar.data()[c] += sums.data()[(part * 2 + 1) * channels + c];
-                    }
-                  }
-                  if (y.input(0).needs_grad()) {
-                    const T share = training ? 1 / T(size.rows) : T(0);
-                    Array<T> xbar = uninitialized<T>(y.value().shape());
-                    size.for_blocks([&](std::size_t begin, std::size_t end, std::size_t) {
-                      size.for_strips<T>([&](std::size_t c, auto zero) {
-                        using V = decltype(zero);
-                        const V m = load<V>(mean.data() + c), s = load<V>(scale.data() + c);
-                        const V b = load<V>(betas + c), factor = s * load<V>(gammas + c);
-                        const V mean_ybar = load<V>(betabar.data() + c) * V(share);
-                        const V slope = load<V>(gammabar.data() + c) * V(share) * s;
-                        for (std::size_t r = begin; r < end; ++r) {
-                          const std::size_t at = r * channels + c;
-                          const V x = load<V>(xs + at);
-                          const V ybar = arriving(at, x, m, factor, b);
-                          store(xbar.data() + at, factor * (ybar - mean_ybar - (x - m) * slope));
-                        }
-                      });
-                    });
-                    accumulate(y.input(0), std::move(xbar));
-                  }
-                  accumulate(y.input(1), std::move(gammabar));
-                  accumulate(y.input(2), std::move(betabar));
-                });
+  return record(
+      "batch_norm", {x, gamma, beta}, std::move(y),
+      [mean = std::move(mean), scale = std::move(scale), size, relu = options.relu,
+       training = options.training](Node<T>& y) {
+        const std::size_t channels = size.channels;
+        const T* xs = y.input(0).value().data();
+        const T *gammas = y.input(1).value().data(), *betas = y.input(2).value().data();
+        const T* ybars = y.cotangent().data();
+        // What arrives at xhat gamma + beta: nothing through the zeros of relu.
+        const auto arriving = [=](std::size_t at, const auto& x, const auto& m, const auto& factor,
+                                  const auto& b) {
+          using V = std::decay_t<decltype(m)>;
+          const V ybar = simd::load_as<V>(ybars + at);
+          if (!relu) return ybar;
+          return simd::select(normalised(x, m, factor, b) <= V(0), V(0), ybar);
+        };
+        // For each block and channel, sum ybar xhat and sum ybar.
+        Array<T> sums = uninitialized<T>({size.blocks(), 2, channels});
+        size.for_blocks([&](std::size_t begin, std::size_t end, std::size_t block) {
+          size.for_strips<T>([&](std::size_t c, auto zero) {
+            using V = decltype(zero);
+            const V m = simd::load_as<V>(mean.data() + c);
+            const V s = simd::load_as<V>(scale.data() + c);
+            const V b = simd::load_as<V>(betas + c);
+            const V factor = s * simd::load_as<V>(gammas + c);
+            V sum = zero, product = zero;
+            for (std::size_t r = begin; r < end; ++r) {
+              const V x = simd::load_as<V>(xs + r * channels + c);
+              const V ybar = arriving(r * channels + c, x, m, factor, b);
+              sum = sum + ybar;
+              product = simd::multiply_add(ybar, V(x - m), product);
+            }
+            T* to = sums.data() + block * 2 * channels + c;
+            simd::store(to, product * s);
+            simd::store(to + channels, sum);
+          });
+        });
+        const Array<T> both = sum_to_shape(sums, {2, channels});
+        Array<T> gammabar = uninitialized<T>({channels}), betabar = gammabar;
+        std::copy_n(both.data(), channels, gammabar.data());
+        std::copy_n(both.data() + channels, channels, betabar.data());
+        if (y.input(0).needs_grad()) {
+          const T share = training ? 1 / T(size.rows) : T(0);
+          Array<T> xbar = uninitialized<T>(y.value().shape());
+          size.for_blocks([&](std::size_t begin, std::size_t end, std::size_t) {
+            size.for_strips<T>([&](std::size_t c, auto zero) {
+              using V = decltype(zero);
+              const V m = simd::load_as<V>(mean.data() + c), s = simd::load_as<V>(scale.data() + c);
+              const V b = simd::load_as<V>(betas + c), factor = s * simd::load_as<V>(gammas + c);
+              const V mean_ybar = simd::load_as<V>(betabar.data() + c) * V(share);
+              const V slope = simd::load_as<V>(gammabar.data() + c) * V(share) * s;
+              for (std::size_t r = begin; r < end; ++r) {
+                const std::size_t at = r * channels + c;
+                const V x = simd::load_as<V>(xs + at);
+                const V ybar = arriving(at, x, m, factor, b);
+                const V centred = simd::multiply_add(V(m - x), slope, V(ybar - mean_ybar));
+                simd::store(xbar.data() + at, V(factor * centred));
+              }
+            });
+          });
+          accumulate(y.input(0), std::move(xbar));
+        }
+        accumulate(y.input(1), std::move(gammabar));
+        accumulate(y.input(2), std::move(betabar));
+      });
 }
 
 template <class T>

@@ -70,9 +70,13 @@ Var<T> var(const Var<T>& x, const Axes& axes, bool keep_dims, int ddof) {
   require(ddof >= 0 && r.count > std::size_t(ddof), "var: need more than ddof = ", ddof,
           " elements, got ", r.count, " in shape ", x.shape());
   const T n = T(r.count), divisor = T(r.count - std::size_t(ddof));
-  const Array<T> average = map(sum_to_shape(x.value(), r.kept), [n](auto s) { return s / n; });
-  Array<T> centred = map(x.value(), *Stretched<T>("var", average, x.shape()),
-                         [](auto x, auto mean) { return x - mean; });
+  const auto minus_mean = [&](const Array<T>& x) {
+    const Array<T> mean = map(sum_to_shape(x, r.kept), [n](auto s) { return s / n; });
+    return map(x, *Stretched<T>("var", mean, x.shape()),
+               [](auto x, auto mean) { return x - mean; });
+  };
+  // A mean is rounded; taking off the mean of what it leaves makes good for that.
+  Array<T> centred = minus_mean(minus_mean(x.value()));
   const Array<T> squares = map(centred, [](auto c) { return c * c; });
   Array<T> value = map(sum_to_shape(squares, r.kept), [divisor](auto s) { return s / divisor; });
   return record("var", {x}, with_shape(std::move(value), r.result),
@@ -87,24 +91,38 @@ Var<T> var(const Var<T>& x, const Axes& axes, bool keep_dims, int ddof) {
 
 namespace {
 
-// max and min: `better(a, b)` when a beats b. The pullback puts ybar where the winner stood.
+// Where the winner of each line stands in x: the first NaN, or else the first element that no other
+// one is better than. Lines must not be empty.
 template <class T, class Better>
-Var<T> extreme(const char* op, const Var<T>& x, int axis, bool keep_dims, Better better) {
-  const AxisView view(op, axis, x.shape());
-  require(view.n > 0, op, ": nothing to choose from along axis ", axis, " of shape ", x.shape());
-  Array<T> value = uninitialized<T>(without_axis(x.shape(), view.axis, keep_dims));
-  std::vector<std::size_t> winner(value.size());
-  const T* data = x.value().data();
+std::vector<std::size_t> winners(const AxisView& view, const Array<T>& x, Better better) {
+  std::vector<std::size_t> winner(view.outer * view.inner);
+  const T* data = x.data();
   view.for_lines([&](std::size_t start, std::size_t line) {
     std::size_t best = start;
-    for (std::size_t k = 1; k < view.n; ++k) {
+    for (std::size_t k = 1; k < view.n && !std::isnan(data[best]); ++k) {
       const std::size_t at = start + k * view.inner;
       if (better(data[at], data[best]) || std::isnan(data[at])) best = at;
     }
     winner[line] = best;
-    value.data()[line] = data[best];
   });
-  return record(op, {x}, std::move(value), [winner = std::move(winner)](Node<T>& y) {
+  return winner;
+}
+
+template <class T>
+Array<T> elements(const Array<T>& x, const std::vector<std::size_t>& where, const Shape& shape) {
+  Array<T> y = uninitialized<T>(shape);
+  for (std::size_t i = 0; i < where.size(); ++i) y.data()[i] = x.data()[where[i]];
+  return y;
+}
+
+// max and min: the pullback puts ybar where the winner stood.
+template <class T, class Better>
+Var<T> extreme(const char* op, const Var<T>& x, int axis, bool keep_dims, Better better) {
+  const AxisView view(op, axis, x.shape());
+  require(view.n > 0, op, ": nothing to choose from along axis ", axis, " of shape ", x.shape());
+  const std::vector<std::size_t> winner = winners(view, x.value(), better);
+  Array<T> value = elements(x.value(), winner, without_axis(x.shape(), view.axis, keep_dims));
+  return record(op, {x}, std::move(value), [winner](Node<T>& y) {
     Array<T> xbar = zeros<T>(y.input(0).shape());
     for (std::size_t line = 0; line < winner.size(); ++line) {
       xbar.data()[winner[line]] += y.cotangent().data()[line];
@@ -125,52 +143,48 @@ Var<T> min(const Var<T>& x, int axis, bool keep_dims) {
   return extreme("min", x, axis, keep_dims, std::less<T>());
 }
 
-// An infinite maximum is the result itself: e^(x - m) would be NaN.
+// e_k = e^(x_k - m) and their sum are kept for the pullback: beside a large m, y = m + ln sum has
+// lost what ln sum is. Elements equal to an infinite m count as e^0.
 template <class T>
 Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims) {
   const AxisView view("logsumexp", axis, x.shape());
-  Array<T> value = uninitialized<T>(without_axis(x.shape(), view.axis, keep_dims));
-  const T* data = x.value().data();
-  view.for_lines([&](std::size_t start, std::size_t line) {
-    T m = -std::numeric_limits<T>::infinity();
-    for (std::size_t k = 0; k < view.n; ++k) {
-      const T x = data[start + k * view.inner];
-      if (x > m || std::isnan(x)) m = x;  // a NaN stays
-    }
-    T total = 0;
-    for (std::size_t k = 0; k < view.n; ++k) total += std::exp(data[start + k * view.inner] - m);
-    value.data()[line] = std::isinf(m) ? m : m + std::log(total);
-  });
-  return record("logsumexp", {x}, std::move(value), [view](Node<T>& y) {
-    const Array<T>& x = y.input(0).value();
-    Array<T> xbar = uninitialized<T>(x.shape());
-    view.for_lines([&](std::size_t start, std::size_t line) {
-      const T total = y.value().data()[line], ybar = y.cotangent().data()[line];
-      for (std::size_t k = 0; k < view.n; ++k) {
-        const std::size_t at = start + k * view.inner;
-        const T weight = std::isinf(total) ? T(x.data()[at] == total && total > 0)
-                                           : std::exp(x.data()[at] - total);
-        xbar.data()[at] = ybar * weight;
-      }
-    });
-    accumulate(y.input(0), std::move(xbar));
-  });
+  const Shape kept = without_axis(x.shape(), view.axis, true);
+  const Array<T> m = view.n > 0
+                         ? elements(x.value(), winners(view, x.value(), std::greater<T>()), kept)
+                         : full<T>(kept, -std::numeric_limits<T>::infinity());
+  Array<T> e = map(x.value(), *Stretched<T>("logsumexp", m, x.shape()),
+                   [](auto x, auto m) { return simd::exp(simd::select(x == m, T(0), x - m)); });
+  Array<T> total = sum_to_shape(e, kept);
+  Array<T> value = map(m, total, [](auto m, auto total) { return m + simd::log(total); });
+  return record("logsumexp", {x},
+                with_shape(std::move(value), without_axis(x.shape(), view.axis, keep_dims)),
+                [e = std::move(e), total = std::move(total)](Node<T>& y) {
+                  const Array<T> share = map(with_shape(y.cotangent(), total.shape()), total,
+                                             [](auto ybar, auto total) { return ybar / total; });
+                  accumulate(y.input(0), map(*Stretched<T>("logsumexp", share, e.shape()), e,
+                                             [](auto share, auto e) { return share * e; }));
+                });
 }
 
+// The running sum is kept in double.
 template <class T>
 Var<T> cumsum(const Var<T>& x, int axis) {
   const AxisView view("cumsum", axis, x.shape());
   Array<T> value = x.value();
   view.for_lines([&](std::size_t start, std::size_t) {
-    for (std::size_t k = 1; k < view.n; ++k) {
-      value.data()[start + k * view.inner] += value.data()[start + (k - 1) * view.inner];
+    double sum = 0;
+    for (std::size_t k = 0; k < view.n; ++k) {
+      T& y = value.data()[start + k * view.inner];
+      y = T(sum += double(y));
     }
   });
   return record("cumsum", {x}, std::move(value), [view](Node<T>& y) {
     Array<T> xbar = y.take_cotangent();
     view.for_lines([&](std::size_t start, std::size_t) {
-      for (std::size_t k = view.n; k-- > 1;) {
-        xbar.data()[start + (k - 1) * view.inner] += xbar.data()[start + k * view.inner];
+      double sum = 0;
+      for (std::size_t k = view.n; k-- > 0;) {
+        T& bar = xbar.data()[start + k * view.inner];
+        bar = T(sum += double(bar));
       }
     });
     accumulate(y.input(0), std::move(xbar));
@@ -206,10 +220,10 @@ template <class T>
 Indices argmax(const Array<T>& x) {
   const AxisView view("argmax", -1, x.shape());
   require(view.n > 0, "argmax: the rows of shape ", x.shape(), " are empty");
+  const std::vector<std::size_t> winner = winners(view, x, std::greater<T>());
   Indices where = uninitialized<Index>(without_axis(x.shape(), view.axis, false));
-  for (std::size_t row = 0; row < view.outer; ++row) {
-    const T* first = x.data() + row * view.n;
-    where.data()[row] = std::max_element(first, first + view.n) - first;
+  for (std::size_t row = 0; row < winner.size(); ++row) {
+    where.data()[row] = Index(winner[row] - row * view.n);
   }
   return where;
 }

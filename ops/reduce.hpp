@@ -1,13 +1,14 @@
 // Operators that make axes disappear (cumsum keeps them). Axes may be negative, counted from the
 // end; keep_dims leaves them with extent 1; the forms without an axis take all of them.
 // std::invalid_argument for an axis out of range, named twice, or (max, min, mean, var) without
-// elements to reduce. A sum of nothing is 0, a logsumexp of nothing -infinity.
+// elements to reduce. A sum of nothing is 0, a logsumexp of nothing -infinity. Long sums are made by
+// halves or in double, so that float keeps its digits.
 //
 //   sum        sum_k x_k                              xbar = ybar, broadcast
 //   mean       sum_k x_k / n                          xbar = ybar / n
 //   var        sum_k (x_k - mean)^2 / (n - ddof)      xbar = 2 ybar (x - mean) / (n - ddof)
-//   max, min   the largest, smallest                  to the first one that attains it
-//   logsumexp  m + ln sum_k e^(x_k - m), m = max x    xbar = ybar e^(x - y)
+//   max, min   the largest, smallest; NaN if there is one   to the first one that attains it
+//   logsumexp  m + ln sum_k e^(x_k - m), m = max x    xbar = ybar e^(x - m) / sum_k e^(x_k - m)
 //   cumsum     y_i = x_0 + ... + x_i                  xbar_i = ybar_i + ... + ybar_(n-1)
 #pragma once
 
@@ -61,7 +62,8 @@ Var<T> var(const Var<T>& x, int axis, bool keep_dims = false, int ddof = 0) {
   return var(x, Axes{axis}, keep_dims, ddof);
 }
 
-// Where along the last axis each row is largest (the first such place): (..., n) -> (...).
+// Where along the last axis each row is largest (the first such place, or that of its first NaN):
+// (..., n) -> (...).
 // std::invalid_argument for 0-d x or rows without elements.
 template <class T>
 Indices argmax(const Array<T>& x);

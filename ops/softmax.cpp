@@ -25,25 +25,36 @@ void check_rows(const char* op, const Var<T>& x) {
           "; need (.., n) with n >= 1");
 }
 
-// Every row minus its maximum.
+// Where the row x[start .. start + n - 1] is largest.
+template <class T>
+std::size_t top_of(const Array<T>& x, std::size_t start, std::size_t n) {
+  return std::size_t(std::max_element(x.data() + start, x.data() + start + n) - x.data());
+}
+
+// The sum of a row without its element `top`.
+template <class T>
+T sum_without(const Array<T>& x, std::size_t start, std::size_t n, std::size_t top) {
+  return contiguous_sum(x.data() + start, top - start) +
+         contiguous_sum(x.data() + top + 1, start + n - top - 1);
+}
+
+// Every row minus its largest element.
 template <class T>
 Array<T> shifted(const Array<T>& x) {
   Array<T> y = uninitialized<T>(x.shape());
   for_rows(x, [&](std::size_t start, std::size_t n) {
-    const T* row = x.data() + start;
-    const T m = *std::max_element(row, row + n);
-    for (std::size_t j = 0; j < n; ++j) y.data()[start + j] = row[j] - m;
+    const T m = x.data()[top_of(x, start, n)];
+    for (std::size_t j = start; j < start + n; ++j) y.data()[j] = x.data()[j] - m;
   });
   return y;
 }
 
-constexpr auto exponential = [](auto x) {
-  using std::exp;
-  return exp(x);
-};
+constexpr auto exponential = [](auto x) { return simd::exp(x); };
 
 }  // namespace
 
+// The pullback takes pbar relative to that of the row's largest p. This changes nothing, as the p
+// sum to 1, but where that p is next to 1 the gradient is then a sum of small terms.
 template <class T>
 Var<T> softmax(const Var<T>& x) {
   check_rows("softmax", x);
@@ -57,41 +68,59 @@ Var<T> softmax(const Var<T>& x) {
     const T *p = node.value().data(), *pbar = node.cotangent().data();
     Array<T> xbar = uninitialized<T>(node.value().shape());
     for_rows(xbar, [&](std::size_t start, std::size_t n) {
-      T inner = 0;
-      for (std::size_t j = start; j < start + n; ++j) inner += p[j] * pbar[j];
-      for (std::size_t j = start; j < start + n; ++j) xbar.data()[j] = p[j] * (pbar[j] - inner);
+      T* bar = xbar.data();
+      const T origin = pbar[top_of(node.value(), start, n)];
+      for (std::size_t j = start; j < start + n; ++j) bar[j] = p[j] * (pbar[j] - origin);
+      const T inner = contiguous_sum(bar + start, n);
+      for (std::size_t j = start; j < start + n; ++j) bar[j] -= p[j] * inner;
     });
     accumulate(node.input(0), std::move(xbar));
   });
 }
 
+// The row's largest element adds 1 to the sum, and its gradient is ybar (1 - p) - p (sum of the
+// other ybar): both ln sum and 1 - p come from the others, which keeps their digits where p is next
+// to 1.
 template <class T>
 Var<T> log_softmax(const Var<T>& x) {
   check_rows("log_softmax", x);
   Array<T> y = shifted(x.value());
   const Array<T> e = map(y, exponential);
   for_rows(y, [&](std::size_t start, std::size_t n) {
-    const T log_total = std::log(contiguous_sum(e.data() + start, n));
+    const T log_total = std::log1p(sum_without(e, start, n, top_of(y, start, n)));
     for (std::size_t j = start; j < start + n; ++j) y.data()[j] -= log_total;
   });
   return record("log_softmax", {x}, std::move(y), [](Node<T>& node) {
     const Array<T> p = map(node.value(), exponential);
     Array<T> xbar = node.take_cotangent();
     for_rows(xbar, [&](std::size_t start, std::size_t n) {
-      const T total = contiguous_sum(xbar.data() + start, n);
-      for (std::size_t j = start; j < start + n; ++j) xbar.data()[j] -= p.data()[j] * total;
+      const std::size_t top = top_of(p, start, n);
+      T* bar = xbar.data();
+      const T others = sum_without(xbar, start, n, top), total = others + bar[top];
+      const T top_bar = bar[top] * sum_without(p, start, n, top) - p.data()[top] * others;
+      for (std::size_t j = start; j < start + n; ++j) bar[j] -= p.data()[j] * total;
+      bar[top] = top_bar;
     });
     accumulate(node.input(0), std::move(xbar));
   });
 }
 
+// Where the target is 0 the log-probability may be -infinity: the term is left out.
 template <class T>
 Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets) {
   require_same_shape("cross_entropy", "logits", logits.shape(), "targets", targets.shape());
   check_rows("cross_entropy", logits);
   require(targets.size() > 0, "cross_entropy: logits of shape ", logits.shape(), " have no rows");
   const T rows = T(targets.size() / targets.shape().back());
-  return sum(log_softmax(logits) * constant(targets)) / -rows;
+  const Var<T> log_p = log_softmax(logits);
+  const Array<T> terms = map(targets, log_p.value(), [](auto t, auto log_p) {
+    return simd::select(t == T(0), T(0), t * log_p);
+  });
+  const T loss = -contiguous_sum(terms.data(), terms.size()) / rows;
+  return record("cross_entropy", {log_p}, scalar(loss), [targets, rows](Node<T>& y) {
+    const T scale = -y.cotangent().data()[0] / rows;
+    accumulate(y.input(0), map(targets, [scale](auto t) { return t * scale; }));
+  });
 }
 
 template <class T>

@@ -8,11 +8,13 @@
 //   forward  y_j = x_j - m - ln sum_k e^(x_k - m)
 //   vjp      xbar = ybar - p sum_k ybar_k, p = e^y
 // both
+//   extremes -infinity has p = 0; a NaN, +infinity or nothing but -infinity makes its row NaN
 //   errors   std::invalid_argument for 0-d x or rows without elements
 //   source   Bridle 1990
 //
 // cross_entropy: the mean over rows of -sum_j t_j log_softmax(x)_j, for target rows t, or t = the
-// one-hot row of a label. Target rows need not sum to one.
+// one-hot row of a label. Target rows need not sum to one. A term whose target is 0 is 0, whatever
+// its logit.
 //   shapes   logits (.., n) and labels (..), or targets (.., n) -> ()
 //   vjp      xbar = ybar (p sum_k t_k - t) / rows
 //   errors   std::invalid_argument on shapes, labels outside 0 .. n - 1, no rows

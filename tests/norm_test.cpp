@@ -1,5 +1,6 @@
 #include "ops/norm.hpp"
 
+#include "engine/parallel.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
@@ -53,6 +54,45 @@ TEST_CASE("batch_norm and dropout pass gradcheck, and float agrees with double")
          return dropout(x[0], 0.25, random, true);
        }},
   });
+}
+
+TEST_CASE("batch_norm of a constant channel is beta, wherever the channel lies") {
+  for (const std::size_t channels : {1, 3, 16, 19}) {
+    for (const std::size_t rows : {2, 100, 1000}) {
+      const Shape each{channels};
+      BatchStatistics<float> statistics(channels);
+      const auto y = batch_norm(constant(full<float>({rows, channels}, 10000.1f)),
+                                constant(full<float>(each, 1.0f)),
+                                constant(full<float>(each, 0.5f)), statistics);
+      CHECK(y.value() == full<float>({rows, channels}, 0.5f));
+    }
+  }
+}
+
+TEST_CASE("batch_norm does not depend on the number of threads") {
+  Generator random(2);
+  const Array<float> x = random.normal<float>({20000, 17}),
+                     ybar = random.normal<float>({20000, 17});
+  const auto run = [&] {
+    Tape<float> tape;
+    BatchStatistics<float> statistics(17);
+    const Var<float> leaf = tape.leaf(x), gamma = tape.leaf(full<float>({17}, 2.0f));
+    const Var<float> beta = tape.leaf(zeros<float>({17}));
+    const Var<float> y = batch_norm(leaf, gamma, beta, statistics);
+    tape.backward(y, ybar);
+    return std::vector<Array<float>>{y.value(),   statistics.mean, statistics.variance,
+                                     leaf.grad(), gamma.grad(),    beta.grad()};
+  };
+  const int before = threads();
+  set_threads(1);
+  const auto one = run();
+  set_threads(2);
+  const auto two = run();
+  set_threads(before);
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    CAPTURE(i);
+    CHECK(one[i] == two[i]);
+  }
 }
 
 TEST_CASE("batch_norm gives every channel the mean beta and the deviation gamma") {
@@ -169,7 +209,7 @@ TEST_CASE("batch_norm and dropout say what does not fit") {
   BatchNormOptions options;
   options.eps = 0;
   CHECK(error_of([&] { batch_norm(x, g, g, right, options); }) ==
-        "invalid_argument: batch_norm: eps must be > 0, got 0");
+        "invalid_argument: batch_norm: eps must be > 0 in the type of x, got 0");
   options = {};
   options.momentum = 1.5;
   CHECK(error_of([&] { batch_norm(x, g, g, right, options); }) ==

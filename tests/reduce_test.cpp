@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "op_table.hpp"
+#include "ops/elementwise.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -57,10 +58,69 @@ TEST_CASE("reductions at ties, infinities and nothing") {
   CHECK(argmax(Array<double>{{1.0, 3.0, 3.0}, {2.0, 0.0, 1.0}}) == Indices{1, 0});
 }
 
-TEST_CASE("sum of many floats keeps its digits") {
-  const double exact = 1e6 * double(0.1f);
-  CHECK(std::abs(double(sum(constant(full<float>({1000000}, 0.1f))).item()) - exact) <
-        1e-4 * exact);
+TEST_CASE("max, min and argmax point at the first NaN") {
+  for (std::size_t place : {0, 1, 7, 16, 39}) {
+    Array<float> numbers = full<float>({40}, 1.0f);
+    numbers.data()[place] = std::numeric_limits<float>::quiet_NaN();
+    numbers.data()[39] = std::numeric_limits<float>::quiet_NaN();
+    CAPTURE(place);
+    CHECK(std::isnan(max(constant(numbers)).item()));
+    CHECK(std::isnan(min(constant(numbers)).item()));
+    CHECK(std::isnan(logsumexp(constant(numbers)).item()));
+    CHECK(argmax(numbers) == Indices(scalar<Index>(Index(place))));
+  }
+}
+
+TEST_CASE("long sums of floats keep their digits, whatever the axis") {
+  const std::size_t n = 1000000;
+  const double item = double(0.1f), exact = double(n) * item;
+  const Var<float> row = constant(full<float>({n}, 0.1f));
+  CHECK(relative_error(sum(row).item(), exact) < 1e-6);
+  CHECK(relative_error(sum(constant(full<float>({n, 3}, 0.1f)), 0).value()(1), exact) < 1e-6);
+  CHECK(relative_error(sum(constant(full<float>({n / 2, 1, 2}, 0.1f)), Axes{0, 2}).item(), exact) <
+        1e-6);
+  CHECK(relative_error(mean(constant(full<float>({n, 3}, 0.1f)), 0).value()(2), item) < 1e-6);
+  CHECK(relative_error(cumsum(row, 0).value()(n - 1), exact) < 1e-6);
+  CHECK(relative_error(cumsum(constant(full<float>({n, 2}, 0.1f)), 0).value()(n - 1, 1), exact) <
+        1e-6);
+
+  // The other direction: a stretched operand's gradient is a sum.
+  Tape<float> tape;
+  const Var<float> bias = tape.leaf(zeros<float>({3})), x = tape.leaf(full<float>({n}, 0.0f));
+  tape.backward(bias + constant(zeros<float>({n, 3})), full<float>({n, 3}, 0.1f));
+  CHECK(relative_error(bias.grad()(0), exact) < 1e-6);
+  tape.backward(cumsum(x, 0), full<float>({n}, 0.1f));
+  CHECK(relative_error(x.grad()(0), exact) < 1e-6);
+}
+
+TEST_CASE("a constant's variance is zero, far from the origin, too") {
+  CHECK(var(constant(full<float>({100}, 10000.1f))).item() == 0);
+  CHECK(var(constant(full<float>({777, 3}, -1234567.0f)), 0).value() == zeros<float>({3}));
+  Tape<double> tape;
+  const Var<double> x = tape.leaf(full<double>({100}, 1e15 + 0.3));
+  const Var<double> y = var(x);
+  tape.backward(y);
+  CHECK(y.item() == 0);
+  CHECK(x.grad() == zeros<double>({100}));
+}
+
+TEST_CASE("logsumexp keeps its digits, and so does its gradient") {
+  CHECK(relative_error(logsumexp(constant(zeros<float>({std::size_t(1) << 25}))).item(),
+                       17.328679513998633) < 1e-7);
+  const auto gradient = [](auto numbers) {
+    using T = typename decltype(numbers)::value_type;
+    Tape<T> tape;
+    const Var<T> x = tape.leaf(numbers);
+    tape.backward(logsumexp(x));
+    return x.grad();
+  };
+  const double inf = std::numeric_limits<double>::infinity();
+  CHECK(gradient(Array<double>{1e16, 1e16}) == Array<double>{0.5, 0.5});
+  CHECK(gradient(Array<double>{-1e16, -1e16, -inf}) == Array<double>{0.5, 0.5, 0.0});
+  CHECK(gradient(Array<double>{inf, 1.0, inf}) == Array<double>{0.5, 0.0, 0.5});
+  const Array<float> far = gradient(Array<float>{1e6f, 1e6f + 1, 1e6f - 1});
+  CHECK(relative_error(double(far(0)) + double(far(1)) + double(far(2)), 1) < 1e-6);
+  CHECK(relative_error(far(1), 0.66524095577482180) < 1e-6);
 }
 
 TEST_CASE("reductions name axis and shape") {

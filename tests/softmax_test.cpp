@@ -1,5 +1,7 @@
 #include "ops/softmax.hpp"
 
+#include <limits>
+
 #include "op_table.hpp"
 #include "ops/shape.hpp"
 
@@ -35,6 +37,75 @@ TEST_CASE("softmax neither overflows nor depends on a shift") {
   CHECK(cross_entropy(constant(Array<double>{{0.0, 0.0}}), Indices{1}).item() ==
         doctest::Approx(0.6931471805599453));
   CHECK(mse(constant(Array<double>{1.0, 2.0}), constant(Array<double>{1.0, 4.0})).item() == 2);
+}
+
+TEST_CASE("softmax's pullback is exact where it should be zero") {
+  const std::size_t n = 1000000;
+  Generator random(4);
+  Tape<float> tape;
+  const Var<float> x = tape.leaf(random.normal<float>({n}));
+  tape.backward(softmax(x), full<float>({n}, 1.0f));
+  CHECK(x.grad() == zeros<float>({n}));
+}
+
+namespace {
+
+// The gradient of op at the given logits for one cotangent, in double.
+template <class T, class F>
+Array<double> gradient_at(const Array<double>& logits, const Array<double>& cotangent, F op) {
+  Tape<T> tape;
+  const Var<T> x = tape.leaf(convert<T>(logits));
+  tape.backward(op(x), convert<T>(cotangent));
+  return convert<double>(x.grad());
+}
+
+void check_relative(const Array<double>& a, const Array<double>& b, double bound) {
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    CAPTURE(i);
+    CHECK(relative_error(a.data()[i], b.data()[i]) < bound);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("saturated rows have small gradients, not zero") {
+  // e^-20 and e^-25 beside 1. Expected values are from 40 digits.
+  const Array<double> logits{0.0, -20.0, -25.0}, cotangent{1.0, 3.0, -2.0};
+  const auto p = [](const auto& x) { return softmax(x); };
+  const auto log_p = [](const auto& x) { return log_softmax(x); };
+  // xbar = p (pbar - <p, pbar>), ybar - p sum ybar with sum ybar = 2
+  const Array<double> of_p{-4.08064339634721425e-9, 4.12230722791232387e-9,
+                           -4.1663831565109626e-11};
+  const Array<double> of_log_p{-0.999999995849916876, 2.99999999587769276, -2.00000000002777589};
+  check_relative(gradient_at<float>(logits, cotangent, p), of_p, 1e-6);
+  check_relative(gradient_at<double>(logits, cotangent, p), of_p, 1e-14);
+  check_relative(gradient_at<float>(logits, cotangent, log_p), of_log_p, 1e-6);
+  check_relative(gradient_at<double>(logits, cotangent, log_p), of_log_p, 1e-14);
+  const auto loss = [](const auto& x) { return cross_entropy(x, Indices(scalar<Index>(0))); };
+  const Array<double> of_loss{-2.07504156199772436e-9, 2.0611536181615784e-9,
+                              1.38879438361459599e-11};
+  check_relative(gradient_at<float>(logits, scalar(1.0), loss), of_loss, 1e-6);
+  CHECK(relative_error(loss(constant(convert<float>(logits))).item(), 2.0750415641506231e-9) <
+        1e-6);
+}
+
+TEST_CASE("cross_entropy leaves out what has no weight, however unlikely") {
+  const double inf = std::numeric_limits<double>::infinity(), most = 1.7976931348623157e308;
+  const auto check = [](const Array<double>& logits, const auto& goal, double value,
+                        const Array<double>& gradient) {
+    Tape<double> tape;
+    const Var<double> x = tape.leaf(logits), y = cross_entropy(x, goal);
+    tape.backward(y);
+    CHECK(relative_error(y.item(), value) < 1e-15);
+    CHECK(distance(x.grad(), gradient) < 1e-15);
+  };
+  const double p = 0.2689414213699951;  // 1 / (1 + e)
+  check({{0.0, -inf, 1.0}}, Indices{0}, 1.3132616875182228, {{p - 1, 0.0, 1 - p}});
+  check({{0.0, -inf, 1.0}}, Array<double>{{0.5, 0.0, 0.5}}, 0.8132616875182228,
+        {{p - 0.5, 0.0, 0.5 - p}});
+  check({{most, -most, most}}, Indices{0}, 0.6931471805599453, {{-0.5, 0.0, 0.5}});
+  const Var<double> impossible = constant(Array<double>{{0.0, -inf}});
+  CHECK(cross_entropy(impossible, Indices{1}).item() == inf);
 }
 
 TEST_CASE("losses name what does not fit") {
