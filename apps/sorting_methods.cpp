@@ -1,6 +1,7 @@
 #include "apps/sorting_methods.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "engine/check.hpp"
@@ -35,11 +36,19 @@ V perturbed(const V& x, const Pass<float>& pass, std::size_t samples) {
   return x + pass.tape.constant(gumbel_noise<float>(shape, *pass.random));
 }
 
+// 1 / tau. std::invalid_argument unless it is a positive float.
+float inverse(const char* op, double tau) {
+  const float inverse = float(1 / tau);
+  require(tau > 0 && inverse > 0 && std::isfinite(inverse), op, ": tau is ", tau,
+          "; need tau > 0 whose inverse is a float, 3e-39 to 1e38");
+  return inverse;
+}
+
 // SoftSort's logits: -|s_[i] - s_j| / tau, with s_[i] the i-th largest score.
 V soft_sort_logits(const V& s, double tau) {
   const std::size_t last = s.dimension() - 1;
   const V sorted = take_along_axis(s, argsort(s.value()));
-  return abs(expand(sorted, last + 1) - expand(s, last)) * float(-1 / tau);
+  return abs(expand(sorted, last + 1) - expand(s, last)) * -inverse("soft_sort_logits", tau);
 }
 
 // For a P_hat that is not a softmax. Where it underflows there is no gradient left.
@@ -305,14 +314,13 @@ Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targe
 }
 
 Var<float> neural_sort_logits(const Var<float>& scores, double tau) {
-  require(scores.dimension() >= 1 && tau > 0, "neural_sort_logits: scores are ", scores.shape(),
-          ", tau is ", tau, "; need (.., n) and tau > 0");
+  require(scores.dimension() >= 1, "neural_sort_logits: scores are 0-d; need (.., n)");
   const std::size_t last = scores.dimension() - 1, n = scores.shape()[last];
   Array<float> weight = uninitialized<float>({n, 1});  // n + 1 - 2 i
   for (std::size_t i = 0; i < n; ++i) weight.data()[i] = float(n) - 1 - 2 * float(i);
   const V s = expand(scores, last);                                            // (.., 1, n)
   const V A = sum(abs(expand(scores, last + 1) - s), -2, /*keep_dims=*/true);  // (.., 1, n)
-  return (s * constant(weight) - A) * float(1 / tau);
+  return (s * constant(weight) - A) * inverse("neural_sort_logits", tau);
 }
 
 }  // namespace tapesort

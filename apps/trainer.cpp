@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "apps/finite.hpp"
 #include "apps/report/progress.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
@@ -40,13 +41,25 @@ constexpr const char* best_prefix = "best.";
 class Session {
  public:
   Session(Task& task, Optimizer<float>& optimizer, const TrainerOptions& options)
-      : state_(task.state()), optimizer_(optimizer), options_(options) {
+      : task_(task.name()), state_(task.state()), optimizer_(optimizer), options_(options) {
     add_to_checkpoint(best_, state_);
   }
 
   TrainingResult result;
   double loss_sum = 0;          // of the steps since the last validation,
   std::size_t unvalidated = 0;  // and how many they are
+
+  // std::runtime_error when a step of the optimizer has spoilt anything that a checkpoint holds.
+  void check() const {
+    try {
+      for (const Parameter<float>* p : state_.parameters) require_finite(p->name, p->value);
+      for (const auto& buffer : state_.buffers) require_finite(buffer.name, *buffer.value);
+      for (const auto& memory : optimizer_.memory()) require_finite(memory.name, *memory.value);
+    } catch (const NonFiniteError& error) {
+      throw std::runtime_error(to_message(task_, ": after ", result.steps, " steps ", error.what(),
+                                          "; try a smaller learning rate"));
+    }
+  }
 
   void step(double loss) {
     ++result.steps;
@@ -68,6 +81,7 @@ class Session {
   void restore_best() { restore("the best state", best_, state_); }
 
   void save() const {
+    check();
     Checkpoint<float> checkpoint;
     add_to_checkpoint(checkpoint, state_);
     for (const auto& memory : optimizer_.memory()) checkpoint.arrays[memory.name] = *memory.value;
@@ -119,6 +133,7 @@ class Session {
     }
     Checkpoint<float> best;
     for (const auto& [name, array] : checkpoint.arrays) {
+      require_finite(file + ": " + name, array);
       if (name.rfind(best_prefix, 0) == 0) best.arrays[name.substr(5)] = array;
     }
     TrainingResult loaded;
@@ -144,6 +159,7 @@ class Session {
     unvalidated = loaded_unvalidated;
   }
 
+  const std::string task_;
   State<float> state_;
   Optimizer<float>& optimizer_;
   const TrainerOptions& options_;
@@ -153,6 +169,39 @@ class Session {
 double rate_at(const TrainerOptions& options, double fraction) {
   if (options.schedule == Schedule::constant) return options.learning_rate;
   return options.learning_rate * 0.5 * (1 + std::cos(3.141592653589793 * std::min(1.0, fraction)));
+}
+
+// A step but for the optimizer's part: its loss, with the gradients left in the parameters.
+double loss_and_gradients(Task& task, Optimizer<float>& optimizer, std::size_t step,
+                          Generator random) {
+  optimizer.zero_grad();  // first: a loss may add to gradients on a tape of its own
+  Tape<float> tape;
+  const Var<float> total = task.loss(tape, step, random);
+  const double loss = double(total.item());
+  if (!std::isfinite(loss)) throw NonFiniteError(to_message("the loss is ", loss));
+  tape.backward(total);
+  for (const Parameter<float>* parameter : task.state().parameters) {
+    require_finite("the gradient of " + parameter->name, parameter->grad);
+  }
+  return loss;
+}
+
+// Numbers that are not finite: the operator that made the first of them, and whether a learning rate
+// can be the reason, for which the parameters have grown.
+[[noreturn]] void diverged(Task& task, const std::string& what, const std::string& where) {
+  constexpr float grown = 1e4f;
+  std::string name;
+  float largest = 0;
+  for (const Parameter<float>* parameter : task.state().parameters) {
+    for (const float v : parameter->value) {
+      if (std::isnan(largest) || std::abs(v) <= largest) continue;
+      largest = std::abs(v);
+      name = parameter->name;
+    }
+  }
+  throw std::runtime_error(to_message(task.name(), ": ", what, where, "; the largest parameter is ",
+                                      largest, ", in ", name,
+                                      largest < grown ? "" : "; try a smaller learning rate"));
 }
 
 }  // namespace
@@ -190,11 +239,11 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
   };
   const auto validate = [&] {
     Profile* const training = std::exchange(Profile::active(), nullptr);
+    session.check();
     const double validation = task.validate();
     if (!std::isfinite(validation)) {
-      throw std::runtime_error(to_message(task.name(), ": the validation after ", result.steps,
-                                          " steps is ", validation,
-                                          "; try a smaller learning rate"));
+      diverged(task, to_message("the validation after ", result.steps, " steps is ", validation),
+               first_non_finite([&] { task.validate(); }));
     }
     Profile::active() = training;
     book("validation");
@@ -207,18 +256,21 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
     const double fraction = options.minutes > 0 ? result.seconds / (60 * options.minutes)
                                                 : double(result.steps) / double(all_steps);
     optimizer.set_learning_rate(rate_at(options, fraction));
-    double loss;
-    {
-      Generator step_random = random.split(result.steps);
-      optimizer.zero_grad();  // first: a loss may add to gradients on a tape of its own
-      Tape<float> tape;
-      const Var<float> total = task.loss(tape, result.steps, step_random);
-      loss = double(total.item());
-      if (!std::isfinite(loss)) {
-        throw std::runtime_error(to_message(task.name(), ": the loss of step ", result.steps,
-                                            " is ", loss, "; try a smaller learning rate"));
-      }
-      tape.backward(total);
+    const auto compute = [&] {
+      return loss_and_gradients(task, optimizer, result.steps, random.split(result.steps));
+    };
+    const auto failed = [&](const std::exception& error, const std::string& where) {
+      diverged(task, to_message("step ", result.steps, ": ", error.what()), where);
+    };
+    double loss = 0;
+    try {
+      loss = compute();
+    } catch (const NonFiniteError& error) {
+      failed(error, first_non_finite(compute));
+    } catch (const std::invalid_argument& error) {  // may refuse what other operators have spoilt
+      const std::string where = first_non_finite(compute);
+      if (where.empty()) throw;
+      failed(error, where);
     }
     book("freeing the tape");
     optimizer.step();

@@ -61,8 +61,11 @@ struct TrainingResult {
 };
 
 // Trains; at the end the task's state is that of the best validation. Prints progress on stderr.
-// std::runtime_error when a loss or a validation is not finite, naming the step, and when the checkpoint to resume
-// from is faulty or was made with other settings. std::invalid_argument without epochs and minutes.
+// std::runtime_error when a loss, a gradient or a validation is not finite, naming the step and the
+// first operator whose result was not; when parameters, buffers or the optimizer's memory are not
+// finite at a validation or before a checkpoint, which is then not written; and when the checkpoint
+// to resume from is faulty or was made with other settings. std::invalid_argument without epochs and
+// minutes.
 TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptions& options);
 
 }  // namespace tapesort

@@ -3,6 +3,8 @@
 
 #include "apps/estimators/results.hpp"
 #include "op_table.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/reduce.hpp"
 #include "ops/sorting/hard.hpp"
 
 using namespace tapesort;
@@ -88,4 +90,25 @@ TEST_CASE("a study beyond enumeration compares with a sampled reference") {
   CHECK(results.table.front().bias < 3 * results.table.front().noise);
   CHECK(results.descents.empty());
   CHECK(to_json(options, results).dump().find("\"lowest cost\":null") != std::string::npos);
+}
+
+TEST_CASE("a study that leaves the range of numbers stops, and names the estimator") {
+  Generator random(1);
+  const Cost cost = make_cost("linear", 3, random);
+  StudySettings settings;
+  settings.n = 3;
+  const Estimator exact = make_estimators(cost, settings).front();
+  const std::string explodes = error_of([&] { descend(exact, cost, 5, 1.7e308, settings); });
+  CAPTURE(explodes);
+  CHECK(explodes.rfind("exception: estimators: exact: ", 0) == 0);
+
+  Estimator faulty{"faulty", false, false,
+                   [](const Var<double>& s, Generator&) { return sum(sqrt(s - s)); }};
+  const Truth truth{zeros<double>({3}), 0};
+  CHECK(error_of([&] {
+          measure(faulty, zeros<double>({3}), truth, settings);
+        }).rfind("exception: estimators: faulty: the gradient holds ", 0) == 0);
+  CHECK(error_of([&] {
+          measure(faulty, zeros<double>({3}), truth, settings);
+        }).find(": the pullback of sqrt (") != std::string::npos);
 }

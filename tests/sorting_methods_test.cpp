@@ -134,6 +134,18 @@ TEST_CASE("the logits of NeuralSort and SoftSort are those of the operators") {
         soft_sort(constant(s), 0.3).value());
 }
 
+TEST_CASE("a temperature whose inverse is no float is refused by name, not a NaN") {
+  Tape<float> off(Recording::off);
+  const Var<float> x = constant(zeros<float>({2, 3, 1}));
+  for (const std::string name : {"neural_sort", "soft_sort"}) {
+    for (const char* tau : {"1e-40", "1e-310", "1e+60"}) {
+      CHECK(error_of([&] { make(name, 3, std::stod(tau))->logits({off}, x); }) ==
+            "invalid_argument: " + name + "_logits: tau is " + tau +
+                "; need tau > 0 whose inverse is a float, 3e-39 to 1e38");
+    }
+  }
+}
+
 TEST_CASE("a cross-entropy needs no P_hat that can be represented") {
   // The true largest item is the smallest by far: its P_hat is about e^-1200.
   const auto method = make("neural_sort", 3, 0.01);

@@ -1,9 +1,11 @@
 #include "apps/trainer.hpp"
 
 #include <csignal>
+#include <limits>
 
 #include "models/checkpoint.hpp"
 #include "op_table.hpp"
+#include "ops/elementwise.hpp"
 #include "ops/softmax.hpp"
 #include "temporary_folder.hpp"
 
@@ -167,4 +169,129 @@ TEST_CASE("the state that a training ends with is that of the best validation") 
   CHECK(outcome.result.best_validation == best);
   CHECK(task.validate() == best);
   CHECK(outcome.result.epochs[outcome.result.best_epoch - 1].validation == best);
+}
+
+namespace {
+
+// Sorts with an operator that goes wrong in a step of our choice, or whose gradient does.
+class FaultyTask : public LineTask {
+ public:
+  FaultyTask(std::size_t step, bool in_value) : step_(step), in_value_(in_value) {}
+  Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
+    const Var<float> right = LineTask::loss(tape, step, random);
+    if (step != step_) return right;
+    return in_value_ ? right + log(right - right) : right + sqrt(right - right);
+  }
+
+ private:
+  std::size_t step_;
+  bool in_value_;
+};
+
+TrainerOptions in(const TemporaryFolder& folder) {
+  TrainerOptions options;
+  options.epochs = 3;
+  options.learning_rate = 0.05;
+  options.checkpoint = folder / "checkpoint.safetensors";
+  options.checkpoint_seconds = 0;  // after every step
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("a training stops at the step that went wrong, and names the operator where it began") {
+  const TemporaryFolder folder;
+  const TrainerOptions options = in(folder);
+  FaultyTask value(7, true), gradient(7, false);
+  const std::string of_value = error_of([&] { run(value, options); });
+  CAPTURE(of_value);
+  CHECK(of_value.rfind("exception: line: step 7: the loss is -inf: the value of log (input ()) "
+                       "holds a NaN or an infinity; the largest parameter is 0.",
+                       0) == 0);
+  CHECK(of_value.find("learning rate") == std::string::npos);  // which is not at fault
+  // What was saved before is still there, and whole.
+  for (const auto& [name, array] : load_checkpoint<float>(options.checkpoint).arrays) {
+    CAPTURE(name);
+    for (const float v : array) CHECK(std::isfinite(v));
+  }
+  const std::string of_gradient = error_of([&] { run(gradient, options); });
+  CAPTURE(of_gradient);
+  CHECK(of_gradient.rfind("exception: line: step 7: the gradient of fc.weight holds ", 0) == 0);
+  CHECK(of_gradient.find(": the pullback of sqrt (") != std::string::npos);
+
+  // The last good state is step 6's: go on from there, without the fault.
+  TrainerOptions resumed = options;
+  resumed.resume = true;
+  LineTask whole;
+  CHECK(run(whole, resumed).result.steps == 15);
+}
+
+TEST_CASE("a learning rate under which the parameters explode is told from the parameters") {
+  const TemporaryFolder folder;
+  TrainerOptions options = in(folder);
+  options.learning_rate = 1e30;
+  LineTask task;
+  const std::string error = error_of([&] { run(task, options); });
+  CAPTURE(error);
+  CHECK(error.rfind("exception: line: step 1: the loss is ", 0) == 0);
+  CHECK(error.find("; the largest parameter is 1e+30, in fc.") != std::string::npos);
+  CHECK(error.find("; try a smaller learning rate") != std::string::npos);
+
+  options.learning_rate = 3e38;  // the second step leaves the range of float
+  options.checkpoint = folder / "other.safetensors";
+  class Flat : public LineTask {  // the same gradient everywhere
+   public:
+    Var<float> loss(Tape<float>& tape, std::size_t, Generator&) override {
+      return sum(tape.leaf(*state().parameters[0]) * 1e-3f);
+    }
+  };
+  Flat flat;
+  const std::string overflow = error_of([&] { run(flat, options); });
+  CAPTURE(overflow);
+  CHECK(overflow ==
+        "exception: line: after 2 steps fc.weight holds -inf; try a smaller learning rate");
+  CHECK(load_checkpoint<float>(options.checkpoint).arrays.count("fc.weight") == 1);  // step 1's
+}
+
+TEST_CASE("a buffer or a validation that is not finite stops a training before it is saved") {
+  class Buffered : public LineTask {
+   public:
+    State<float> state() override {
+      State<float> all = LineTask::state();
+      all.buffers.push_back({"buffer", &buffer});
+      return all;
+    }
+    Array<float> buffer = zeros<float>({2});
+  };
+  const TemporaryFolder folder;
+  const TrainerOptions options = in(folder);
+  Buffered task;
+  task.buffer.data()[1] = std::numeric_limits<float>::quiet_NaN();
+  CHECK(error_of([&] { run(task, options); }) ==
+        "exception: line: after 1 steps buffer holds nan; try a smaller learning rate");
+  CHECK(!std::filesystem::exists(options.checkpoint));
+
+  class Undefined : public LineTask {
+   public:
+    double validate() override { return std::nan(""); }
+  };
+  Undefined undefined;
+  const std::string error = error_of([&] { run(undefined, options); });
+  CAPTURE(error);
+  CHECK(error.rfind("exception: line: the validation after 5 steps is nan; the largest parameter",
+                    0) == 0);
+}
+
+TEST_CASE("a checkpoint that holds a NaN is not resumed") {
+  const TemporaryFolder folder;
+  TrainerOptions options = in(folder);
+  LineTask task, again;
+  run(task, options);
+  Checkpoint<float> checkpoint = load_checkpoint<float>(options.checkpoint);
+  checkpoint.arrays.at("fc.bias").data()[0] = std::numeric_limits<float>::quiet_NaN();
+  save_checkpoint(options.checkpoint, checkpoint);
+  options.resume = true;
+  options.epochs = 4;
+  CHECK(error_of([&] { run(again, options); }) ==
+        "exception: " + options.checkpoint + ": fc.bias holds nan");
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "apps/finite.hpp"
 #include "models/optimizers.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/spread.hpp"
@@ -19,12 +20,25 @@ double seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+// The gradient of one estimate. std::runtime_error, with the first operator whose result is not
+// finite, when the gradient is not.
 template <class F>
-Array<double> gradient_of(const Array<double>& log_scores, Generator& random, const F& estimate) {
-  Tape<double> tape;
-  const Var<double> s = tape.leaf(log_scores);
-  tape.backward(estimate(s, random));
-  return s.grad();
+Array<double> gradient_of(const std::string& name, const Array<double>& log_scores,
+                          Generator& random, const F& estimate) {
+  const auto compute = [&](Generator& random) {
+    Tape<double> tape;
+    const Var<double> s = tape.leaf(log_scores);
+    tape.backward(estimate(s, random));
+    require_finite("the gradient", s.grad());
+    return s.grad();
+  };
+  Generator again = random;
+  try {
+    return compute(random);
+  } catch (const NonFiniteError& error) {
+    throw std::runtime_error(to_message("estimators: ", name, ": ", error.what(),
+                                        first_non_finite([&] { compute(again); })));
+  }
 }
 
 // REBAR or RELAX whose control variate takes an Adam step after each estimate. phi[2] must be
@@ -55,6 +69,9 @@ Estimator learnt(std::string name, const Cost& cost, ControlVariate<double> init
             Var<double> y =
                 control_variate_expectation(s, f, state->control, samples, random, Learn::yes);
             state->optimizer->step();
+            for (const Parameter<double>* parameter : state->phi) {
+              require_finite("the control variate's " + parameter->name, parameter->value);
+            }
             return y;
           }};
 }
@@ -108,7 +125,7 @@ std::vector<Estimator> make_estimators(const Cost& cost, const StudySettings& se
 Truth true_gradient(const Cost& cost, const Array<double>& log_scores, std::uint64_t seed) {
   if (log_scores.size() <= largest_exact) {
     Generator unused(seed);
-    return {gradient_of(log_scores, unused,
+    return {gradient_of("exact", log_scores, unused,
                         [&](const Var<double>& s, Generator&) {
                           return exact_expectation(s, cost.of_orders);
                         }),
@@ -117,9 +134,10 @@ Truth true_gradient(const Cost& cost, const Array<double>& log_scores, std::uint
   Spread spread;
   Generator random = Generator(seed).split(3);
   for (int i = 0; i < 1000; ++i) {
-    spread.add(gradient_of(log_scores, random, [&](const Var<double>& s, Generator& random) {
-      return reinforce(s, cost.of_orders, 100, random, Baseline::leave_one_out);
-    }));
+    spread.add(
+        gradient_of("reference", log_scores, random, [&](const Var<double>& s, Generator& random) {
+          return reinforce(s, cost.of_orders, 100, random, Baseline::leave_one_out);
+        }));
   }
   return {spread.mean(), spread.squared_error()};
 }
@@ -129,7 +147,8 @@ Quality measure(const Estimator& estimator, const Array<double>& log_scores, con
   // Those that carry nothing over are only given time to warm the caches.
   Generator random = Generator(settings.seed).split(4);
   const std::size_t warm_up = estimator.learns ? settings.warm_up : 20;
-  for (std::size_t i = 0; i < warm_up; ++i) gradient_of(log_scores, random, estimator.estimate);
+  for (std::size_t i = 0; i < warm_up; ++i)
+    gradient_of(estimator.name, log_scores, random, estimator.estimate);
 
   Spread spread;
   std::vector<double> times;  // of chunks; their median is not disturbed by an interruption
@@ -138,7 +157,7 @@ Quality measure(const Estimator& estimator, const Array<double>& log_scores, con
     std::vector<Array<double>> gradients;
     const double start = seconds();
     for (std::size_t i = 0; i < chunk; ++i) {
-      gradients.push_back(gradient_of(log_scores, random, estimator.estimate));
+      gradients.push_back(gradient_of(estimator.name, log_scores, random, estimator.estimate));
     }
     times.push_back((seconds() - start) / double(chunk));
     for (const Array<double>& gradient : gradients) spread.add(gradient);
@@ -175,10 +194,9 @@ Descent descend(const Estimator& estimator, const Cost& cost, std::size_t steps,
       start = seconds();
     }
     if (step == steps) return descent;
-    optimizer.zero_grad();
-    Tape<double> tape;
-    tape.backward(estimator.estimate(tape.leaf(log_scores), random));
+    log_scores.grad = gradient_of(estimator.name, log_scores.value, random, estimator.estimate);
     optimizer.step();
+    require_finite("estimators: " + estimator.name + ": log_scores", log_scores.value);
   }
 }
 
