@@ -24,35 +24,34 @@ void add_digit_options(CLI::App& command, DigitOptions& o) {
   command
       .add_option("--data", o.data,
                   "digits, fashion (the class is the digit), or a folder of IDX files")
+      ->check(file_name)
       ->capture_default_str();
-  command.add_option("--n", o.n, "numbers in a set")
-      ->check(CLI::Range(2, 100))
-      ->capture_default_str();
+  command.add_option("--n", o.n, "numbers in a set")->check(whole(2, 100))->capture_default_str();
   command.add_option("--digits", o.digits, "digits of a number, one picture each")
-      ->check(CLI::Range(1, 18))
+      ->check(whole(1, 18))
       ->capture_default_str();
   command
       .add_option("--tau", o.tau,
                   "temperature, in units of the scores (default: the method's; row_stochastic and "
                   "reinforce have none)")
-      ->check(positive);
+      ->check(temperature);
   command.add_option("--samples", o.samples, "samples of a stochastic method in a step")
-      ->check(positive)
+      ->check(a_count)
       ->capture_default_str();
   command.add_option("--network", o.network, "what looks at the picture of a number")
       ->check(CLI::IsMember(network_names()))
       ->capture_default_str();
-  command.add_option("--batch", o.batch, "sets in a step")->check(positive)->capture_default_str();
+  command.add_option("--batch", o.batch, "sets in a step")->check(a_count)->capture_default_str();
   command
       .add_option("--epoch-steps", o.epoch_steps,
                   "steps in an epoch (default: as many as make batch x digits training images)")
-      ->check(nonnegative);
+      ->check(rounds);
   command
       .add_option("--validation-sets", o.validation_sets, "sets drawn from those for validation")
-      ->check(positive)
+      ->check(rounds)
       ->capture_default_str();
   command.add_option("--test-sets", o.test_sets, "sets drawn from the test images")
-      ->check(positive)
+      ->check(rounds)
       ->capture_default_str();
 }
 

@@ -18,7 +18,7 @@ void add_estimators(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "estimators", "compare estimators of the gradient of E f(z), z a random order");
   command->add_option("--n", o->study.n, "items; all that is exact needs n <= 8")
-      ->check(CLI::Range(2, 1000))
+      ->check(whole(2, 1000))
       ->capture_default_str();
   command
       ->add_option(
@@ -29,30 +29,32 @@ void add_estimators(CLI::App& program) {
       ->capture_default_str();
   command
       ->add_option("--tau", o->study.tau, "temperature of NeuralSort, in units of the log-scores")
-      ->check(positive)
+      ->check(temperature)
       ->capture_default_str();
   command->add_option("--samples", o->study.samples, "orders drawn for an estimate")
-      ->check(CLI::Range(1, 100000))
+      ->check(whole(1, 100000))
       ->capture_default_str();
   command->add_option("--estimates", o->study.estimates, "by which bias and variance are measured")
-      ->check(CLI::Range(20, 10000000))
+      ->check(whole(20, 10000000))
       ->capture_default_str();
   command->add_option("--warm-up", o->study.warm_up, "steps of learning before that")
-      ->check(nonnegative)
+      ->check(whole(0, 1000000000))
       ->capture_default_str();
   command->add_option("--spread", o->spread, "standard deviation of the log-scores")
-      ->check(nonnegative)
+      ->check(number(0, 1e12))
       ->capture_default_str();
   command->add_option("--steps", o->steps, "of minimising E f; 0 for none")
-      ->check(nonnegative)
+      ->check(whole(0, 1000000000))
       ->capture_default_str();
   command->add_option("--lr", o->learning_rate, "learning rate of its Adam")
-      ->check(positive)
+      ->check(learning_rate)
       ->capture_default_str();
   command->add_option("--seed", o->study.seed, "of everything random")
-      ->check(nonnegative)
+      ->check(any_seed)
       ->capture_default_str();
   command->add_option("--out", o->out, "folder for estimators.png and result.json; '' for none")
+      ->check(CLI::Validator(
+          [](const std::string& text) { return text.empty() ? "" : file_name(text); }, ""))
       ->capture_default_str();
   command->add_flag("--json", o->json, "print the result as one JSON object, and nothing else");
   command->callback([o] {

@@ -44,14 +44,14 @@ nlohmann::json settings_of(const KnnOptions& o) {
   return settings;
 }
 
-void check(KnnOptions& o, const DataSet& data) {
+void check(KnnOptions& o, const DataSet& data, bool trains) {
   const std::size_t size = data.train.size();
   complete_validation(o, size);
   complete(o);
-  require(o.validation + o.batch <= size, "knn: ", data.name, " has ", size,
+  require(!trains || o.validation + o.batch <= size, "knn: ", data.name, " has ", size,
           " training images; --validation ", o.validation, " leaves less than one --batch of ",
           o.batch);
-  if (o.epoch_steps == 0) o.epoch_steps = (size - o.validation) / o.batch;
+  if (trains && o.epoch_steps == 0) o.epoch_steps = (size - o.validation) / o.batch;
 }
 
 // Twenty test images with their neighbours: the wrong ones first, so that they can be looked at.
@@ -85,7 +85,7 @@ int run_knn(KnnOptions o) {
   const RunFolder folder(o.out, o.save, o.resume);
   const KnnMethod& method = knn_method(o.method);
   const DataSet data = load_data(o.data);
-  check(o, data);
+  check(o, data, method.make != nullptr);
   Generator split_random = Generator(o.seed).split(1);
   Generator network_random = Generator(o.seed).split(2);
   const Split pools = split(data.train, o.validation, split_random);
@@ -137,6 +137,7 @@ void add_knn(CLI::App& program) {
       program.add_subcommand("knn", "train a differentiable k-nearest-neighbours classifier");
   const auto o = std::make_shared<KnnOptions>();
   command->add_option("--data", o->data, "digits, fashion, cifar10:DIR, or a folder of IDX files")
+      ->check(file_name)
       ->capture_default_str();
   std::vector<std::string> methods;
   for (const KnnMethod& method : knn_methods()) methods.push_back(method.name);
@@ -144,25 +145,25 @@ void add_knn(CLI::App& program) {
       ->check(CLI::IsMember(methods))
       ->capture_default_str();
   command->add_option("--samples", o->samples, "of noise, for the stochastic methods")
-      ->check(positive)
+      ->check(a_count)
       ->capture_default_str();
   command->add_option("--network", o->network, "the embedding")
       ->check(CLI::IsMember(network_names()))
       ->capture_default_str();
   command->add_option("--k", o->k, "neighbours, in training and at test")
-      ->check(positive)
+      ->check(a_count)
       ->capture_default_str();
   command->add_option("--tau", o->tau, "temperature, in units of squared distance")
-      ->check(positive)
+      ->check(temperature)
       ->capture_default_str();
   command
       ->add_option("--batch", o->batch, "queries in a step, and as many candidates (see --queries)")
-      ->check(positive)
+      ->check(a_count)
       ->capture_default_str();
   command
       ->add_option("--epoch-steps", o->epoch_steps,
                    "steps from one validation to the next (default: once through the images)")
-      ->check(nonnegative);
+      ->check(rounds);
   command
       ->add_option("--queries", o->queries,
                    "half: of a step's 2 * batch images half are queries and half candidates, as in "

@@ -1,36 +1,50 @@
-#include <cstdio>
-#include <exception>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
 
-#include "apps/commands.hpp"
-#include "engine/parallel.hpp"
+#include <algorithm>
+
+#include "apps/program.hpp"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)  // clang
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+
+namespace {
+
+// The next file opened gets the number of a standard stream that is closed, and what is printed
+// would end in that file. Reading from this one gives nothing, writing to it is an error.
+void open_standard_streams() {
+  int unused;
+  do {
+    unused = open("/dev/null", O_RDONLY);
+  } while (unused >= 0 && unused <= STDERR_FILENO);
+  if (unused >= 0) close(unused);
+}
+
+// Linux promises more memory than there is, and kills who uses it. A limit makes that std::bad_alloc.
+void limit_memory() {
+  struct sysinfo machine {};
+  rlimit limit{};
+  if (sysinfo(&machine) != 0 || getrlimit(RLIMIT_DATA, &limit) != 0) return;
+  const rlim_t all = rlim_t(machine.totalram + machine.totalswap) * machine.mem_unit;
+  limit.rlim_cur = std::min(limit.rlim_cur, all);
+  setrlimit(RLIMIT_DATA, &limit);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
+  open_standard_streams();
+#if !SANITIZED  // a sanitizer promises itself more
+  limit_memory();
+#endif
   CLI::App program("tapesort: reverse-mode automatic differentiation around sorting");
-  program.name("tapesort");
-  program.require_subcommand(1);
-  program.set_version_flag("--version", TAPESORT_VERSION);
-  program.add_option_function<int>(
-      "--threads", [](int count) { tapesort::set_threads(count); },
-      "threads that work (default: the physical cores)");
-  program.fallthrough();  // --threads may stand after the sub-command
-
-  tapesort::add_bench(program);
-  tapesort::add_estimators(program);
-  tapesort::add_info(program);
-  tapesort::add_knn(program);
-  tapesort::add_median(program);
-  tapesort::add_plackett_luce(program);
-  tapesort::add_relax(program);
-  tapesort::add_sort(program);
-  tapesort::add_table(program);
-
-  try {
-    program.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return program.exit(error);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "tapesort: %s\n", error.what());
-    return 1;
-  }
-  return 0;
+  tapesort::declare(program);
+  return tapesort::run_program(program, argc, argv);
 }

@@ -9,6 +9,7 @@
 
 #include "apps/commands.hpp"
 #include "apps/digit_experiment.hpp"
+#include "apps/option_checks.hpp"
 #include "apps/report/progress.hpp"
 #include "apps/scores.hpp"
 #include "apps/sorting_methods.hpp"
@@ -335,8 +336,6 @@ class MedianTask : public Task {
 
 int run_median(Options o) {
   const RunFolder folder(o.out, o.save, o.resume);
-  require(o.quantile >= 0 && o.quantile <= 1, "median: need 0 <= --quantile <= 1, got ",
-          o.quantile);
   complete(o);
   DigitPools pools(o);
   say(o, pools.text());
@@ -386,7 +385,7 @@ void add_median(CLI::App& program) {
       ->check(CLI::IsMember(names))
       ->capture_default_str();
   command->add_option("--quantile", o->quantile, "which number to learn, 0: the smallest one")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number(0, 1))
       ->capture_default_str();
   command
       ->add_option(

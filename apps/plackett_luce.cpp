@@ -4,11 +4,12 @@
 #include <iomanip>
 #include <iostream>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "apps/commands.hpp"
 #include "apps/data/nested_numbers.hpp"
+#include "apps/json_rows.hpp"
 #include "apps/option_checks.hpp"
+#include "apps/output.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {
@@ -85,50 +86,76 @@ Array<double> log_scores_of(const Options& o, const Array<double>& set) {
   return s;
 }
 
-nlohmann::json to_list(const double* x, std::size_t n) { return std::vector<double>(x, x + n); }
+// Of a set: its log-probabilities, one a sample, and either their gradient or the sampled orders.
+struct Result {
+  Array<double> log_prob, grad;
+  Indices orders;  // (samples, places)
+};
 
-nlohmann::json log_prob_of(const Options& o, const Array<double>& set, const Indices& order) {
+Result log_prob_of(const Options& o, const Array<double>& set, const Indices& order) {
   Tape<double> tape;
   const Var<double> s = tape.leaf(log_scores_of(o, set));
   const Var<double> y = PlackettLuce<double>(s).log_prob(order);
   tape.backward(y);
   Array<double> grad = s.grad();
   for (std::size_t i = 0; o.weights && i < set.size(); ++i) grad.data()[i] /= set.data()[i];
-  return {{"log_prob", y.item()}, {"grad", to_list(grad.data(), grad.size())}};
+  return {y.value(), std::move(grad), {}};
 }
 
-nlohmann::json sample_of(const Options& o, const Array<double>& set, Generator& random) {
+Result sample_of(const Options& o, const Array<double>& set, Generator& random) {
   const PlackettLuce<double> p(constant(log_scores_of(o, set)));
   const std::size_t n = set.size(), k = o.top == 0 ? n : o.top;
   require(k <= n, "--top is ", k, " for ", n, " items");
   const Indices whole = p.sample(random, {o.samples});
   Indices orders = uninitialized<Index>({o.samples, k});
-  nlohmann::json lists = nlohmann::json::array();
   for (std::size_t r = 0; r < o.samples; ++r) {
     std::copy_n(whole.data() + r * n, k, orders.data() + r * k);
-    lists.push_back(std::vector<Index>(orders.data() + r * k, orders.data() + (r + 1) * k));
   }
-  const Array<double> log_prob = p.log_prob(orders).value();
-  return {{"order", lists}, {"log_prob", to_list(log_prob.data(), log_prob.size())}};
+  Array<double> log_prob = p.log_prob(orders).value();
+  return {std::move(log_prob), {}, std::move(orders)};
 }
 
 // A line for each set: its log-probability, then the gradient; or a line for each order.
-void print(const Options& o, const nlohmann::json& results) {
-  std::cout << std::setprecision(o.log_prob ? 12 : 6);
-  for (std::size_t i = 0; i < results["log_prob"].size(); ++i) {
+void print_lines(std::ostream& out, const Options& o, const std::vector<Result>& results) {
+  out << std::setprecision(12);
+  const char* between = "";
+  for (const Result& result : results) {
     if (o.log_prob) {
-      std::cout << "log_prob " << results["log_prob"][i].get<double>() << "  grad";
-      for (const auto& g : results["grad"][i]) std::cout << ' ' << g.get<double>();
-      std::cout << '\n';
+      out << "log_prob " << result.log_prob.data()[0] << "  grad";
+      for (const double g : result.grad) out << ' ' << g;
+      out << '\n';
       continue;
     }
-    if (i > 0) std::cout << '\n';
-    for (const auto& order : results["order"][i]) {
-      const char* space = "";
-      for (const auto& item : order) std::cout << std::exchange(space, " ") << item;
-      std::cout << '\n';
+    out << std::exchange(between, "\n");
+    const std::size_t k = result.orders.shape(1);
+    for (std::size_t i = 0; i < result.orders.size(); ++i) {
+      out << (i % k == 0 ? "" : " ") << result.orders.data()[i] << (i % k == k - 1 ? "\n" : "");
     }
   }
+}
+
+// One list a key, with an entry for each set.
+void print_json(std::ostream& out, const Options& o, const std::vector<Result>& results) {
+  const auto list = [&](const char* key, const auto& write) {
+    const char* before = "[";
+    out << '"' << key << "\":";
+    for (const Result& result : results) {
+      out << std::exchange(before, ",");
+      write(result);
+    }
+    out << ']';
+  };
+  out << '{';
+  if (o.log_prob) {
+    list("grad", [&](const Result& r) { write_json(out, r.grad); });
+    out << ',';
+    list("log_prob", [&](const Result& r) { out << nlohmann::json(r.log_prob.data()[0]); });
+  } else {
+    list("log_prob", [&](const Result& r) { write_json(out, r.log_prob); });
+    out << ',';
+    list("order", [&](const Result& r) { write_json(out, r.orders); });
+  }
+  out << "}\n";
 }
 
 void run(const Options& o) {
@@ -138,23 +165,20 @@ void run(const Options& o) {
           "--log-prob needs the order to score: --order, or the key order of JSON input");
   require(!o.log_prob || orders == 1 || orders == sets, "there are ", sets, " sets of scores and ",
           orders, " orders; give one order for each set, or one for all");
-  nlohmann::json results;
+  std::vector<Result> results;
   for (std::size_t i = 0; i < sets; ++i) {
     Generator random = Generator(o.seed).split(i);
     try {
-      const nlohmann::json one =
-          o.log_prob ? log_prob_of(o, input.sets[i], input.orders[orders == 1 ? 0 : i])
-                     : sample_of(o, input.sets[i], random);
-      for (const auto& [key, value] : one.items()) results[key].push_back(value);
+      results.push_back(o.log_prob
+                            ? log_prob_of(o, input.sets[i], input.orders[orders == 1 ? 0 : i])
+                            : sample_of(o, input.sets[i], random));
     } catch (const std::invalid_argument& error) {
       bad_argument("set ", i + 1, ": ", error.what());
     }
   }
-  if (o.json) {
-    std::cout << results.dump() << '\n';
-  } else {
-    print(o, results);
-  }
+  std::ostream out(std::cout.rdbuf());  // std::cout may have been told how to format numbers
+  o.json ? print_json(out, o, results) : print_lines(out, o, results);
+  flush_output();
 }
 
 }  // namespace
@@ -169,6 +193,7 @@ void add_plackett_luce(CLI::App& program) {
           "sets of log-scores, one a line, numbers separated by spaces or a comma, # begins "
           "a comment; or a JSON object {\"log_scores\": [[..], ..], \"order\": [[..], ..]}; "
           "- is standard input")
+      ->check(file_name)
       ->capture_default_str();
   CLI::Option* log_prob = command->add_flag("--log-prob", o->log_prob,
                                             "the log-probability of an order of each set, and its "
@@ -184,13 +209,13 @@ void add_plackett_luce(CLI::App& program) {
       ->needs(log_prob);
   CLI::Option* sample =
       command->add_option("--sample", o->samples, "draw so many orders of each set")
-          ->check(positive)
+          ->check(rounds)
           ->excludes(log_prob);
   command->add_option("--top", o->top, "of every sampled order, only the first so many places")
-      ->check(positive)
+      ->check(rounds)
       ->needs(sample);
   command->add_option("--seed", o->seed, "of the samples")
-      ->check(nonnegative)
+      ->check(any_seed)
       ->capture_default_str()
       ->needs(sample);
   command->add_flag("--weights", o->weights, "the numbers are weights e^s, not log-scores s");

@@ -1,5 +1,6 @@
 #include "apps/relax.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <map>
@@ -7,6 +8,9 @@
 
 #include "apps/commands.hpp"
 #include "apps/data/nested_numbers.hpp"
+#include "apps/json_rows.hpp"
+#include "apps/option_checks.hpp"
+#include "apps/output.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {
@@ -15,21 +19,6 @@ namespace {
 // Above this, a matrix does not fit on a terminal.
 constexpr std::size_t widest_heatmap = 48;
 
-template <class T>
-nlohmann::json to_json(const Array<T>& x, std::size_t axis = 0, std::size_t start = 0) {
-  nlohmann::json list = nlohmann::json::array();
-  std::size_t step = 1;
-  for (std::size_t i = axis + 1; i < x.dimension(); ++i) step *= x.shape()[i];
-  for (std::size_t i = 0; i < x.shape()[axis]; ++i) {
-    if (axis + 1 == x.dimension()) {
-      list.push_back(x.data()[start + i]);
-    } else {
-      list.push_back(to_json(x, axis + 1, start + i * step));
-    }
-  }
-  return list;
-}
-
 std::string in_text(const char* format, double x) {
   char buffer[40];
   std::snprintf(buffer, sizeof buffer, format, x);
@@ -37,15 +26,15 @@ std::string in_text(const char* format, double x) {
 }
 
 // Two columns a number, five shades from 0 to 1.
-std::string heatmap(const nlohmann::json& P) {
+template <class T>
+void write_heatmap(std::ostream& out, const Array<T>& P) {
   static const char* const shades[] = {"  ", "░░", "▒▒", "▓▓", "██"};
-  std::string text;
-  for (const auto& row : P) {
-    text += "  |";
-    for (double p : row) text += shades[std::min(4, std::max(0, int(p * 4 + 0.5)))];
-    text += "|\n";
+  const std::size_t n = P.shape(1);
+  for (std::size_t i = 0; i < P.size(); ++i) {
+    if (i % n == 0) out << "  |";
+    out << shades[std::clamp(int(double(P.data()[i]) * 4 + 0.5), 0, 4)];
+    if (i % n == n - 1) out << "|\n";
   }
-  return text;
 }
 
 struct Options {
@@ -59,6 +48,16 @@ const std::map<std::string, Swap> swaps{
     {"logistic", Swap::logistic}, {"logistic_phi", Swap::logistic_phi},
     {"gaussian", Swap::gaussian}, {"reciprocal", Swap::reciprocal},
     {"cauchy", Swap::cauchy},     {"optimal", Swap::optimal}};
+
+template <class T>
+void write(std::ostream& out, const Options& options, const std::vector<Array<double>>& sets,
+           const std::vector<Array<double>>& weights) {
+  if (options.json) {
+    write_relaxed_json<T>(out, options.relaxation, sets, weights);
+  } else {
+    write_relaxed_table<T>(out, options.relaxation, sets);
+  }
+}
 
 void run(Options& options, const CLI::App& command) {
   Relaxation& relaxation = options.relaxation;
@@ -74,8 +73,6 @@ void run(Options& options, const CLI::App& command) {
   only_for("--steepness", {Method::odd_even, Method::bitonic});
   only_for("--distribution", {Method::odd_even, Method::bitonic});
   only_for("--regularization", {Method::fast_soft_sort, Method::fast_soft_rank});
-  require(command.count("--steepness") == 0 || relaxation.steepness > 0,
-          "relax: steepness must be > 0, got ", relaxation.steepness);
   require(relaxation.method != Method::sinkhorn || !(options.ascending || options.descending),
           "relax: a direction means nothing to sinkhorn: row i of its logits is place i");
   relaxation.swap = swaps.at(options.swap);
@@ -86,47 +83,108 @@ void run(Options& options, const CLI::App& command) {
   const std::vector<Array<double>> sets =
       read_sets(read_text(options.input), source_name(options.input), relaxation.method);
   std::vector<Array<double>> weights;
-  if (!options.weights.empty()) {
+  if (command.count("--weights") > 0) {
     weights =
         read_weights(read_text(options.weights), source_name(options.weights), relaxation, sets);
   }
-  const nlohmann::json result = options.dtype == "float" ? relax<float>(relaxation, sets, weights)
-                                                         : relax<double>(relaxation, sets, weights);
-  std::cout << (options.json ? result.dump() + "\n" : to_table(result));
+  std::ostream out(std::cout.rdbuf());  // std::cout may have been told how to format numbers
+  options.dtype == "float" ? write<float>(out, options, sets, weights)
+                           : write<double>(out, options, sets, weights);
+  flush_output();
 }
 
 }  // namespace
 
 template <class T>
-nlohmann::json relax(const Relaxation& relaxation, const std::vector<Array<double>>& sets,
-                     const std::vector<Array<double>>& weights) {
-  nlohmann::json result{{"method", name_of(relaxation.method)}, {"tau", relaxation.tau}};
-  result["sets"] = nlohmann::json::array();
-  for (std::size_t set = 0; set < sets.size(); ++set) {
-    Tape<T> tape(weights.empty() ? Recording::off : Recording::on);
-    const Var<T> input = tape.leaf(convert<T>(sets[set]));
-    nlohmann::json row{{"scores", to_json(input.value())}};
-    Var<T> first;  // what the weights are for
-    const auto output = [&](const char* name, const Var<T>& value) {
-      row[name] = to_json(value.value());
-      if (row.size() == 2) first = value;
-    };
-    if (relaxation.has_matrix()) output("P", relaxation.matrix(input));
-    if (relaxation.has_sorted()) output("sorted", relaxation.sorted(input));
-    if (relaxation.has_ranks()) output("ranks", relaxation.ranks(input));
-    row["permutation"] = to_json(relaxation.order(input.value()));
-    if (!weights.empty()) {
-      tape.backward(first, convert<T>(weights[set]));
-      row["grad"] = to_json(input.grad());
-    }
-    result["sets"].push_back(std::move(row));
+Relaxed<T> relax(const Relaxation& relaxation, const Array<double>& set,
+                 const Array<double>* weights, bool matrix) {
+  Tape<T> tape(weights ? Recording::on : Recording::off);
+  const Var<T> input = tape.leaf(convert<T>(set));
+  Relaxed<T> result;
+  result.scores = input.value();
+  std::optional<Var<T>> first;  // what the weights are for
+  const auto value = [&](const Var<T>& output) {
+    if (!first) first = output;
+    return output.value();
+  };
+  if (relaxation.has_matrix() && (matrix || weights)) result.P = value(relaxation.matrix(input));
+  if (relaxation.has_sorted()) result.sorted = value(relaxation.sorted(input));
+  if (relaxation.has_ranks()) result.ranks = value(relaxation.ranks(input));
+  result.permutation = relaxation.order(input.value());
+  if (weights) {
+    tape.backward(*first, convert<T>(*weights));
+    result.grad = input.grad();
   }
   return result;
 }
-template nlohmann::json relax<float>(const Relaxation&, const std::vector<Array<double>>&,
-                                     const std::vector<Array<double>>&);
-template nlohmann::json relax<double>(const Relaxation&, const std::vector<Array<double>>&,
-                                      const std::vector<Array<double>>&);
+
+template <class T>
+void write_relaxed_json(std::ostream& out, const Relaxation& relaxation,
+                        const std::vector<Array<double>>& sets,
+                        const std::vector<Array<double>>& weights) {
+  const char* before = "";
+  for (std::size_t set = 0; set < sets.size(); ++set) {
+    const Relaxed<T> result =
+        relax<T>(relaxation, sets[set], weights.empty() ? nullptr : &weights[set], true);
+    if (set == 0) out << "{\"method\":\"" << name_of(relaxation.method) << "\",\"sets\":[";
+    out << before;
+    const char* brace_or_comma = "{";
+    const auto entry = [&](const char* key, const auto& x) {
+      out << std::exchange(brace_or_comma, ",") << '"' << key << "\":";
+      write_json(out, x);
+    };
+    if (result.P) entry("P", *result.P);
+    if (result.grad) entry("grad", *result.grad);
+    entry("permutation", result.permutation);
+    if (result.ranks) entry("ranks", *result.ranks);
+    entry("scores", result.scores);
+    if (result.sorted) entry("sorted", *result.sorted);
+    out << '}';
+    before = ",";
+  }
+  out << "],\"tau\":" << nlohmann::json(relaxation.tau) << "}\n";
+}
+
+template <class T>
+void write_relaxed_table(std::ostream& out, const Relaxation& relaxation,
+                         const std::vector<Array<double>>& sets) {
+  for (std::size_t set = 0; set < sets.size(); ++set) {
+    const std::size_t n = sets[set].shape().back();
+    const bool fits = n <= widest_heatmap, scored = relaxation.method != Method::sinkhorn;
+    const Relaxed<T> result = relax<T>(relaxation, sets[set], nullptr, fits);
+    if (set == 0) out << name_of(relaxation.method) << in_text(", tau = %g\n", relaxation.tau);
+    out << "\nset " << set + 1 << ", n = " << n << "\n  place  item"
+        << (scored ? "       score" : "") << (result.sorted ? "  soft sorted" : "")
+        << (result.ranks ? "    soft rank" : "") << "\n";
+    for (std::size_t place = 0; place < n; ++place) {
+      const std::size_t item = std::size_t(result.permutation.data()[place]);
+      out << in_text("  %5.0f", double(place + 1)) << in_text(" %5.0f", double(item));
+      if (scored) out << in_text("  %10.5g", double(result.scores.data()[item]));
+      if (result.sorted) out << in_text("  %11.5g", double(result.sorted->data()[place]));
+      if (result.ranks) out << in_text("  %11.5g", double(result.ranks->data()[item]));
+      out << "\n";
+    }
+    if (!relaxation.has_matrix()) continue;
+    if (!fits) {
+      out << "  P_hat does not fit here; --json prints it\n";
+    } else {
+      out << "  P_hat, places down, items across, from 0 to 1:  ░ ▒ ▓ █\n";
+      write_heatmap(out, *result.P);
+    }
+  }
+}
+
+#define INSTANTIATE(T)                                                                        \
+  template Relaxed<T> relax<T>(const Relaxation&, const Array<double>&, const Array<double>*, \
+                               bool);                                                         \
+  template void write_relaxed_json<T>(std::ostream&, const Relaxation&,                       \
+                                      const std::vector<Array<double>>&,                      \
+                                      const std::vector<Array<double>>&);                     \
+  template void write_relaxed_table<T>(std::ostream&, const Relaxation&,                      \
+                                       const std::vector<Array<double>>&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
 
 std::vector<Array<double>> read_sets(const std::string& text, const std::string& source,
                                      Method method) {
@@ -178,52 +236,26 @@ std::vector<Array<double>> read_weights(const std::string& text, const std::stri
   return weights;
 }
 
-std::string to_table(const nlohmann::json& result) {
-  std::string text =
-      result["method"].get<std::string>() + ", tau = " + in_text("%g", result["tau"]) + "\n";
-  std::size_t number = 0;
-  for (const auto& set : result["sets"]) {
-    const auto& order = set["permutation"];
-    const bool scored = set["scores"].empty() || set["scores"].front().is_number();
-    text += "\nset " + std::to_string(++number) + ", n = " + std::to_string(order.size()) + "\n";
-    text += "  place  item";
-    if (scored) text += "       score";
-    if (set.contains("sorted")) text += "  soft sorted";
-    if (set.contains("ranks")) text += "    soft rank";
-    text += "\n";
-    for (std::size_t place = 0; place < order.size(); ++place) {
-      const std::size_t item = order[place];
-      text += in_text("  %5.0f", double(place + 1)) + in_text(" %5.0f", double(item));
-      if (scored) text += in_text("  %10.5g", set["scores"][item]);
-      if (set.contains("sorted")) text += in_text("  %11.5g", set["sorted"][place]);
-      if (set.contains("ranks")) text += in_text("  %11.5g", set["ranks"][item]);
-      text += "\n";
-    }
-    if (!set.contains("P")) continue;
-    if (order.size() > widest_heatmap) {
-      text += "  P_hat does not fit here; --json prints it\n";
-    } else {
-      text += "  P_hat, places down, items across, from 0 to 1:  ░ ▒ ▓ █\n" + heatmap(set["P"]);
-    }
-  }
-  return text;
-}
-
 void add_relax(CLI::App& program) {
   CLI::App* command =
       program.add_subcommand("relax", "sort sets of scores softly, by any operator");
   const auto options = std::make_shared<Options>();
   Relaxation& relaxation = options->relaxation;
+  const CLI::Validator above_zero = number(1e-300, 1e300);
   command->add_option("--method", options->method,
                       "neural_sort, soft_sort, sinkhorn, odd_even, bitonic, fast_soft_sort, "
                       "fast_soft_rank or lap_sum (default: neural_sort)");
-  command->add_option("--tau", relaxation.tau,
-                      "temperature; a strength for fast_soft_* (default: 1)");
+  command
+      ->add_option("--tau", relaxation.tau, "temperature; a strength for fast_soft_* (default: 1)")
+      ->check(above_zero);
   command->add_flag("--hard", relaxation.hard, "the sort itself, with the relaxation's gradient");
-  command->add_option("--power", relaxation.power, "of soft_sort (default: 1)");
-  command->add_option("--iterations", relaxation.sinkhorn.iterations, "of sinkhorn (default: 20)");
-  command->add_option("--steepness", relaxation.steepness,
-                      "of a network's swaps (default: 1 / tau)");
+  command->add_option("--power", relaxation.power, "of soft_sort (default: 1)")
+      ->check(number(1e-3, 1e3));
+  command->add_option("--iterations", relaxation.sinkhorn.iterations, "of sinkhorn (default: 20)")
+      ->check(a_count);
+  command
+      ->add_option("--steepness", relaxation.steepness, "of a network's swaps (default: 1 / tau)")
+      ->check(above_zero);
   command->add_option("--distribution", options->swap, "of a network's swaps (default: cauchy)")
       ->check(CLI::IsMember(
           {"logistic", "logistic_phi", "gaussian", "reciprocal", "cauchy", "optimal"}));
@@ -234,13 +266,19 @@ void add_relax(CLI::App& program) {
       ->excludes(ascending);
   command->add_option("--dtype", options->dtype, "what to compute in (default: double)")
       ->check(CLI::IsMember({"double", "float"}));
-  command->add_option("--weights", options->weights,
-                      "JSON, one entry W a set: adds the gradient of sum(P * W), or of "
-                      "sum(output * W) for methods without a matrix, to --json");
-  command->add_option(
-      "--input", options->input,
-      "a set of scores a line, or n x n matrices as JSON (default: standard input)");
-  command->add_flag("--json", options->json, "one JSON object instead of a table");
+  CLI::Option* weights =
+      command
+          ->add_option("--weights", options->weights,
+                       "JSON, one entry W a set: adds the gradient of sum(P * W), or of "
+                       "sum(output * W) for methods without a matrix, to --json")
+          ->check(file_name);
+  command
+      ->add_option("--input", options->input,
+                   "a set of scores a line, or n x n matrices as JSON (default: standard input)")
+      ->check(file_name);
+  CLI::Option* json =
+      command->add_flag("--json", options->json, "one JSON object instead of a table");
+  weights->needs(json);
   command->callback([options, command] { run(*options, *command); });
 }
 

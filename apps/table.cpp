@@ -44,6 +44,7 @@ struct Table {
   const char* option;  // what the columns are values of
   Words columns, methods;
   std::vector<Figure> figures;  // the first one is drawn
+  void (*add)(CLI::App&);       // the command that a cell is
 };
 
 const std::vector<Table>& tables() {
@@ -53,7 +54,8 @@ const std::vector<Table>& tables() {
        "--n",
        {"3", "5", "7", "9", "15"},
        {"row_stochastic", "sinkhorn", "gumbel_sinkhorn", "neural_sort", "neural_sort_stochastic"},
-       {{"permutation_accuracy", "permutations", 1, 3}, {"element_accuracy", "elements", 1, 3}}},
+       {{"permutation_accuracy", "permutations", 1, 3}, {"element_accuracy", "elements", 1, 3}},
+       add_sort},
       {"median",
        "Median: mean squared error x 1e-4 (squared correlation)",
        "--n",
@@ -61,13 +63,15 @@ const std::vector<Table>& tables() {
        {"constant", "vanilla", "sinkhorn", "gumbel_sinkhorn", "neural_sort",
         "neural_sort_stochastic"},
        {{"mean_squared_error", "mean squared error x 1e-4", 1e-4, 2},
-        {"squared_correlation", "R2", 1, 2}}},
+        {"squared_correlation", "R2", 1, 2}},
+       add_median},
       {"knn",
        "k nearest neighbours: test accuracy",
        "--data",
        {"digits", "fashion"},
        {"pixels", "pca", "autoencoder", "neural_sort", "neural_sort_stochastic", "classifier"},
-       {{"test_accuracy", "test accuracy", 1, 4}}},
+       {{"test_accuracy", "test accuracy", 1, 4}},
+       add_knn},
   };
   return all;
 }
@@ -434,19 +438,30 @@ void add_table(CLI::App& program) {
     CLI::App* one = command->add_subcommand(
         table.task, to_message(table.title, "; methods x ", table.option + 2, " x seeds"));
     const auto o = std::make_shared<Options>();
+    CLI::App program_of_cell;
+    table.add(program_of_cell);
+    // Refuses what a cell's own option of that name would.
+    const auto as_in_cell = [&](CLI::Option* option, const std::string& name) {
+      option->check(*program_of_cell.get_subcommand(table.task)->get_option(name)->get_validator());
+    };
     one->add_option("--out", o->out, "folder of the table: what is there is not done again")
+        ->check(file_name)
         ->required();
     // Lists with commas, as a list of words would swallow the -- that may follow.
     const auto list = [](CLI::Option* option) { option->delimiter(',')->allow_extra_args(false); };
-    list(one->add_option("--methods", o->methods, "rows, as a,b (default: the paper's)"));
+    CLI::Option* methods =
+        one->add_option("--methods", o->methods, "rows, as a,b (default: the paper's)");
+    list(methods);
+    as_in_cell(methods, "--method");
     CLI::Option* columns =
         one->add_option(table.option, o->columns, "columns, as a,b (default: the paper's)");
     list(columns);
-    if (table.option == std::string("--n")) columns->check(whole_number);  // else: any data
+    as_in_cell(columns, table.option);
     list(one->add_option("--seeds", o->seeds, "runs of each cell")
-             ->check(nonnegative)
+             ->check(any_seed)
              ->default_str("1,2,3"));
-    one->add_option("--program", o->program, "what runs a cell (default: this program)");
+    one->add_option("--program", o->program, "what runs a cell (default: this program)")
+        ->check(file_name);
     CLI::Option* commands = one->add_flag(
         "--commands", o->commands, "only print the commands of the missing cells, one a line");
     one->add_flag("--report", o->report, "run nothing; print what is there")->excludes(commands);

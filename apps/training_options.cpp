@@ -1,9 +1,11 @@
 #include "apps/training_options.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "apps/data/augment.hpp"
 #include "apps/option_checks.hpp"
+#include "apps/output.hpp"
 #include "apps/report/plot.hpp"
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
@@ -40,7 +42,7 @@ void add_training_options(CLI::App& command, TrainingOptions& o, const std::stri
   command
       .add_option("--validation", o.validation,
                   "training images set aside for validation (default: an eighth, at most 5000)")
-      ->check(nonnegative);
+      ->check(rounds);
   std::vector<std::string> names;
   for (const auto& entry : augmentations()) names.push_back(entry.first);
   command
@@ -54,27 +56,33 @@ void add_training_options(CLI::App& command, TrainingOptions& o, const std::stri
   CLI::Option* epochs =
       command
           .add_option("--epochs", o.epochs, to_message(epoch, " (default: ", o.default_epochs, ")"))
-          ->check(nonnegative);
+          ->check(rounds);
   command.add_option("--minutes", o.minutes, "train for so long, instead of a number of epochs")
-      ->check(nonnegative)
+      ->check(number(1e-6, 1e7))
       ->excludes(epochs);
   command.add_option("--optimizer", o.optimizer)
       ->check(CLI::IsMember({"sgd", "adam"}))
       ->capture_default_str();
   command.add_option("--lr", o.learning_rate, "learning rate at the start")
-      ->check(nonnegative)
+      ->check(learning_rate)
       ->capture_default_str();
   command.add_option("--schedule", o.schedule, "of the learning rate")
       ->check(CLI::IsMember({"constant", "cosine"}))
       ->capture_default_str();
-  command.add_option("--momentum", o.momentum, "of sgd")->capture_default_str();
-  command.add_option("--weight-decay", o.weight_decay)->capture_default_str();
-  command.add_option("--seed", o.seed, "of everything random")
-      ->check(nonnegative)
+  command.add_option("--momentum", o.momentum, "of sgd")
+      ->check(number(0, 0.999999))
       ->capture_default_str();
-  command.add_option("--save", o.save, "write the trained network to this file (safetensors)");
+  command.add_option("--weight-decay", o.weight_decay)
+      ->check(number(0, 1e38))
+      ->capture_default_str();
+  command.add_option("--seed", o.seed, "of everything random")
+      ->check(any_seed)
+      ->capture_default_str();
+  command.add_option("--save", o.save, "write the trained network to this file (safetensors)")
+      ->check(file_name);
   CLI::Option* out =
-      command.add_option("--out", o.out, "folder for pictures, result.json and the checkpoint");
+      command.add_option("--out", o.out, "folder for pictures, result.json and the checkpoint")
+          ->check(file_name);
   command.add_flag("--resume", o.resume, "continue from the checkpoint in --out")->needs(out);
   command.add_flag("--profile", o.profile, "print time and bytes by operator at the end");
   command.add_flag("--json", o.json, "print the result as one JSON object, and nothing else");
@@ -85,7 +93,7 @@ void complete(TrainingOptions& o) {
 }
 
 void complete_validation(TrainingOptions& o, std::size_t images) {
-  if (o.validation == 0) o.validation = std::min<std::size_t>(5000, images / 8);
+  if (o.validation == 0) o.validation = std::clamp<std::size_t>(images / 8, 1, 5000);
 }
 
 void add_settings(const TrainingOptions& o, nlohmann::json& settings) {
@@ -127,7 +135,7 @@ TrainingResult train(Task& task, const TrainingOptions& o, const nlohmann::json&
 void say(const TrainingOptions& o, const std::string& line) {
   std::FILE* const stream = o.json ? stderr : stdout;
   std::fprintf(stream, "%s\n", line.c_str());
-  std::fflush(stream);
+  flush_output();
 }
 
 std::string augmented_by(const TrainingOptions& o) {

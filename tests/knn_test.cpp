@@ -142,6 +142,12 @@ TEST_CASE("every kNN method that trains brings its loss down") {
   }
 }
 
+TEST_CASE("what is not trained needs no batch") {
+  const TemporaryFolder folder;
+  run(add_knn, "knn --method pixels --batch 4000 --out " + (folder / "out"));
+  CHECK(json::parse(folder.read("out/result.json"))["test_accuracy"].get<double>() > 0.9);
+}
+
 TEST_CASE("tapesort knn refuses what it cannot do") {
   const auto refused = [](const std::string& command) {
     return error_of([&] { run(add_knn, command); });
@@ -149,6 +155,8 @@ TEST_CASE("tapesort knn refuses what it cannot do") {
   CHECK(refused("knn --data /no/such/folder").find("/no/such/folder") != std::string::npos);
   CHECK(refused("knn --k 200") ==
         "invalid_argument: knn: need 1 <= --k <= 199, the candidates of a step, got 200");
+  CHECK(refused("knn --batch 4000").find("leaves less than one --batch of 4000") !=
+        std::string::npos);
   CHECK(refused("knn --k 101 --queries half") ==
         "invalid_argument: knn: need 1 <= --k <= 100, the candidates of a step, got 101");
 }

@@ -80,6 +80,16 @@ TEST_CASE("pl --sample draws orders by their probabilities") {
   CHECK(pl("0 99 50\n0 99", "--sample 2") == "1 2 0\n1 2 0\n\n1 0\n1 0\n");
 }
 
+TEST_CASE("pl prints numbers in its own way, whatever was asked of standard output") {
+  const std::string plain = pl("1 2 0.5", "--log-prob --order 0,1,2");
+  const std::ios_base::fmtflags before = std::cout.flags(std::ios_base::fixed | std::ios_base::hex);
+  const std::streamsize digits = std::cout.precision(2);
+  CHECK(pl("1 2 0.5", "--log-prob --order 0,1,2") == plain);
+  CHECK(std::cout.precision() == 2);  // and leaves it as it was
+  std::cout.flags(before);
+  std::cout.precision(digits);
+}
+
 TEST_CASE("pl says where its input is wrong") {
   CHECK(pl("1 2\n\n3, 4x", "--sample 1") == "FILE:3:5: expected ',' or a blank, found 'x'");
   CHECK(pl("1 inf", "--sample 1") == "FILE:1:3: 'inf' is not a finite number");

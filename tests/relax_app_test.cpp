@@ -1,3 +1,6 @@
+#include <nlohmann/json.hpp>
+#include <sstream>
+
 #include "apps/data/nested_numbers.hpp"
 #include "apps/relax.hpp"
 #include "golden.hpp"
@@ -5,6 +8,25 @@
 
 using namespace tapesort;
 using namespace tapesort::testing;
+
+namespace {
+
+template <class T>
+nlohmann::json json_of(const Relaxation& r, const std::vector<Array<double>>& sets,
+                       const std::vector<Array<double>>& weights) {
+  std::ostringstream out;
+  write_relaxed_json<T>(out, r, sets, weights);
+  return nlohmann::json::parse(out.str());
+}
+
+template <class T>
+std::string table_of(const Relaxation& r, const std::vector<Array<double>>& sets) {
+  std::ostringstream out;
+  write_relaxed_table<T>(out, r, sets);
+  return out.str();
+}
+
+}  // namespace
 
 TEST_CASE("numbers are read from lines and from JSON lists") {
   const Nested lines = parse_lines("1, 2 +3# three\n\n \t# none\n-4e-1,5\r\n", "f");
@@ -75,7 +97,7 @@ TEST_CASE("relax gives the published values and gradients as JSON") {
   r.tau = row["tau"];
   const Array<double> scores = to_array<double>(row["scores"][0]),
                       W = to_array<double>(row["W"][0]);
-  const nlohmann::json result = relax<double>(r, {scores}, {W});
+  const nlohmann::json result = json_of<double>(r, {scores}, {W});
   CHECK(result["method"] == "soft_sort");
   CHECK(result["tau"] == r.tau);
   const auto& set = result["sets"][0];
@@ -84,7 +106,7 @@ TEST_CASE("relax gives the published values and gradients as JSON") {
   CHECK(set["permutation"] == nlohmann::json({1, 2, 0, 3}));
   CHECK(set["sorted"].size() == 4);
   CHECK(set["ranks"].size() == 4);
-  CHECK_FALSE(relax<float>(r, {scores}, {})["sets"][0].contains("grad"));
+  CHECK_FALSE(json_of<float>(r, {scores}, {})["sets"][0].contains("grad"));
 }
 
 TEST_CASE("relax gives what each method has, for sets of several sizes") {
@@ -100,7 +122,7 @@ TEST_CASE("relax gives what each method has, for sets of several sizes") {
       const std::size_t n = set.size();
       weights.push_back(Generator(n).normal<double>(r.has_matrix() ? Shape{n, n} : Shape{n}));
     }
-    const nlohmann::json result = relax<double>(r, sets, weights);
+    const nlohmann::json result = json_of<double>(r, sets, weights);
     const auto& first = result["sets"][0];
     CHECK(first.contains("P") == r.has_matrix());
     CHECK(first.contains("sorted") == r.has_sorted());
@@ -116,15 +138,36 @@ TEST_CASE("relax gives what each method has, for sets of several sizes") {
 TEST_CASE("relax's table shows the hard order and a heatmap") {
   Relaxation r;
   r.hard = true;
-  const std::string table = to_table(relax<double>(r, {Array<double>{0.3, -1.0, 2.0}}, {}));
+  const std::string table = table_of<double>(r, {Array<double>{0.3, -1.0, 2.0}});
   CHECK(table.find("set 1, n = 3") != std::string::npos);
   CHECK(table.find("      1     2           2            2            1\n") != std::string::npos);
   CHECK(table.find("  |    ██|\n  |██    |\n  |  ██  |\n") != std::string::npos);
   r.method = Method::sinkhorn;
-  const std::string matrix =
-      to_table(relax<double>(r, {Array<double>{{0.0, 5.0}, {5.0, 0.0}}}, {}));
+  const std::string matrix = table_of<double>(r, {Array<double>{{0.0, 5.0}, {5.0, 0.0}}});
   CHECK(matrix.find("  |  ██|\n  |██  |\n") != std::string::npos);
   r.method = Method::soft_sort;
-  CHECK(to_table(relax<float>(r, {zeros<double>({49})}, {})).find("--json prints it") !=
-        std::string::npos);
+  CHECK(table_of<float>(r, {zeros<double>({49})}).find("--json prints it") != std::string::npos);
+}
+
+TEST_CASE("relax prints what it printed as one JSON object, a row at a time") {
+  Relaxation r;
+  r.method = Method::soft_sort;
+  r.tau = 0.5;
+  std::ostringstream out;
+  write_relaxed_json<double>(out, r, {Array<double>{1.0, 1.0}, Array<double>{3.0}}, {});
+  CHECK(out.str() ==
+        "{\"method\":\"soft_sort\",\"sets\":["
+        "{\"P\":[[0.5,0.5],[0.5,0.5]],\"permutation\":[0,1],\"ranks\":[1.5,1.5],"
+        "\"scores\":[1.0,1.0],\"sorted\":[1.0,1.0]},"
+        "{\"P\":[[1.0]],\"permutation\":[0],\"ranks\":[1.0],\"scores\":[3.0],"
+        "\"sorted\":[3.0]}],\"tau\":0.5}\n");
+}
+
+TEST_CASE("a table of many scores needs no matrix of them") {
+  const std::size_t n = 200000;  // whose square would be 320 GB
+  Relaxation r;
+  const std::string table = table_of<double>(r, {Generator(1).normal<double>({n})});
+  CHECK(std::count(table.begin(), table.end(), '\n') == std::ptrdiff_t(n + 5));
+  CHECK(!relax<double>(r, zeros<double>({3}), nullptr, false).P);
+  CHECK(relax<double>(r, zeros<double>({3}), nullptr, true).P->shape() == Shape{3, 3});
 }

@@ -6,26 +6,39 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <string>
+#include <vector>
+
+#include "apps/program.hpp"
+#include "temporary_folder.hpp"
 
 namespace tapesort::testing {
 
-// While one lives, nothing comes to standard output.
-class Quiet {
+// While one lives, what would come to a standard stream goes to a file instead.
+class Redirected {
  public:
-  Quiet() : before_(dup(STDOUT_FILENO)) {
-    std::fflush(stdout);
-    const int nowhere = open("/dev/null", O_WRONLY);
-    dup2(nowhere, STDOUT_FILENO);
-    close(nowhere);
+  Redirected(std::FILE* stream, const std::string& file)
+      : stream_(stream), before_(dup(fileno(stream))) {
+    std::fflush(stream);
+    const int instead = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    dup2(instead, fileno(stream));
+    close(instead);
   }
-  ~Quiet() {
-    std::fflush(stdout);
-    dup2(before_, STDOUT_FILENO);
+  ~Redirected() {
+    std::fflush(stream_);
+    std::clearerr(stream_);
+    dup2(before_, fileno(stream_));
     close(before_);
   }
 
  private:
+  std::FILE* stream_;
   int before_;
+};
+
+// While one lives, nothing comes to standard output.
+struct Quiet : Redirected {
+  Quiet() : Redirected(stdout, "/dev/null") {}
 };
 
 // What `add` adds to a program, run as `command`; its standard output is not shown.
@@ -34,6 +47,30 @@ inline void run(void (*add)(CLI::App&), const std::string& command) {
   add(program);
   const Quiet quiet;
   program.parse(command, false);
+}
+
+// What the whole program, with these commands, does with such a command line: its exit status, and
+// what it prints. Standard output may be another file, whose content is not returned.
+struct Outcome {
+  int status;
+  std::string out, error;
+};
+inline Outcome run_program(CLI::App& program, std::vector<const char*> words,
+                           const std::string& out = "") {
+  const TemporaryFolder folder;
+  words.insert(words.begin(), "tapesort");
+  Outcome outcome;
+  {
+    const Redirected output(stdout, out.empty() ? folder / "out" : out);
+    const Redirected errors(stderr, folder / "error");
+    outcome.status = tapesort::run_program(program, int(words.size()), words.data());
+  }
+  return {outcome.status, folder.read("out"), folder.read("error")};
+}
+inline Outcome run_program(const std::vector<const char*>& words, const std::string& out = "") {
+  CLI::App program;
+  declare(program);
+  return run_program(program, words, out);
 }
 
 }  // namespace tapesort::testing

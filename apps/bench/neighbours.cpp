@@ -57,10 +57,10 @@ void add_bench_neighbours(CLI::App& bench) {
   CLI::App* command =
       bench.add_subcommand("neighbours", "k nearest neighbours beside the matrix product inside");
   const auto s = std::make_shared<Settings>();
-  command->add_option("--queries", s->queries)->check(positive)->capture_default_str();
-  command->add_option("--candidates", s->candidates)->check(positive)->capture_default_str();
-  command->add_option("--dimension", s->dimension)->check(positive)->capture_default_str();
-  command->add_option("--k", s->k)->check(positive)->capture_default_str();
+  command->add_option("--queries", s->queries)->check(rounds)->capture_default_str();
+  command->add_option("--candidates", s->candidates)->check(rounds)->capture_default_str();
+  command->add_option("--dimension", s->dimension)->check(a_count)->capture_default_str();
+  command->add_option("--k", s->k)->check(a_count)->capture_default_str();
   command->callback([s] { bench_neighbours(*s); });
 }
 

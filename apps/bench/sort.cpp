@@ -12,6 +12,7 @@
 #include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
 #include "apps/option_checks.hpp"
+#include "apps/output.hpp"
 #include "engine/parallel.hpp"
 #include "ops/matmul.hpp"
 #include "ops/shape.hpp"
@@ -154,7 +155,7 @@ void print_times(const Settings& s) {
                     t.both / t.argsort,
                     std::isnan(bytes) ? "-" : std::to_string(int(bytes)).c_str());
       }
-      std::fflush(stdout);
+      flush_output();
     }
   }
 }
@@ -175,7 +176,7 @@ void print_exactness(const Settings& s) {
                          b = sort_errors(scores, tau, false, random);
         std::printf("%9zu %-10s %6g %10.3f %11.1e %10.3f %11.1e\n", n, kind.c_str(), tau, a.value,
                     a.gradient, b.value, b.gradient);
-        std::fflush(stdout);
+        flush_output();
       }
     }
   }
@@ -187,11 +188,10 @@ void add_bench_sort(CLI::App& bench) {
   CLI::App* command =
       bench.add_subcommand("sort", "NeuralSort beside std::sort, and how exact it is");
   const auto s = std::make_shared<Settings>();
-  command->add_option("--n", s->n, "how many scores (several: separated by spaces)")
-      ->check(positive);
-  command->add_option("--sets", s->sets, "how many sets of them at once")->check(positive);
-  command->add_option("--tau", s->tau, "temperatures")->check(positive);
-  command->add_option("--budget", s->budget, "seconds for each line");
+  command->add_option("--n", s->n, "how many scores (several: separated by spaces)")->check(rounds);
+  command->add_option("--sets", s->sets, "how many sets of them at once")->check(a_count);
+  command->add_option("--tau", s->tau, "temperatures")->check(temperature);
+  command->add_option("--budget", s->budget, "seconds for each line")->check(number(0, 1e6));
   command->add_flag("--every-row", s->every_row, "do not interpolate");
   command->add_flag("--exactness", s->exactness,
                     "errors instead of times (O(n^2): default n = 10,000)");

@@ -8,6 +8,7 @@
 #include "apps/bench/stopwatch.hpp"
 #include "apps/commands.hpp"
 #include "apps/option_checks.hpp"
+#include "apps/output.hpp"
 #include "apps/report/result_row.hpp"
 #include "engine/blas.hpp"
 #include "models/checkpoint.hpp"
@@ -165,7 +166,7 @@ void bench_row(const Row& row, const Options& options) {
   const double median = times.median() * 1e3, best = times.best() * 1e3;
   if (!options.json) {
     std::printf("%-12s median %9.3f ms  best %9.3f ms  %s\n", row.name, median, best, row.what);
-    std::fflush(stdout);
+    flush_output();
     return;
   }
   nlohmann::json result = result_row("bench train", {{"row", row.name}, {"steps", steps}}, seed);
@@ -201,10 +202,12 @@ void add_bench_train(CLI::App& bench) {
       bench.add_subcommand("train", "the time of one training step of several networks");
   command->add_option("--row", options.row, "one row of the table (default: all)");
   command->add_option("--steps", options.steps, "steps timed, after 3 for warming up")
-      ->check(positive);
+      ->check(rounds);
   command->add_flag("--json", options.json, "one JSON object a row instead of a table");
-  command->add_option("--save-initial", options.save_initial,
-                      "write the row's parameters before the first step to this file");
+  command
+      ->add_option("--save-initial", options.save_initial,
+                   "write the row's parameters before the first step to this file")
+      ->check(file_name);
   command->callback([] { bench_train(options); });
 }
 

@@ -1,8 +1,11 @@
 #include "apps/data/nested_numbers.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -243,10 +246,19 @@ Indices to_indices(const Nested& nested, const std::string& source) {
 }
 
 std::string read_text(const std::string& file) {
-  if (file == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
-  std::ifstream in(file, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!in) throw std::runtime_error("cannot read " + file);
+  errno = 0;
+  std::ifstream opened;
+  if (file != "-") opened.open(file, std::ios::binary);
+  std::istream& in = file == "-" ? std::cin : opened;
+  std::string text;
+  try {
+    if (in) text.assign(std::istreambuf_iterator<char>(in), {});
+  } catch (const std::ios_base::failure&) {  // a folder can be opened, but not read
+    in.setstate(std::ios::badbit);
+  }
+  if (!in || std::ferror(stdin)) {
+    throw std::runtime_error("cannot read " + source_name(file) + ": " + std::strerror(errno));
+  }
   return text;
 }
 
