@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ class Redirected {
   ~Redirected() {
     std::fflush(stream_);
     std::clearerr(stream_);
+    std::cout.clear();
     dup2(before_, fileno(stream_));
     close(before_);
   }

@@ -139,7 +139,7 @@ TEST_CASE("a temperature whose inverse is no float is refused by name, not a NaN
   const Var<float> x = constant(zeros<float>({2, 3, 1}));
   for (const std::string name : {"neural_sort", "soft_sort"}) {
     for (const char* tau : {"1e-40", "1e-310", "1e+60"}) {
-      CHECK(error_of([&] { make(name, 3, std::stod(tau))->logits({off}, x); }) ==
+      CHECK(error_of([&] { make(name, 3, std::strtod(tau, nullptr))->logits({off}, x); }) ==
             "invalid_argument: " + name + "_logits: tau is " + tau +
                 "; need tau > 0 whose inverse is a float, 3e-39 to 1e38");
     }
