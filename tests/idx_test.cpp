@@ -4,6 +4,7 @@
 
 #include <numeric>
 #include <set>
+#include <sstream>
 
 #include "apps/data/cifar10.hpp"
 #include "apps/data/data_set.hpp"
@@ -23,8 +24,8 @@ std::string idx(const std::vector<std::uint32_t>& extents, const std::string& el
   return content + elements;
 }
 
-NamedBytes named(const std::string& name, const std::string& content) {
-  return {name, {content.begin(), content.end()}};
+ByteStream named(const std::string& name, const std::string& content) {
+  return {name, std::make_unique<std::istringstream>(content)};
 }
 
 std::string gzip(const std::string& content) {
@@ -56,7 +57,9 @@ ImageSet numbered_set(std::size_t n) {
 }
 
 std::string fault(const std::string& images, const std::string& labels) {
-  return error_of([&] { parse_idx_pair(named("im", images), named("la", labels), 3); });
+  return error_of([&] {
+    labelled_images(parse_idx(named("im", images), 3), parse_idx(named("la", labels), 1), 3);
+  });
 }
 
 }  // namespace
@@ -68,8 +71,8 @@ TEST_CASE("an IDX file's bytes become images and labels, plain or zipped") {
   folder.write("labels", gzip(three_labels));
   for (const char* file : {"plain", "zipped"}) {
     CAPTURE(file);
-    const ImageSet set =
-        parse_idx_pair(read_bytes(folder / file), read_bytes(folder / "labels"), 3);
+    const ImageSet set = labelled_images(parse_idx(ByteStream(folder / file), 3),
+                                         parse_idx(ByteStream(folder / "labels"), 1), 3);
     CHECK(set.labels == Indices{2, 0, 1});
     CHECK(set.pixels.shape() == Shape{3, 2, 2, 1});
     const Array<float> expected{0.0f, 0.2f, 0.4f, 0.6f, 0.8f, 1.0f, 1 / 255.0f, 2 / 255.0f};
@@ -99,7 +102,7 @@ TEST_CASE("a fault in an IDX file is told with the file, the byte and what was e
         "exception: im: byte 27: the file ends here; expected 16 bytes of header and one byte for "
         "each element of (3, 2, 2)");
   CHECK(fault(three_images + "xy", three_labels) ==
-        "exception: im: byte 28: 2 bytes more; expected the end of the file, after the elements of "
+        "exception: im: byte 28: more bytes; expected the end of the file, after the elements of "
         "(3, 2, 2)");
   CHECK(fault(three_images, idx({4}, "\1\1\1\1")) ==
         "exception: la: byte 4: 4 labels; expected 3, as many as the images in im");
@@ -109,8 +112,8 @@ TEST_CASE("a fault in an IDX file is told with the file, the byte and what was e
         "exception: im: byte 8: an extent of 0; expected at least 1");
   // 2^96 elements: the product must not wrap around.
   CHECK(fault(idx({0x80000000, 0x80000000, 0x80000004}, std::string(12, 'x')), three_labels) ==
-        "exception: im: byte 28: the file ends here; expected 16 bytes of header and one byte for "
-        "each element of "
+        "exception: im: byte 16: the file is too short for what is announced; expected 16 bytes of "
+        "header and one byte for each element of "
         "(2147483648, 2147483648, 2147483652)");
 }
 
@@ -119,7 +122,7 @@ TEST_CASE("a fault in gzip data is told too") {
   const std::string whole = gzip(three_images);
   const auto fault_of = [&](const std::string& content) {
     folder.write("f.gz", content);
-    const std::string text = error_of([&] { read_bytes(folder / "f.gz"); });
+    const std::string text = error_of([&] { parse_idx(ByteStream(folder / "f.gz"), 3); });
     const std::size_t name = text.find(folder.path());
     return name == std::string::npos ? text : text.substr(name + folder.path().size());
   };
@@ -128,17 +131,71 @@ TEST_CASE("a fault in gzip data is told too") {
         to_message("/f.gz: byte 28: the gzip data ends early, after ", whole.size() - 6,
                    " compressed bytes"));
   CHECK(fault_of(whole + "abc") ==
-        "/f.gz: byte 28: the gzip data ends, but 3 compressed bytes follow; expected none");
+        "/f.gz: byte 28: the gzip data ends, but 3 compressed bytes follow; expected none, or "
+        "another gzip member");
   std::string damaged = whole;
   damaged[damaged.size() - 5] ^= 1;  // in the checksum
   CHECK(fault_of(damaged) ==
         to_message(
             "/f.gz: byte 28: the gzip data is damaged (incorrect data check) near compressed byte ",
             whole.size() - 4));
-  CHECK(error_of([&] { read_bytes(folder.path()); }) ==
+  CHECK(error_of([&] { ByteStream{folder.path()}; }) ==
         "exception: " + folder.path() + ": cannot be opened: Is a directory");
-  CHECK(error_of([&] { read_bytes(folder / "none"); }) ==
+  CHECK(error_of([&] { ByteStream{folder / "none"}; }) ==
         "exception: " + folder.path() + "/none: cannot be opened: No such file or directory");
+  CHECK(error_of([] { ByteStream("/dev/zero"); }) ==
+        "exception: /dev/zero: cannot be opened: it is no regular file");
+}
+
+TEST_CASE("gzip members one after the other are one file") {
+  const auto parse = [](const std::string& content) {
+    return parse_idx(named("f", content), 3).elements;
+  };
+  const Array<std::uint8_t> whole = parse(three_images);
+  for (const std::size_t cut : {1, 16, 27}) {
+    CAPTURE(cut);
+    CHECK(parse(gzip(three_images.substr(0, cut)) + gzip("") + gzip(three_images.substr(cut))) ==
+          whole);
+  }
+  // Members that are longer than what is read at once.
+  Generator random(1);
+  std::string elements(300000, '\0');
+  for (char& byte : elements) byte = char(random.bits());
+  const std::string long_file = idx({300, 100, 10}, elements);
+  const Array<std::uint8_t> read =
+      parse(gzip(long_file.substr(0, 70001)) + gzip(long_file.substr(70001)));
+  CHECK(std::equal(read.begin(), read.end(), elements.begin(),
+                   [](std::uint8_t a, char b) { return a == std::uint8_t(b); }));
+  CHECK(fault(gzip(three_images) + gzip("x"), three_labels) ==
+        "exception: im: byte 28: more bytes; expected the end of the file, after the elements of "
+        "(3, 2, 2)");
+}
+
+TEST_CASE("no more is unzipped than an IDX file's header announces") {
+  // 64 MB of zeros, of which the header announces 12 bytes, or more than can be.
+  const std::string zeros(std::size_t{1} << 26, '\0');
+  for (const std::uint32_t extent : {2u, 0x40000000u}) {
+    CAPTURE(extent);
+    ByteStream file = named("im", gzip(idx({3, extent, 2}, zeros)));
+    const std::size_t most = file.most();
+    CHECK(most >= zeros.size() + 16);
+    CHECK(most < 2 * zeros.size());
+    const std::string error = error_of([&] { parse_idx(std::move(file), 3); });
+    CHECK(error == (extent == 2
+                        ? "exception: im: byte 28: more bytes; expected the end of the file, after "
+                          "the elements of (3, 2, 2)"
+                        : "exception: im: byte 16: the file is too short for what is announced; "
+                          "expected 16 bytes of header and one byte for each element of (3, "
+                          "1073741824, 2)"));
+  }
+  // Bytes are unzipped when they are asked for, not before.
+  std::string damaged = gzip(idx({3, 2, 2}, zeros));
+  damaged[damaged.size() - 5] ^= 1;  // in the checksum
+  ByteStream file = named("im", damaged);
+  CHECK(file.read(100).size() == 100);
+  CHECK(file.offset() == 100);
+  CHECK(error_of([&] { file.read(std::size_t{1} << 27); }).find("incorrect data check") !=
+        std::string::npos);
 }
 
 TEST_CASE("the embedded digits: 400 of each class to train, 100 to test, centred") {
@@ -216,19 +273,28 @@ TEST_CASE("CIFAR-10's planes become channels last") {
   std::string second = record;
   second[0] = 9;
   second[1 + 33] = 'x';  // red of row 1, column 1
-  const ImageSet set = parse_cifar10({named("a", record), named("b", second + record)}, 0);
-  CHECK(set.pixels.shape() == Shape{3, 32, 32, 3});
-  CHECK(set.labels == Indices{7, 9, 7});
-  for (std::size_t i = 0; i < 3; ++i) {
+  std::vector<ByteStream> files;
+  files.push_back(named("a", record + second));
+  files.push_back(named("b", gzip(record + record)));
+  const ImageSet set = parse_cifar10(std::move(files), 2);
+  CHECK(set.pixels.shape() == Shape{4, 32, 32, 3});
+  CHECK(set.labels == Indices{7, 9, 7, 7});
+  for (std::size_t i = 0; i < 4; ++i) {
     for (std::size_t c = 0; c < 3; ++c) CHECK(set.pixels(i, 0, 5, c) == "rgb"[c]);
   }
   CHECK(set.pixels(1, 1, 1, 0) == 'x');
 
   const auto parse = [](const std::string& content, std::size_t records) {
-    return error_of([&] { parse_cifar10({named("f", content)}, records); });
+    std::vector<ByteStream> one;
+    one.push_back(named("f", content));
+    return error_of([&] { parse_cifar10(std::move(one), records); });
   };
-  CHECK(parse(record + "x", 0) ==
-        "exception: f: byte 3074: the file ends here; expected whole records of 3073 bytes");
+  CHECK(
+      parse(record + "x", 1) ==
+      "exception: f: byte 3073: more bytes; expected the end of the file, after 1 records of 3073 "
+      "bytes");
+  CHECK(parse(record + "x", 2) ==
+        "exception: f: byte 3074: the file ends here; expected 2 records of 3073 bytes");
   CHECK(parse(record, 2) ==
         "exception: f: byte 3073: the file ends here; expected 2 records of 3073 bytes");
   second[0] = 10;

@@ -6,8 +6,8 @@
 
 namespace tapesort {
 
-// The records of all files, one file after another: images (N, 32, 32, 3), labels 0 .. 9. Faults
-// are std::runtime_errors as in idx.hpp; records_each > 0 asks for so many records in every file.
-ImageSet parse_cifar10(const std::vector<NamedBytes>& files, std::size_t records_each);
+// The records of all files, which have so many each, one file after another: images
+// (N, 32, 32, 3), labels 0 .. 9. Faults are std::runtime_errors as in idx.hpp.
+ImageSet parse_cifar10(std::vector<ByteStream> files, std::size_t records_each);
 
 }  // namespace tapesort

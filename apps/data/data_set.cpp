@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <sstream>
 
 #include "apps/data/cifar10.hpp"
 #include "apps/data/embedded_digits.hpp"
@@ -20,18 +21,23 @@ std::vector<std::string> numbered(std::size_t count) {
 
 DataSet load_digits() {
   const EmbeddedDigits digits = embedded_digits();
-  const auto file = [](const EmbeddedFile& f) { return unzip(f.name, f.data, f.size); };
-  return {"digits", parse_idx_pair(file(digits.train_images), file(digits.train_labels), 10),
-          parse_idx_pair(file(digits.test_images), file(digits.test_labels), 10), numbered(10)};
+  const auto parse = [](const EmbeddedFile& f, std::size_t dimensions) {
+    const std::string bytes(reinterpret_cast<const char*>(f.data), f.size);
+    return parse_idx(ByteStream(f.name, std::make_unique<std::istringstream>(bytes)), dimensions);
+  };
+  return {"digits",
+          labelled_images(parse(digits.train_images, 3), parse(digits.train_labels, 1), 10),
+          labelled_images(parse(digits.test_images, 3), parse(digits.test_labels, 1), 10),
+          numbered(10)};
 }
 
 // MNIST's own site wrote train-images-idx3-ubyte; unpacking programs make .idx3-ubyte of it.
-NamedBytes read_mnist_file(const std::string& folder, const std::string& part,
-                           const std::string& kind) {
+std::string mnist_file(const std::string& folder, const std::string& part,
+                       const std::string& kind) {
   for (const char* separator : {"-", "."}) {
     for (const char* ending : {"", ".gz"}) {
       const std::string file = folder + "/" + part + separator + kind + ending;
-      if (std::filesystem::exists(file)) return read_bytes(file);
+      if (std::filesystem::exists(file)) return file;
     }
   }
   throw std::runtime_error(
@@ -44,24 +50,27 @@ DataSet load_folder(const std::string& folder, std::vector<std::string> classes)
                              "': there is no such folder; need digits, fashion, cifar10:DIR or a "
                              "folder with MNIST's four files");
   }
-  // Unzipping is most of the time, so training and test go on side by side.
+  // Unzipping takes most of the time, so training and test go on side by side.
   const char* const parts[4] = {"train-images", "train-labels", "t10k-images", "t10k-labels"};
-  std::array<NamedBytes, 4> files;
+  std::array<IdxFile, 4> files;
   parallel_for(4, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
     for (std::size_t i = begin; i < end; ++i) {
-      files[i] = read_mnist_file(folder, parts[i], i % 2 == 0 ? "idx3-ubyte" : "idx1-ubyte");
+      const bool images = i % 2 == 0;
+      const std::string file = mnist_file(folder, parts[i], images ? "idx3-ubyte" : "idx1-ubyte");
+      files[i] = parse_idx(ByteStream(file), images ? 3 : 1);
     }
   });
   DataSet set;
   set.name = folder;
-  set.train = parse_idx_pair(files[0], files[1], classes.size());
+  set.train = labelled_images(std::move(files[0]), files[1], classes.size());
   if (classes.empty()) {  // not known: as many as the training labels name
     const Indices& labels = set.train.labels;
     classes = numbered(1 + *std::max_element(labels.data(), labels.data() + labels.size()));
   }
-  set.test = parse_idx_pair(files[2], files[3], classes.size());
+  const std::string test_images = files[2].name;
+  set.test = labelled_images(std::move(files[2]), files[3], classes.size());
   if (set.test.height() != set.train.height() || set.test.width() != set.train.width()) {
-    bad_data(files[2].name, 8, "images ", set.test.height(), " x ", set.test.width(), "; expected ",
+    bad_data(test_images, 8, "images ", set.test.height(), " x ", set.test.width(), "; expected ",
              set.train.height(), " x ", set.train.width(), ", as in training");
   }
   set.classes = std::move(classes);
@@ -82,14 +91,15 @@ DataSet load_fashion() {
 
 DataSet load_cifar10(const std::string& folder) {
   constexpr std::size_t records = 10000;  // in each file
-  std::vector<NamedBytes> train;
+  std::vector<ByteStream> train, test;
   for (int i = 1; i <= 5; ++i) {
-    train.push_back(read_bytes(folder + "/data_batch_" + std::to_string(i) + ".bin"));
+    train.emplace_back(folder + "/data_batch_" + std::to_string(i) + ".bin");
   }
+  test.emplace_back(folder + "/test_batch.bin");
   return {
       "cifar10:" + folder,
-      parse_cifar10(train, records),
-      parse_cifar10({read_bytes(folder + "/test_batch.bin")}, records),
+      parse_cifar10(std::move(train), records),
+      parse_cifar10(std::move(test), records),
       {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}};
 }
 

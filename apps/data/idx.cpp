@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iomanip>
-#include <memory>
 
 namespace tapesort {
 namespace {
@@ -22,117 +21,188 @@ std::string hex(std::uint32_t word) {
   return text.str();
 }
 
-// The next 4 bytes at `offset`, which the file must have.
-std::uint32_t word_at(const NamedBytes& file, std::size_t offset, const char* what) {
-  if (file.bytes.size() < offset + 4) {
-    bad_data(file.name, file.bytes.size(), "the file ends here; expected ", what, " in bytes ",
+// The next 4 bytes, which the file must have.
+std::uint32_t next_word(ByteStream& file, const char* what) {
+  const std::size_t offset = file.offset();
+  const std::vector<std::uint8_t> bytes = file.read(4);
+  if (bytes.size() < 4) {
+    bad_data(file.name(), file.offset(), "the file ends here; expected ", what, " in bytes ",
              offset, " to ", offset + 3);
   }
-  return big_endian(file.bytes.data() + offset);
+  return big_endian(bytes.data());
 }
+
+std::unique_ptr<std::istream> opened(const std::string& file) {
+  auto in = std::make_unique<std::ifstream>(file, std::ios::binary);
+  std::string why = *in ? "" : std::strerror(errno);
+  // A directory opens as a file, but cannot be read; a pipe has no size.
+  std::error_code error;
+  if (*in && std::filesystem::is_directory(file, error)) {
+    why = std::strerror(EISDIR);
+  } else if (*in && !std::filesystem::is_regular_file(file, error)) {
+    why = "it is no regular file";
+  }
+  if (!why.empty()) throw std::runtime_error(file + ": cannot be opened: " + why);
+  return in;
+}
+
+constexpr std::size_t piece = std::size_t{1} << 16;  // bytes that are read at once
 
 }  // namespace
 
-NamedBytes unzip(const std::string& name, const std::uint8_t* data, std::size_t size) {
-  const bool zipped = size >= 2 && data[0] == 0x1f && data[1] == 0x8b;
-  if (!zipped) return {name, {data, data + size}};
+struct ByteStream::State {
+  std::string name;
+  std::unique_ptr<std::istream> in;
+  std::size_t size, offset = 0;
+  std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(piece);
+  z_stream zip{};  // next_in, avail_in: what is left in the buffer, of plain files as well
+  bool zipped, in_member = true;
 
-  z_stream stream{};
-  constexpr int gzip_only = 16;  // added to the window's size: zlib then reads gzip's header
-  if (inflateInit2(&stream, MAX_WBITS + gzip_only) != Z_OK) throw std::bad_alloc();
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> owner(&stream, inflateEnd);
+  State(std::string what, std::unique_ptr<std::istream> stream)
+      : name(std::move(what)), in(std::move(stream)) {
+    size = std::size_t(in->seekg(0, std::ios::end).tellg());
+    in->seekg(0);
+    zip.next_in = buffer.data();
+    fill();
+    zipped = at_member();
+    constexpr int gzip_only = 16;  // added to the window's size: zlib then reads gzip's header
+    if (zipped && inflateInit2(&zip, MAX_WBITS + gzip_only) != Z_OK) throw std::bad_alloc();
+  }
+  ~State() {
+    if (zipped) inflateEnd(&zip);
+  }
 
-  // zlib counts in 32 bits, so both sides are handed over in pieces.
-  constexpr std::size_t piece = std::size_t{1} << 30;
-  std::vector<std::uint8_t> out(std::max<std::size_t>(4096, 2 * size));
-  std::size_t in_used = 0, out_used = 0;
-  int state = Z_OK;
-  while (state != Z_STREAM_END) {
-    if (out_used == out.size()) out.resize(2 * out.size());
-    stream.next_in = const_cast<Bytef*>(data + in_used);
-    stream.avail_in = uInt(std::min(piece, size - in_used));
-    stream.next_out = out.data() + out_used;
-    stream.avail_out = uInt(std::min(piece, out.size() - out_used));
-    state = inflate(&stream, Z_NO_FLUSH);
-    in_used = std::size_t(stream.next_in - data);
-    out_used = std::size_t(stream.next_out - out.data());
-    if (state == Z_BUF_ERROR || (state == Z_OK && in_used == size && out_used < out.size())) {
-      bad_data(name, out_used, "the gzip data ends early, after ", size, " compressed bytes");
-    }
-    if (state != Z_OK && state != Z_STREAM_END) {
-      bad_data(name, out_used, "the gzip data is damaged (", stream.msg ? stream.msg : "no detail",
-               ") near compressed byte ", in_used);
-    }
+  // Reads behind what is left in the buffer.
+  void fill() {
+    std::copy_n(zip.next_in, zip.avail_in, buffer.data());
+    zip.next_in = buffer.data();
+    in->read(reinterpret_cast<char*>(buffer.data() + zip.avail_in),
+             std::streamsize(piece - zip.avail_in));
+    zip.avail_in += uInt(in->gcount());
+    if (in->bad()) bad_data(name, offset, "cannot be read: ", std::strerror(errno));
   }
-  if (in_used != size) {
-    bad_data(name, out_used, "the gzip data ends, but ", size - in_used,
-             " compressed bytes follow; expected none");
+  bool at_member() const {
+    return zip.avail_in >= 2 && zip.next_in[0] == 0x1f && zip.next_in[1] == 0x8b;
   }
-  out.resize(out_used);
-  return {name, std::move(out)};
+
+  // Up to `count` bytes, none only at the end. Both sides are handed over in pieces, as zlib counts
+  // in 32 bits.
+  std::size_t read_some(std::uint8_t* to, std::size_t count) {
+    if (!zipped) {
+      if (zip.avail_in == 0) fill();
+      const std::size_t some = std::min<std::size_t>(count, zip.avail_in);
+      std::copy_n(zip.next_in, some, to);
+      zip.next_in += some;
+      zip.avail_in -= uInt(some);
+      return some;
+    }
+    zip.next_out = to;
+    zip.avail_out = uInt(count);
+    while (zip.next_out == to) {
+      if (zip.avail_in < 2 && !in->eof()) fill();
+      const bool at_end = zip.avail_in == 0;
+      if (!in_member) {
+        if (at_end) break;
+        if (!at_member()) {
+          bad_data(name, offset, "the gzip data ends, but ", left(),
+                   " compressed bytes follow; expected none, or another gzip member");
+        }
+        inflateReset(&zip);
+        in_member = true;
+      }
+      const int state = inflate(&zip, Z_NO_FLUSH);
+      const std::size_t at = offset + std::size_t(zip.next_out - to);
+      if (state == Z_STREAM_END) {
+        in_member = false;
+      } else if (state == Z_BUF_ERROR && at_end) {
+        bad_data(name, at, "the gzip data ends early, after ", size, " compressed bytes");
+      } else if (state != Z_OK && state != Z_BUF_ERROR) {
+        bad_data(name, at, "the gzip data is damaged (", zip.msg ? zip.msg : "no detail",
+                 ") near compressed byte ", size - left());
+      }
+    }
+    return std::size_t(zip.next_out - to);
+  }
+  // Compressed bytes that follow.
+  std::size_t left() {
+    const std::streamoff read = in->eof() ? std::streamoff(size) : std::streamoff(in->tellg());
+    return size - std::size_t(read) + zip.avail_in;
+  }
+};
+
+ByteStream::ByteStream(const std::string& file) : ByteStream(file, opened(file)) {}
+ByteStream::ByteStream(std::string name, std::unique_ptr<std::istream> in)
+    : state_(std::make_unique<State>(std::move(name), std::move(in))) {}
+ByteStream::~ByteStream() = default;
+ByteStream::ByteStream(ByteStream&&) noexcept = default;
+
+const std::string& ByteStream::name() const { return state_->name; }
+std::size_t ByteStream::offset() const { return state_->offset; }
+std::size_t ByteStream::most() const {
+  constexpr std::size_t deflate_most = 1032;  // bytes that one can stand for, says zlib's manual
+  return state_->size * (state_->zipped ? deflate_most : 1);
 }
 
-NamedBytes read_bytes(const std::string& file) {
-  // A directory opens as a file, but cannot be read.
-  std::ifstream in(file, std::ios::binary);
-  if (!in || std::filesystem::is_directory(file)) {
-    throw std::runtime_error(file + ": cannot be opened: " + std::strerror(in ? EISDIR : errno));
+std::vector<std::uint8_t> ByteStream::read(std::size_t count) {
+  std::vector<std::uint8_t> bytes;
+  for (std::size_t some = 1; some > 0 && bytes.size() < count;) {
+    const std::size_t before = bytes.size();
+    bytes.resize(before + std::min(piece, count - before));
+    some = state_->read_some(bytes.data() + before, bytes.size() - before);
+    bytes.resize(before + some);
+    state_->offset += some;
   }
-  std::vector<std::uint8_t> raw(std::filesystem::file_size(file));
-  in.read(reinterpret_cast<char*>(raw.data()), std::streamsize(raw.size()));
-  if (std::size_t(in.gcount()) != raw.size()) {
-    bad_data(file, std::size_t(in.gcount()), "cannot be read; expected ", raw.size(), " bytes");
-  }
-  return unzip(file, raw.data(), raw.size());
+  return bytes;
 }
 
-Array<std::uint8_t> parse_idx(const NamedBytes& file, std::size_t dimensions) {
+IdxFile parse_idx(ByteStream file, std::size_t dimensions) {
   const std::uint32_t magic = std::uint32_t(0x0800 + dimensions);
-  const std::uint32_t found = word_at(file, 0, "the magic number");
+  const std::uint32_t found = next_word(file, "the magic number");
   if (found != magic) {
-    bad_data(file.name, 0, "magic number ", hex(found), "; expected ", hex(magic),
+    bad_data(file.name(), 0, "magic number ", hex(found), "; expected ", hex(magic),
              ", unsigned bytes in ", dimensions, " dimension", dimensions == 1 ? "" : "s");
   }
-  const std::size_t header = 4 + 4 * dimensions, available = file.bytes.size();
   Shape shape;
   std::size_t count = 1;
-  for (std::size_t offset = 4; offset < header; offset += 4) {
-    const std::size_t extent = word_at(file, offset, "an extent");
-    if (extent == 0) bad_data(file.name, offset, "an extent of 0; expected at least 1");
+  bool fits = true;  // count <= file.most()
+  while (shape.size() < dimensions) {
+    const std::size_t offset = file.offset(), extent = next_word(file, "an extent");
+    if (extent == 0) bad_data(file.name(), offset, "an extent of 0; expected at least 1");
     shape.push_back(extent);
-    // Past what the file holds the exact product does not matter, and could overflow.
-    count = count > available ? count : count * extent;
+    fits = fits && extent <= file.most() / count;
+    if (fits) count *= extent;
   }
-  if (available < header || available - header < count) {
-    bad_data(file.name, available, "the file ends here; expected ", header,
-             " bytes of header and one byte for each element of ", shape);
+  const std::size_t header = file.offset();
+  const std::vector<std::uint8_t> bytes = file.read(fits ? count : 0);
+  if (!fits || bytes.size() < count) {
+    bad_data(file.name(), file.offset(),
+             fits ? "the file ends here" : "the file is too short for what is announced",
+             "; expected ", header, " bytes of header and one byte for each element of ", shape);
   }
-  if (available - header > count) {
-    bad_data(file.name, header + count, available - header - count,
-             " bytes more; expected the end of the file, after the elements of ", shape);
+  if (!file.read(1).empty()) {
+    bad_data(file.name(), header + count,
+             "more bytes; expected the end of the file, after the elements of ", shape);
   }
-  Array<std::uint8_t> array = uninitialized<std::uint8_t>(shape);
-  std::copy_n(file.bytes.data() + header, count, array.data());
-  return array;
+  IdxFile result{file.name(), uninitialized<std::uint8_t>(shape)};
+  std::copy(bytes.begin(), bytes.end(), result.elements.data());
+  return result;
 }
 
-ImageSet parse_idx_pair(const NamedBytes& image_file, const NamedBytes& label_file,
-                        std::size_t classes) {
-  Array<std::uint8_t> pixels = parse_idx(image_file, 3);
-  const Array<std::uint8_t> labels = parse_idx(label_file, 1);
-  const std::size_t n = pixels.shape(0);
-  if (labels.size() != n) {
-    bad_data(label_file.name, 4, labels.size(), " labels; expected ", n,
-             ", as many as the images in ", image_file.name);
+ImageSet labelled_images(IdxFile images, const IdxFile& labels, std::size_t classes) {
+  Array<std::uint8_t>& pixels = images.elements;
+  const std::size_t n = pixels.shape(0), count = labels.elements.size();
+  if (count != n) {
+    bad_data(labels.name, 4, count, " labels; expected ", n, ", as many as the images in ",
+             images.name);
   }
   for (std::size_t i = 0; classes > 0 && i < n; ++i) {
-    if (labels.data()[i] >= classes) {
-      bad_data(label_file.name, 8 + i, "label ", int(labels.data()[i]), "; expected 0 .. ",
-               classes - 1);
+    const int label = labels.elements.data()[i];
+    if (std::size_t(label) >= classes) {
+      bad_data(labels.name, 8 + i, "label ", label, "; expected 0 .. ", classes - 1);
     }
   }
   pixels.reshape({n, pixels.shape(1), pixels.shape(2), std::size_t{1}});
-  return {std::move(pixels), convert<Index>(labels)};
+  return {std::move(pixels), convert<Index>(labels.elements)};
 }
 
 }  // namespace tapesort

@@ -9,6 +9,8 @@
 // handwritten digits".
 #pragma once
 
+#include <istream>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,24 +19,40 @@
 
 namespace tapesort {
 
-// A file's content, unzipped, and the name that messages give it.
-struct NamedBytes {
-  std::string name;
-  std::vector<std::uint8_t> bytes;
+// The bytes of a file, unzipped if it begins like a gzip file, whatever its name; of several gzip
+// members one after the other. No more is unzipped than is asked for: a reader looks at the header
+// first.
+class ByteStream {
+ public:
+  explicit ByteStream(const std::string& file);
+  // Of what `in` holds; messages call it `name`.
+  ByteStream(std::string name, std::unique_ptr<std::istream> in);
+  ~ByteStream();
+  ByteStream(ByteStream&&) noexcept;
+
+  // The next `count` bytes; fewer at the end only. Memory is taken as they come.
+  std::vector<std::uint8_t> read(std::size_t count);
+
+  const std::string& name() const;
+  std::size_t offset() const;  // of the next byte
+  std::size_t most() const;    // the file has no more bytes than so many
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
-// Reads a file; unzips it if it begins like a gzip file, whatever its name.
-NamedBytes read_bytes(const std::string& file);
-// The same for bytes in memory.
-NamedBytes unzip(const std::string& name, const std::uint8_t* data, std::size_t size);
+struct IdxFile {
+  std::string name;
+  Array<std::uint8_t> elements;
+};
 
-// The array in an IDX file of so many dimensions, none of them empty.
-Array<std::uint8_t> parse_idx(const NamedBytes& file, std::size_t dimensions);
+// What a file holds that must have so many dimensions, none of them empty.
+IdxFile parse_idx(ByteStream file, std::size_t dimensions);
 
 // N grey images from a file (N, H, W) and one of labels (N), each 0 .. classes - 1; classes = 0
 // takes labels as they are.
-ImageSet parse_idx_pair(const NamedBytes& image_file, const NamedBytes& label_file,
-                        std::size_t classes);
+ImageSet labelled_images(IdxFile images, const IdxFile& labels, std::size_t classes);
 
 // Throws what a reader found wrong: "name: byte offset: parts".
 template <class... Parts>
