@@ -1,19 +1,27 @@
 #include "models/checkpoint.hpp"
 
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "engine/check.hpp"
 #include "models/replace_file.hpp"
+#include "models/strict_json.hpp"
 
 namespace tapesort {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t prefix = 8;  // bytes that tell the header's length
+constexpr std::size_t prefix = 8;                  // bytes that tell the header's length
+constexpr std::size_t longest_header = 100000000;  // as the format has it
+constexpr int deepest_header = 3;                  // {name: {"shape": [..]}}
+constexpr std::size_t most_extents = 16;
 
 template <class... Parts>
 [[noreturn]] void bad_file(const std::string& file, const Parts&... parts) {
@@ -23,37 +31,115 @@ template <class... Parts>
 template <class T>
 constexpr const char* dtype = sizeof(T) == 4 ? "F32" : "F64";
 
-std::string read_file(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) bad_file(file, "cannot be opened; expected a checkpoint");
-  return std::string(std::istreambuf_iterator<char>(in), {});
+// What the header says of an array: its shape, and where in the data its elements are.
+struct Entry {
+  std::string name;
+  Shape shape;
+  std::size_t begin = 0, end = 0;
+};
+
+// Whether it is a list of as many counts as fit.
+bool are_counts(const json& list, std::size_t fewest, std::size_t most) {
+  return list.is_array() && list.size() >= fewest && list.size() <= most &&
+         std::all_of(list.begin(), list.end(),
+                     [](const json& n) { return n.is_number_unsigned(); });
 }
 
 template <class T>
-Array<T> read_array(const std::string& file, const std::string& name, const json& entry,
-                    const char* data, std::size_t size) {
-  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") ||
-      !entry.contains("data_offsets")) {
-    bad_file(file, "array ", name, " lacks dtype, shape or data_offsets");
+Entry parse_entry(const std::string& file, const std::string& name, const json& value) {
+  Entry entry{name, {}};
+  const auto need = [&](bool ok, const auto&... parts) {
+    if (!ok) bad_file(file, "array ", shown(name), parts...);
+  };
+  for (const char* key : {"dtype", "shape", "data_offsets"}) {
+    need(value.is_object() && value.contains(key), " lacks ", key);
   }
-  if (entry["dtype"] != dtype<T>) {
-    bad_file(file, "array ", name, " is of type ", entry["dtype"].dump(), "; expected ", dtype<T>);
+  const json &type = value["dtype"], &shape = value["shape"], &offsets = value["data_offsets"];
+  need(type == dtype<T>, " is of type ", shown(type), "; expected \"", dtype<T>, "\"");
+  need(are_counts(shape, 0, most_extents), " has shape ", shown(shape), "; expected at most ",
+       most_extents, " whole numbers");
+  need(are_counts(offsets, 2, 2), " has data_offsets ", shown(offsets), "; expected [begin, end]");
+  std::size_t bytes = sizeof(T);  // empty axes left out: strides must be right as well
+  for (const json& extent : shape) {
+    entry.shape.push_back(extent.get<std::size_t>());
+    const std::size_t factor = std::max<std::size_t>(1, entry.shape.back());
+    need(bytes <= std::size_t(PTRDIFF_MAX) / factor, " has shape ", shown(shape),
+         ", more bytes than can be counted");
+    bytes *= factor;
   }
-  Shape shape;
-  for (const json& extent : entry["shape"]) shape.push_back(extent.get<std::size_t>());
-  const auto begin = entry["data_offsets"].at(0).get<std::size_t>(),
-             end = entry["data_offsets"].at(1).get<std::size_t>();
-  if (begin > end || end > size) {
-    bad_file(file, "array ", name, " ends at byte ", end, " of the data, which has ", size,
-             ": the file is truncated");
+  entry.begin = offsets[0].get<std::size_t>();
+  entry.end = offsets[1].get<std::size_t>();
+  need(entry.begin <= entry.end, " begins at byte ", entry.begin, " of the data and ends at byte ",
+       entry.end, ": the offsets are reversed");
+  bytes = element_count(entry.shape) * sizeof(T);
+  need(entry.end - entry.begin == bytes, " of shape ", entry.shape, " has ",
+       entry.end - entry.begin, " bytes; expected ", bytes);
+  return entry;
+}
+
+// Arrays in the order of their data, which they must fill.
+void require_filled(const std::string& file, const std::vector<Entry>& entries, std::size_t size) {
+  std::size_t at = 0;
+  std::string last = "the header";
+  for (const Entry& entry : entries) {
+    if (entry.begin != at) {
+      bad_file(file, "array ", shown(entry.name), " begins at byte ", entry.begin,
+               " of the data, but ", last, " ends at byte ", at,
+               entry.begin < at ? ": they overlap" : ": a gap");
+    }
+    if (entry.end > size) {
+      bad_file(file, "array ", shown(entry.name), " ends at byte ", entry.end,
+               " of the data, which has ", size, ": the file is truncated");
+    }
+    at = entry.end;
+    last = "array " + shown(entry.name);
   }
-  if (end - begin != element_count(shape) * sizeof(T)) {
-    bad_file(file, "array ", name, " of shape ", shape, " has ", end - begin, " bytes; expected ",
-             element_count(shape) * sizeof(T));
+  if (at != size) {
+    bad_file(file, size - at, " bytes follow ", last, "; expected the end of the file");
   }
-  Array<T> array = uninitialized<T>(shape);
-  std::memcpy(array.data(), data + begin, end - begin);
-  return array;
+}
+
+std::map<std::string, std::string> parse_metadata(const std::string& file, const json& value) {
+  std::map<std::string, std::string> metadata;
+  if (!value.is_object()) bad_file(file, "__metadata__ is ", shown(value), "; expected an object");
+  for (const auto& item : value.items()) {
+    if (!item.value().is_string()) {
+      bad_file(file, "__metadata__: ", shown(item.key()), " is ", shown(item.value()),
+               "; expected a text");
+    }
+    metadata[item.key()] = item.value().get<std::string>();
+  }
+  return metadata;
+}
+
+// The arrays of a state, and what a checkpoint has for them.
+template <class T>
+using Copies = std::vector<std::pair<Array<T>*, const Array<T>*>>;
+
+template <class T>
+Copies<T> matched(const std::string& file, const Checkpoint<T>& checkpoint, const State<T>& state,
+                  const std::string& prefix) {
+  Copies<T> copies;
+  const auto want = [&](const std::string& own_name, Array<T>& value) {
+    const std::string name = prefix + own_name;
+    const auto found = checkpoint.arrays.find(name);
+    if (found == checkpoint.arrays.end()) bad_file(file, "has no array ", name);
+    const Array<T>& array = found->second;
+    if (array.shape() != value.shape()) {
+      bad_file(file, "array ", name, " has shape ", array.shape(), "; this model expects ",
+               value.shape());
+    }
+    for (std::size_t i = 0; i < array.size(); ++i) {
+      if (!std::isfinite(array.data()[i])) {
+        bad_file(file, "array ", name, " holds ", array.data()[i], " at position ", i,
+                 "; expected finite numbers");
+      }
+    }
+    copies.push_back({&value, &array});
+  };
+  for (Parameter<T>* p : state.parameters) want(p->name, p->value);
+  for (const auto& buffer : state.buffers) want(buffer.name, *buffer.value);
+  return copies;
 }
 
 }  // namespace
@@ -72,49 +158,61 @@ void save_checkpoint(const std::string& file, const Checkpoint<T>& checkpoint) {
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');  // the data begin at a multiple of 8
-  replace_file(file, [&](const std::string& temporary) {
-    std::ofstream out(temporary, std::ios::binary);
-    for (std::size_t i = 0; i < prefix; ++i) out.put(char(std::uint64_t(text.size()) >> (8 * i)));
-    out << text;
-    for (const auto& named : checkpoint.arrays) {  // std::map: in the order of the header
-      const Array<T>& array = named.second;
-      out.write(reinterpret_cast<const char*>(array.data()),
-                std::streamsize(array.size() * sizeof(T)));
-    }
-    out.flush();
-    if (!out) bad_file(temporary, "cannot be written");
-  });
+  std::string length;
+  for (std::size_t i = 0; i < prefix; ++i) length += char(std::uint64_t(text.size()) >> (8 * i));
+  std::vector<std::string_view> pieces{length, text};
+  for (const auto& named : checkpoint.arrays) {  // std::map: in the order of the header
+    const Array<T>& array = named.second;
+    pieces.emplace_back(reinterpret_cast<const char*>(array.data()), array.size() * sizeof(T));
+  }
+  replace_file_content(file, pieces);
 }
 
 template <class T>
 Checkpoint<T> load_checkpoint(const std::string& file) {
-  const std::string bytes = read_file(file);
-  std::uint64_t length = 0;
-  for (std::size_t i = 0; i < prefix && i < bytes.size(); ++i) {
-    length |= std::uint64_t(static_cast<unsigned char>(bytes[i])) << (8 * i);
+  std::error_code error;
+  const std::size_t size = std::filesystem::file_size(file, error);  // of regular files only
+  std::ifstream in(file, std::ios::binary);
+  if (error || !in) {
+    bad_file(file, "cannot be opened: ", error ? error.message() : std::strerror(errno),
+             "; expected a checkpoint");
   }
-  if (bytes.size() < prefix || length > bytes.size() - prefix) {
-    bad_file(file, "no checkpoint, or truncated: ", bytes.size(),
+  const auto read = [&](char* to, std::size_t count) {
+    in.read(to, std::streamsize(count));
+    if (std::size_t(in.gcount()) != count) {
+      bad_file(file, "cannot be read to its end: ", in.bad() ? std::strerror(errno) : "truncated");
+    }
+  };
+  unsigned char first[prefix] = {};
+  if (size >= prefix) read(reinterpret_cast<char*>(first), prefix);
+  std::uint64_t length = 0;
+  for (std::size_t i = 0; i < prefix; ++i) length |= std::uint64_t(first[i]) << (8 * i);
+  if (size < prefix || length > std::min(size - prefix, longest_header)) {
+    bad_file(file, "no checkpoint, or truncated: ", size,
              " bytes do not hold the header that the first 8 announce");
   }
-  const json header = json::parse(bytes.begin() + prefix, bytes.begin() + prefix + length, nullptr,
-                                  /*allow_exceptions=*/false);
+  std::string text(length, '\0');
+  read(text.data(), length);
+  const json header = parse_strict_json(file + ": no checkpoint: the header", text, deepest_header);
   if (!header.is_object()) bad_file(file, "no checkpoint: the header is not a JSON object");
+
   Checkpoint<T> checkpoint;
-  try {
-    for (const auto& item : header.items()) {
-      const std::string& name = item.key();
-      const json& entry = item.value();
-      if (name == "__metadata__") {
-        checkpoint.metadata = entry.get<std::map<std::string, std::string>>();
-      } else {
-        checkpoint.arrays.emplace(name,
-                                  read_array<T>(file, name, entry, bytes.data() + prefix + length,
-                                                bytes.size() - prefix - length));
-      }
+  std::vector<Entry> entries;
+  for (const auto& item : header.items()) {
+    if (item.key() == "__metadata__") {
+      checkpoint.metadata = parse_metadata(file, item.value());
+    } else {
+      entries.push_back(parse_entry<T>(file, item.key(), item.value()));
     }
-  } catch (const json::exception& error) {
-    bad_file(file, "no checkpoint: ", error.what());
+  }
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+  });
+  require_filled(file, entries, size - prefix - length);
+  for (const Entry& entry : entries) {
+    Array<T> array = uninitialized<T>(entry.shape);
+    read(reinterpret_cast<char*>(array.data()), entry.end - entry.begin);
+    checkpoint.arrays.emplace(entry.name, std::move(array));
   }
   return checkpoint;
 }
@@ -122,28 +220,22 @@ Checkpoint<T> load_checkpoint(const std::string& file) {
 template <class T>
 void add_to_checkpoint(Checkpoint<T>& checkpoint, const State<T>& state) {
   const auto add = [&](const std::string& name, const Array<T>& value) {
-    require(checkpoint.arrays.emplace(name, value).second, "checkpoint: two arrays are named ", name,
-            "; give each layer a name of its own");
+    require(checkpoint.arrays.emplace(name, value).second, "checkpoint: two arrays are named ",
+            name, "; give each layer a name of its own");
   };
   for (const Parameter<T>* p : state.parameters) add(p->name, p->value);
   for (const auto& buffer : state.buffers) add(buffer.name, *buffer.value);
 }
 
 template <class T>
+void check_restorable(const std::string& file, const Checkpoint<T>& checkpoint,
+                      const State<T>& state, const std::string& prefix) {
+  matched(file, checkpoint, state, prefix);
+}
+
+template <class T>
 void restore(const std::string& file, const Checkpoint<T>& checkpoint, const State<T>& state) {
-  std::vector<std::pair<Array<T>*, const Array<T>*>> copies;
-  const auto want = [&](const std::string& name, Array<T>& value) {
-    const auto found = checkpoint.arrays.find(name);
-    if (found == checkpoint.arrays.end()) bad_file(file, "has no array ", name);
-    if (found->second.shape() != value.shape()) {
-      bad_file(file, "array ", name, " has shape ", found->second.shape(), "; this model expects ",
-               value.shape());
-    }
-    copies.push_back({&value, &found->second});
-  };
-  for (Parameter<T>* p : state.parameters) want(p->name, p->value);
-  for (const auto& buffer : state.buffers) want(buffer.name, *buffer.value);
-  for (const auto& [to, from] : copies) *to = *from;
+  for (const auto& [to, from] : matched(file, checkpoint, state, "")) *to = *from;
 }
 
 template <class T>
@@ -159,13 +251,15 @@ void load_model(const std::string& file, const State<T>& state) {
   restore(file, load_checkpoint<T>(file), state);
 }
 
-#define INSTANTIATE(T)                                                              \
-  template void save_checkpoint(const std::string&, const Checkpoint<T>&);          \
-  template Checkpoint<T> load_checkpoint<T>(const std::string&);                    \
-  template void add_to_checkpoint(Checkpoint<T>&, const State<T>&);                 \
-  template void restore(const std::string&, const Checkpoint<T>&, const State<T>&); \
-  template void save_model(const std::string&, const State<T>&,                     \
-                           const std::map<std::string, std::string>&);              \
+#define INSTANTIATE(T)                                                                      \
+  template void save_checkpoint(const std::string&, const Checkpoint<T>&);                  \
+  template Checkpoint<T> load_checkpoint<T>(const std::string&);                            \
+  template void add_to_checkpoint(Checkpoint<T>&, const State<T>&);                         \
+  template void check_restorable(const std::string&, const Checkpoint<T>&, const State<T>&, \
+                                 const std::string&);                                       \
+  template void restore(const std::string&, const Checkpoint<T>&, const State<T>&);         \
+  template void save_model(const std::string&, const State<T>&,                             \
+                           const std::map<std::string, std::string>&);                      \
   template void load_model(const std::string&, const State<T>&);
 INSTANTIATE(float)
 INSTANTIATE(double)

@@ -5,9 +5,9 @@
 //             "data_offsets": [begin, end]}, ..}, offsets counted from the header's end
 //   then      the arrays' elements, row-major, one array after the other
 //
-// A file is written to a temporary name beside it and renamed, so it is whole or as it was before.
+// The arrays fill the data without overlaps and gaps. A file is replaced as a whole (replace_file.hpp).
 // Loading checks everything before it changes anything. Every fault is a std::runtime_error of one
-// line: the file, what is wrong, what was expected.
+// line: the file, the array, what is wrong, what was expected.
 #pragma once
 
 #include <map>
@@ -29,10 +29,14 @@ void save_checkpoint(const std::string& file, const Checkpoint<T>& checkpoint);
 template <class T>
 Checkpoint<T> load_checkpoint(const std::string& file);
 
-// Between a model's state and a checkpoint. Restoring wants every name, in the model's shape;
-// nothing is changed otherwise. `file` is for messages.
+// Between a model's state and a checkpoint. Restoring wants every name, in the model's shape and
+// with finite numbers; nothing is changed otherwise. `file` is for messages.
 template <class T>
 void add_to_checkpoint(Checkpoint<T>& checkpoint, const State<T>& state);
+// Throws what restore would, changing nothing; for names that stand there after a prefix.
+template <class T>
+void check_restorable(const std::string& file, const Checkpoint<T>& checkpoint,
+                      const State<T>& state, const std::string& prefix);
 template <class T>
 void restore(const std::string& file, const Checkpoint<T>& checkpoint, const State<T>& state);
 

@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/check.hpp"
 #include "engine/parallel.hpp"
 #include "models/checkpoint.hpp"
 #include "models/nearest_neighbours.hpp"
@@ -221,11 +222,132 @@ TEST_CASE("a model is saved and loaded, and a bad file changes nothing") {
   Linear<float> narrow("fc1", 4, 5, Init::he, random);
   CHECK(error_of([&] {
           load_model(file, narrow.state());
-        }).find("is of type \"F64\"; expected F32") != std::string::npos);
+        }).find("is of type \"F64\"; expected \"F32\"") != std::string::npos);
 
   // saving where it is not possible leaves the old file
   CHECK(error_of([&] { save_model(file + "/below", saved.net.state()); }) != "no error");
   CHECK(content(file) == whole);
+}
+
+TEST_CASE("what is wrong with a checkpoint is told with the array, what was found and expected") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "bad";
+  const auto fault_of_text = [&](const std::string& header, const std::string& data) {
+    std::string bytes;
+    for (int i = 0; i < 8; ++i) bytes += char(header.size() >> (8 * i) & 0xff);
+    write(file, bytes + header + data);
+    const std::string error = error_of([&] { load_checkpoint<float>(file); });
+    const std::string start = "exception: " + file + ": ";
+    return error.substr(0, start.size()) == start ? error.substr(start.size()) : error;
+  };
+  // Arrays a and b, then so many bytes.
+  const auto fault = [&](const std::string& a, const std::string& b, std::size_t size) {
+    return fault_of_text("{\"a\":" + a + ",\"b\":" + b + "}", std::string(size, '\0'));
+  };
+  const auto entry = [](const std::string& shape, const std::string& offsets,
+                        const std::string& type = "\"F32\"") {
+    return "{\"dtype\":" + type + ",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}";
+  };
+  const std::string a = entry("[2]", "[0,8]"), b = entry("[1,1]", "[8,12]");
+  CHECK(fault(a, b, 12) == "no error");
+  CHECK(fault(entry("[2]", "[4,12]"), entry("[]", "[0,4]"), 12) == "no error");  // in any order
+  CHECK(fault(a, entry("[3,0]", "[8,8]"), 8) == "no error");
+
+  CHECK(fault(a, b, 11) ==
+        "array \"b\" ends at byte 12 of the data, which has 11: the file is truncated");
+  CHECK(fault(a, b, 13) == "1 bytes follow array \"b\"; expected the end of the file");
+  CHECK(fault_of_text("{}", "x") == "1 bytes follow the header; expected the end of the file");
+  CHECK(fault(a, entry("[2]", "[4,12]"), 12) ==
+        "array \"b\" begins at byte 4 of the data, but array \"a\" ends at byte 8: they overlap");
+  CHECK(fault(a, entry("[2]", "[0,8]"), 8) ==
+        "array \"b\" begins at byte 0 of the data, but array \"a\" ends at byte 8: they overlap");
+  CHECK(fault(a, entry("[1]", "[12,16]"), 16) ==
+        "array \"b\" begins at byte 12 of the data, but array \"a\" ends at byte 8: a gap");
+  CHECK(fault(a, entry("[1]", "[12,8]"), 12) ==
+        "array \"b\" begins at byte 12 of the data and ends at byte 8: the offsets are reversed");
+  CHECK(fault(a, entry("[2]", "[8,12]"), 12) == "array \"b\" of shape (2) has 4 bytes; expected 8");
+  CHECK(fault(a, entry("[-1]", "[8,12]"), 12) ==
+        "array \"b\" has shape [-1]; expected at most 16 whole numbers");
+  CHECK(fault(a, entry("[1.0]", "[8,12]"), 12) ==
+        "array \"b\" has shape [1.0]; expected at most 16 whole numbers");
+  CHECK(fault(a, entry("[1]", "[8,1e30]"), 12) ==
+        "array \"b\" has data_offsets [8,1e+30]; expected [begin, end]");
+  CHECK(fault(a, entry("[1]", "[8]"), 12) ==
+        "array \"b\" has data_offsets [8]; expected [begin, end]");
+  for (const char* shape : {"[4294967296,4294967296]", "[4294967296,2147483648,2,2,1]",
+                            "[0,4294967296,4294967296]", "[18446744073709551615]"}) {
+    CHECK(fault(a, entry(shape, "[8,8]"), 8) ==
+          to_message("array \"b\" has shape ", shape, ", more bytes than can be counted"));
+  }
+  CHECK(fault(a, entry("[1]", "[8,12]", "\"I32\""), 12) ==
+        "array \"b\" is of type \"I32\"; expected \"F32\"");
+  CHECK(fault(a, "{\"dtype\":\"F32\",\"shape\":[1]}", 8) == "array \"b\" lacks data_offsets");
+  CHECK(fault(a, "7", 8) == "array \"b\" lacks dtype");
+  CHECK(fault_of_text("{\"a\":" + a + ",\"a\":" + b + "}", std::string(12, '\0')) ==
+        "no checkpoint: the header: the key \"a\" is there twice");
+  CHECK(fault_of_text("{\"x\\ny\":7}", "") == "array \"x\\ny\" lacks dtype");  // one line
+  CHECK(fault_of_text("{\"__metadata__\":[]}", "") == "__metadata__ is []; expected an object");
+  CHECK(fault_of_text("{\"__metadata__\":{\"k\":1}}", "") ==
+        "__metadata__: \"k\" is 1; expected a text");
+  const std::string header = "no checkpoint: the header";
+  CHECK(fault_of_text("[]", "") == header + " is not a JSON object");
+  CHECK(fault_of_text("{", "") == header + ": not JSON, or cut off");
+  CHECK(fault_of_text("", "") == header + ": not JSON, or cut off");
+  const std::string deep = header + ": JSON nested too deeply; expected at most 3 levels";
+  const std::size_t levels = 200000;
+  CHECK(fault_of_text(std::string(levels, '[') + std::string(levels, ']'), "") == deep);
+  CHECK(fault(a, entry("[1]", "[8,12]", std::string(levels, '[') + std::string(levels, ']')), 12) ==
+        deep);
+  std::string objects;
+  for (std::size_t i = 0; i < levels; ++i) objects += "{\"a\":";
+  CHECK(fault_of_text(objects + "1" + std::string(levels, '}'), "") == deep);
+
+  CHECK(error_of([] { load_checkpoint<float>("/dev/zero"); }).find("cannot be opened") !=
+        std::string::npos);
+}
+
+TEST_CASE("a damaged checkpoint is read as some checkpoint or refused, in one line") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "model";
+  Small small;
+  save_model(file, small.net.state(), {{"epoch", "7"}});
+  const std::string whole = content(file);
+  const std::size_t header = whole.find("}}") + 2;  // most of the changes, where they do most
+  Generator random(6);
+  std::size_t refused = 0;
+  for (int trial = 0; trial < 3000; ++trial) {
+    std::string bytes = whole;
+    const std::size_t changes = 1 + random.below(3);
+    for (std::size_t i = 0; i < changes; ++i) {
+      const std::size_t end = random.below(4) == 0 ? bytes.size() : std::min(header, bytes.size());
+      const std::size_t at = random.below(end);
+      switch (random.below(4)) {
+        case 0:
+          bytes[at] = char(random.bits());
+          break;
+        case 1:
+          bytes[at] = "0123456789{}[]\",:-e"[random.below(19)];
+          break;
+        case 2:
+          bytes.insert(at, bytes.substr(random.below(bytes.size()), random.below(40)));
+          break;
+        case 3:
+          bytes.erase(at, 1 + random.below(20));
+          break;
+      }
+    }
+    write(file, bytes);
+    Small loaded;
+    const Array<double> before = loaded.net.state().parameters[0]->value;
+    const std::string error = error_of([&] { load_model(file, loaded.net.state()); });
+    if (error == "no error") continue;
+    ++refused;
+    REQUIRE(error.rfind("exception: " + file + ": ", 0) == 0);
+    REQUIRE(error.find('\n') == std::string::npos);
+    REQUIRE(loaded.net.state().parameters[0]->value == before);
+  }
+  CHECK(refused > 2000);
+  CHECK(refused < 3000);  // a change of a weight cannot be seen
 }
 
 #if TAPESORT_RECYCLE  // not under a sanitizer

@@ -1,10 +1,15 @@
+#include <sys/resource.h>
+
 #include <cmath>
+#include <csignal>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
 #include "engine/parallel.hpp"
+#include "models/checkpoint.hpp"
 #include "models/replace_file.hpp"
 #include "op_table.hpp"
 #include "temporary_folder.hpp"
@@ -18,6 +23,26 @@ std::size_t files_in(const TemporaryFolder& folder) {
   const std::filesystem::directory_iterator files(folder.path());
   return std::size_t(std::distance(begin(files), end(files)));
 }
+
+// While one lives, files cannot become longer than this: writing fails as it does on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : signal_before_(std::signal(SIGXFSZ, SIG_IGN)) {
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before_) == 0);
+    const rlimit limit{bytes, before_.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, signal_before_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_;
+  void (*signal_before_)(int);
+};
 
 }  // namespace
 
@@ -120,9 +145,82 @@ TEST_CASE("a file that cannot be written whole stays as it was") {
         }) == "exception: no more");
   CHECK(folder.read("row.json") == "before");
   CHECK(files_in(folder) == 1);
-  replace_file_content(folder / "row.json", "after");
+  replace_file_content(folder / "row.json", {"af", "", "ter"});
   CHECK(folder.read("row.json") == "after");
   CHECK(files_in(folder) == 1);
-  CHECK(error_of([&] { replace_file_content(folder / "row.json/x", ""); }) ==
+  CHECK(error_of([&] { replace_file_content(folder / "row.json/x", {}); }) ==
         "exception: " + folder.path() + "/row.json: cannot be made: Not a directory");
+}
+
+TEST_CASE("a disk that is full is told with the file's own name and the reason") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "row.json", reason = "cannot be written: File too large";
+  replace_file_content(file, {"before"});
+  {
+    const FileSizeLimit limit(1000);
+    const std::string content(1001, 'x');
+    CHECK(error_of([&] { replace_file_content(file, {content}); }) ==
+          "exception: " + file + ": " + reason);
+    CHECK(error_of([&] {
+            write_result(file, {{"key", content}});
+          }) == "exception: " + file + ": " + reason);
+    Checkpoint<float> checkpoint;
+    checkpoint.arrays["weights"] = zeros<float>({1000});
+    CHECK(error_of([&] { save_checkpoint(file, checkpoint); }) ==
+          "exception: " + file + ": " + reason);
+    replace_file_content(folder / "short", {content.substr(1)});
+  }
+  CHECK(folder.read("row.json") == "before");
+  CHECK(folder.read("short").size() == 1000);
+  CHECK(files_in(folder) == 2);
+}
+
+TEST_CASE("what a killed writer has left is used again, and two writers take turns") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "row.json";
+  folder.write("row.json.part", "half of something longer");
+  replace_file_content(file, {"whole"});
+  CHECK(folder.read("row.json") == "whole");
+  CHECK(files_in(folder) == 1);
+  folder.write("row.json.part", "half");
+  check_replaceable(file);
+  CHECK(folder.read("row.json") == "whole");
+  CHECK(files_in(folder) == 1);
+
+  // Each writes one letter many times: never a file of two letters, or of another length.
+  const auto content = [](char letter) { return std::string(50000, letter); };
+  std::vector<std::thread> writers;
+  for (const char letter : {'a', 'b', 'c'}) {
+    writers.emplace_back([&, letter] {
+      for (int i = 0; i < 10; ++i) {
+        replace_file(file, [&](const std::string& temporary) {
+          std::ofstream out(temporary);
+          for (int part = 0; part < 50; ++part) out << std::string(1000, letter) << std::flush;
+        });
+      }
+    });
+  }
+  std::size_t torn = 0;
+  for (int i = 0; i < 100; ++i) {
+    const std::string found = folder.read("row.json");
+    torn += found != "whole" && found != content(found[0]);
+  }
+  for (std::thread& writer : writers) writer.join();
+  CHECK(torn == 0);
+  CHECK(files_in(folder) == 1);
+}
+
+TEST_CASE("only files are replaced") {
+  const TemporaryFolder folder;
+  CHECK(error_of([] { check_replaceable("a-name-without-a-folder"); }) == "no error");
+  CHECK(!std::filesystem::exists("a-name-without-a-folder.part"));
+  CHECK(error_of([] { replace_file_content("/dev/null", {"x"}); }) ==
+        "exception: /dev/null: cannot be written: it is a device or the like; need a file, which "
+        "is replaced");
+  CHECK(error_of([&] { check_replaceable(folder.path()); }) ==
+        "exception: " + folder.path() + ": cannot be written: it is a folder");
+  std::filesystem::create_directory(folder / "x.part");
+  CHECK(error_of([&] { check_replaceable(folder / "x"); }) ==
+        "exception: " + (folder / "x") + ": cannot be written: " + (folder / "x.part") +
+            ": Is a directory");
 }

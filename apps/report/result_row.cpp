@@ -41,7 +41,7 @@ nlohmann::json result_row(const std::string& task, const nlohmann::json& setting
 }
 
 void write_result(const std::string& file, const nlohmann::json& row) {
-  replace_file_content(file, row.dump(2) + "\n");
+  replace_file_content(file, {row.dump(2), "\n"});
 }
 
 }  // namespace tapesort

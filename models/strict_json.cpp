@@ -1,0 +1,38 @@
+#include "models/strict_json.hpp"
+
+#include <set>
+#include <stdexcept>
+#include <vector>
+
+namespace tapesort {
+
+using nlohmann::json;
+
+json parse_strict_json(const std::string& source, std::string_view text, int deepest) {
+  std::vector<std::set<std::string>> keys;  // of each object that is open
+  const auto look = [&](int depth, json::parse_event_t event, json& parsed) {
+    using Event = json::parse_event_t;
+    if ((event == Event::object_start || event == Event::array_start) && depth >= deepest) {
+      throw std::runtime_error(source + ": JSON nested too deeply; expected at most " +
+                               std::to_string(deepest) + " levels");
+    }
+    if (event == Event::object_start) keys.emplace_back();
+    if (event == Event::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      throw std::runtime_error(source + ": the key " + shown(parsed) + " is there twice");
+    }
+    if (event == Event::object_end) keys.pop_back();
+    return true;
+  };
+  json value = json::parse(text.begin(), text.end(), look, /*allow_exceptions=*/false);
+  if (value.is_discarded()) throw std::runtime_error(source + ": not JSON, or cut off");
+  return value;
+}
+
+std::string shown(const json& value) {
+  constexpr std::size_t longest = 100;
+  const std::string text =
+      value.dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace);
+  return text.size() <= longest ? text : text.substr(0, longest) + "..";
+}
+
+}  // namespace tapesort
