@@ -26,14 +26,16 @@ class SearchPath {
   std::string before_;
 };
 
-// A program in gnuplot's place that keeps its commands, and makes an empty picture.
+// The end of each PNG file, as printf has it.
+const char* const png_end = "\\0\\0\\0\\0IEND\\256\\102\\140\\202";
+
+// A program in gnuplot's place that keeps its commands, and puts out no more than a picture's end.
 class PretendedGnuplot {
  public:
   explicit PretendedGnuplot(const std::string& last_command = "exit 0")
       : search_(folder_.path() + ":" + std::getenv("PATH")) {
-    folder_.write("gnuplot", "#!/bin/sh\ncat > '" + folder_ / "commands" +
-                                 "'\ntouch \"$(sed -n \"s/^set output '\\(.*\\)'$/\\1/p\" '" +
-                                 folder_ / "commands" + "')\"\n" + last_command + "\n");
+    folder_.write("gnuplot", "#!/bin/sh\ncat > '" + folder_ / "commands" + "'\nprintf '" + png_end +
+                                 "'\n" + last_command + "\n");
     std::filesystem::permissions(folder_ / "gnuplot", std::filesystem::perms::owner_all);
   }
   std::string commands() const { return folder_.read("commands"); }
@@ -161,16 +163,33 @@ TEST_CASE("a picture that cannot be drawn is told in a line, and leaves the old 
   messages.str("");
   {
     const PretendedGnuplot failing(
-        "echo 'plot $x'; echo '     ^'; echo 'line 7: undefined variable: y' >&2; exit 1");
+        "{ echo 'plot $x'; echo '     ^'; echo 'line 7: undefined variable: y'; } >&2; exit 1");
     CHECK_FALSE(draw(bar_plot, folder / "p.png", messages));
     CHECK(messages.str() == "tapesort: no picture " + folder.path() +
                                 "/p.png: gnuplot failed: line 7: undefined variable: y\n");
+  }
+  messages.str("");
+  {
+    const PretendedGnuplot full("printf more");  // what is left out is left out at the end
+    CHECK_FALSE(draw(bar_plot, folder / "p.png", messages));
+    CHECK(messages.str() == "tapesort: no picture " + folder.path() +
+                                "/p.png: gnuplot wrote only a part of it; is the disk full?\n");
   }
   CHECK(folder.read("p.png") == "old");
   std::size_t files = 0;
   for ([[maybe_unused]] const auto& file : std::filesystem::directory_iterator(folder.path()))
     ++files;
   CHECK(files == 1);
+}
+
+TEST_CASE("a picture is drawn whatever its name") {
+  const TemporaryFolder folder;
+  const PretendedGnuplot gnuplot;
+  std::ostringstream messages;
+  const std::string name = "it's\na \\picture.png";
+  CHECK(draw(line_plot, folder / name, messages));
+  CHECK(messages.str() == "");
+  CHECK(folder.read(name).size() == 12);
 }
 
 TEST_CASE("plots refuse series of unequal length") {

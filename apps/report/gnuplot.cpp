@@ -1,11 +1,13 @@
 #include "apps/report/gnuplot.hpp"
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <ostream>
 #include <stdexcept>
@@ -38,9 +40,10 @@ std::string first_complaint(std::FILE* file) {
   return "";
 }
 
-// A file as standard input, not a pipe: writing to a pipe whose reader is gone would end us.
-void run(const std::string& script) {
-  const File input = unnamed_file(), output = unnamed_file();
+// Runs gnuplot on a script; what it puts out goes to `picture`. The script comes in a file, not a
+// pipe: writing to a pipe whose reader is gone would end us.
+void run(const std::string& script, const std::string& picture) {
+  const File input = unnamed_file(), complaints = unnamed_file();
   if (std::fwrite(script.data(), 1, script.size(), input.get()) != script.size() ||
       std::fflush(input.get()) != 0) {
     throw std::runtime_error(to_message("gnuplot's commands: ", std::strerror(errno)));
@@ -50,8 +53,8 @@ void run(const std::string& script) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, fileno(input.get()), 0);
-  posix_spawn_file_actions_adddup2(&actions, fileno(output.get()), 1);
-  posix_spawn_file_actions_adddup2(&actions, fileno(output.get()), 2);
+  posix_spawn_file_actions_addopen(&actions, 1, picture.c_str(), O_WRONLY | O_TRUNC, 0);
+  posix_spawn_file_actions_adddup2(&actions, fileno(complaints.get()), 2);
   char name[] = "gnuplot";
   char* const arguments[] = {name, nullptr};
   pid_t child = 0;
@@ -66,7 +69,19 @@ void run(const std::string& script) {
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    throw std::runtime_error("gnuplot failed" + first_complaint(output.get()));
+    throw std::runtime_error("gnuplot failed" + first_complaint(complaints.get()));
+  }
+}
+
+// gnuplot does not notice a full disk. The last chunk of a PNG file has no content.
+void require_whole(const std::string& picture) {
+  const std::string last("\0\0\0\0IEND\xae\x42\x60\x82", 12);
+  std::ifstream in(picture, std::ios::binary);
+  std::string end(last.size(), ' ');
+  in.seekg(-std::streamoff(end.size()), std::ios::end);
+  in.read(end.data(), std::streamsize(end.size()));
+  if (!in || end != last) {
+    throw std::runtime_error("gnuplot wrote only a part of it; is the disk full?");
   }
 }
 
@@ -86,7 +101,9 @@ bool run_gnuplot(const std::string& file, std::size_t width, std::size_t height,
   try {
     replace_file(file, [&](const std::string& temporary) {
       run(to_message("set terminal pngcairo noenhanced font 'DejaVu Sans,11' size ", width, ",",
-                     height, "\nset output ", gnuplot_text(temporary), "\n", commands));
+                     height, "\n", commands),
+          temporary);
+      require_whole(temporary);
     });
     return true;
   } catch (const std::exception& error) {

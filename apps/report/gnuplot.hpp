@@ -7,8 +7,8 @@
 
 namespace tapesort {
 
-// Writes a PNG of that size in pixels: runs gnuplot on the commands, whose output and terminal are
-// set before, and puts the picture in place once it is whole. On failure: false, after one line on
+// Writes a PNG of that size in pixels: runs gnuplot on the commands, whose terminal is set before,
+// and puts the picture in place once it is whole. On failure: false, after one line on
 // `messages` that says why; an older `file` stays.
 bool run_gnuplot(const std::string& file, std::size_t width, std::size_t height,
                  const std::string& commands, std::ostream& messages);
