@@ -11,6 +11,7 @@
 #include "apps/option_checks.hpp"
 #include "apps/report/neighbour_sheet.hpp"
 #include "apps/report/progress.hpp"
+#include "apps/stop_signals.hpp"
 #include "apps/training_options.hpp"
 #include "engine/check.hpp"
 #include "models/nearest_neighbours.hpp"
@@ -106,7 +107,7 @@ int run_knn(KnnOptions o) {
                      o.epoch_steps, augmentations().at(o.augment), o.queries == "all", o.mirror},
                     pools.training, pools.validation, network_random);
     result = train(*task, o, settings);
-    if (result.interrupted) return interrupted_code;
+    if (result.interrupted) return status_of_signal(result.interrupted);
     say(o, to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
                       "; best validation accuracy ", percent(result.best_validation),
                       " after epoch ", result.best_epoch));
@@ -124,7 +125,7 @@ int run_knn(KnnOptions o) {
     draw_neighbour_sheet("test images and their nearest neighbours", data.test, data.train,
                          data.classes,
                          rows_to_show(*answer.neighbours, answer.classes, data.test.labels),
-                         o.in_out("neighbours.png"));
+                         o.in_out(neighbours_name));
   }
   finish(o, row, result, o.method);
   return 0;

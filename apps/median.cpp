@@ -13,6 +13,7 @@
 #include "apps/report/progress.hpp"
 #include "apps/scores.hpp"
 #include "apps/sorting_methods.hpp"
+#include "apps/stop_signals.hpp"
 #include "engine/check.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
@@ -346,7 +347,7 @@ int run_median(Options o) {
   settings["quantile"] = o.quantile;
   settings["scores"] = o.scores;
   const TrainingResult result = train(task, o, settings);
-  if (result.interrupted) return interrupted_code;
+  if (result.interrupted) return status_of_signal(result.interrupted);
 
   Outcome test;  // looked at once
   pools.for_test([&](const DigitSets& sets) { task.look(sets, test); });

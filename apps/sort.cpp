@@ -8,6 +8,7 @@
 #include "apps/report/progress.hpp"
 #include "apps/scores.hpp"
 #include "apps/sorting_methods.hpp"
+#include "apps/stop_signals.hpp"
 #include "engine/check.hpp"
 #include "ops/softmax.hpp"
 
@@ -74,7 +75,7 @@ int run_sort(Options o) {
   SortTask task(o, pools, *network, *method);
   const nlohmann::json settings = settings_of(o);
   const TrainingResult result = train(task, o, settings);
-  if (result.interrupted) return interrupted_code;
+  if (result.interrupted) return status_of_signal(result.interrupted);
 
   SortingScores test;  // looked at once
   pools.for_test([&](const DigitSets& sets) { task.look(sets, test); });

@@ -4,26 +4,33 @@
 // result.json there says that it is done. So cells can be run by anything: by this command one
 // after the other, or by what runs its --commands (tables.md). Nothing is done twice.
 #include <fcntl.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "apps/commands.hpp"
+#include "apps/data/nested_numbers.hpp"
 #include "apps/option_checks.hpp"
 #include "apps/paper_tables.hpp"
 #include "apps/report/plot.hpp"
 #include "apps/report/result_row.hpp"
 #include "apps/run_folder.hpp"
+#include "apps/stop_signals.hpp"
 #include "engine/check.hpp"
 #include "models/replace_file.hpp"
+#include "models/strict_json.hpp"
+
+extern char** environ;
 
 namespace tapesort {
 namespace {
@@ -88,7 +95,7 @@ struct Cell {
   std::uint64_t seed;
   fs::path folder;
 
-  fs::path result() const { return folder / "result.json"; }
+  fs::path result() const { return folder / result_name; }
   bool done() const { return fs::exists(result()); }
 };
 
@@ -99,6 +106,11 @@ std::string shell_quoted(const std::string& word) {
   std::string quoted = "'";
   for (char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return quoted + "'";
+}
+
+json read_json(const fs::path& file) {
+  constexpr int deepest = 16;
+  return parse_strict_json(file.string(), read_text(file.string()), deepest);
 }
 
 class Grid {
@@ -127,19 +139,19 @@ class Grid {
     json now{{"task", table_.task}, {"arguments", options_.arguments}};
     bool printed = options_.commands;
     if (fs::exists(file)) {
-      json then = json::parse(std::ifstream(file), nullptr, /*allow_exceptions=*/false);
-      const bool printed_then = then.is_object() && then.value("printed", false);
+      json then = read_json(file);
+      const bool printed_then = then.is_object() && then.value("printed", json()) == true;
       if (then.is_object()) then.erase("printed");
       if (then != now && (printed_then || begun())) {
         throw std::runtime_error(
-            to_message(file.string(), ": this table was begun as ", then.dump(), ", now it is ",
-                       now.dump(), "; go on with the same arguments, or elsewhere",
+            to_message(file.string(), ": this table was begun as ", shown(then), ", now it is ",
+                       shown(now), "; go on with the same arguments, or elsewhere",
                        begun() ? "" : ", or remove that file if its commands will not be run"));
       }
       printed = printed || printed_then;
     }
     now["printed"] = printed;
-    replace_file_content(file.string(), now.dump(2) + "\n");
+    replace_file_content(file.string(), {now.dump(2), "\n"});
   }
 
   Words command(const Cell& cell) const {
@@ -160,7 +172,7 @@ class Grid {
 
   // What a cell's run left, checked to be of this cell.
   json row(const Cell& cell) const {
-    json row = json::parse(std::ifstream(cell.result()), nullptr, /*allow_exceptions=*/false);
+    const json row = read_json(cell.result());
     const json settings = row.is_object() ? row.value("settings", json()) : json();
     const auto is = [](const json& object, const char* key, const std::string& expected) {
       if (!object.is_object() || !object.contains(key)) return false;
@@ -181,7 +193,7 @@ class Grid {
   // Whether a cell, be it of another grid, has left a result or a checkpoint.
   bool begun() const {
     for (const auto& entry : fs::directory_iterator(folder_)) {
-      for (const char* file : {"result.json", checkpoint_name}) {
+      for (const char* file : {result_name, checkpoint_name}) {
         if (fs::exists(entry.path() / file)) return true;
       }
     }
@@ -194,26 +206,56 @@ class Grid {
   std::vector<Cell> cells_;
 };
 
-// Runs one command to its end; its output goes to a file, its progress to our standard error.
-// Ctrl-C is the command's to handle meanwhile. The exit status, as a shell has it.
-int run(const Words& words, const fs::path& output) {
+// The cell that is running, or 0, and the signal that came meanwhile, or 0.
+std::atomic<pid_t> running_cell{0};
+std::atomic<int> stop_signal{0};
+
+// Passes a signal on to the cell. Queued, which tells it from one that the terminal sent to both.
+void pass_on(int signal, siginfo_t*, void*) {
+  stop_signal = signal;
+  const pid_t cell = running_cell;
+  if (cell > 0) sigqueue(cell, signal, {});
+}
+
+// Runs one command to its end; its output goes to a file, its progress to our standard error. What
+// asks us to stop meanwhile is passed on. The exit status, as a shell has it.
+int run(const Words& words, const std::string& output) {
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
-  const auto before = std::signal(SIGINT, SIG_IGN);
-  const pid_t child = fork();
-  if (child == 0) {  // only what is safe after a fork of a program with threads
-    std::signal(SIGINT, SIG_DFL);
-    const int file = open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (file >= 0) dup2(file, STDOUT_FILENO);
-    execv(arguments[0], arguments.data());
-    _exit(127);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output.c_str(),
+                                   O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  stop_signal = 0;
+  const StopSignals stops(pass_on);
+  pid_t cell = 0;
+  const int error = posix_spawn(&cell, arguments[0], &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) {
+    throw std::runtime_error(to_message("table: cannot run ", words[0], " with its output in ",
+                                        output, ": ", std::strerror(error)));
   }
+  running_cell = cell;
+  if (stop_signal != 0) pass_on(stop_signal, nullptr, nullptr);  // it came before it could be
+  // Its number is not given to another process before it has been waited for.
+  siginfo_t ended;
+  while (waitid(P_PID, id_t(cell), &ended, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+  }
+  running_cell = 0;
   int status = 0;
-  const bool waited = child > 0 && waitpid(child, &status, 0) == child;
-  std::signal(SIGINT, before);
-  if (!waited) throw std::runtime_error("table: cannot start " + words[0]);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (waitpid(cell, &status, 0) != cell) {
+    throw std::runtime_error(to_message("table: ", words[0], ": ", std::strerror(errno)));
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : status_of_signal(WTERMSIG(status));
+}
+
+// The signal by which a cell was stopped that goes on from there when it is run again, or 0.
+int signal_of_status(int code) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
+    if (code == status_of_signal(signal)) return signal;
+  }
+  return 0;
 }
 
 // Mean and standard deviation over seeds of one number.
@@ -406,10 +448,12 @@ int run_table(const Table& table, Options o) {
                  grid.cells().size(), cell.method.c_str(), table.option + 2, cell.column.c_str(),
                  static_cast<unsigned long long>(cell.seed));
     fs::create_directories(cell.folder);
-    const int code = run(words, cell.folder / "output.txt");
-    if (code == 130) {
-      std::fprintf(stderr, "table: interrupted; the same command goes on from there\n");
-      return code;
+    const int code = run(words, (cell.folder / "output.txt").string());
+    const int signal = stop_signal != 0 ? stop_signal.load() : signal_of_status(code);
+    if (signal != 0) {
+      std::fprintf(stderr, "table: stopped by %s; the same command goes on from there\n",
+                   signal_name(signal).c_str());
+      return status_of_signal(signal);
     }
     if (code == 0 && cell.done()) continue;
     ++failed;
@@ -422,7 +466,7 @@ int run_table(const Table& table, Options o) {
   std::printf("%s", markdown.c_str());
   std::fprintf(stderr, "table: %zu of %zu cells are done; table.md, table.json, table.png: %s\n",
                report.done(), grid.cells().size(), grid.folder().c_str());
-  replace_file_content((grid.folder() / "table.md").string(), markdown);
+  replace_file_content((grid.folder() / "table.md").string(), {markdown});
   write_result((grid.folder() / "table.json").string(), report.summary());
   report.draw_bars((grid.folder() / "table.png").string());
   return failed == 0 ? 0 : 1;

@@ -1,47 +1,53 @@
 #include "apps/trainer.hpp"
 
+#include <atomic>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <optional>
 
 #include "apps/finite.hpp"
 #include "apps/report/progress.hpp"
+#include "apps/stop_signals.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
 #include "models/checkpoint.hpp"
+#include "models/strict_json.hpp"
 
 namespace tapesort {
 namespace {
 
-volatile std::sig_atomic_t stop_requested = 0;
+std::atomic<int> stop_signal{0};     // the first that came; 0: none
+std::atomic<std::uint64_t> came{0};  // bit s: signal s did
 
-// Ctrl-C asks the loop to stop after the present step; a second one stops at once.
-class InterruptHandler {
- public:
-  InterruptHandler() {
-    stop_requested = 0;
-    before_ = std::signal(SIGINT, [](int) {
-      stop_requested = 1;
-      std::signal(SIGINT, SIG_DFL);
-    });
-  }
-  ~InterruptHandler() { std::signal(SIGINT, before_); }
-
- private:
-  void (*before_)(int);
-};
+// The loop stops after the present step; a second signal of the same kind ends the program at once.
+// Two never count as a second one: what `table` queued, as the terminal may have sent it to both,
+// and SIGPIPE, which comes with every line that nobody reads.
+void request_stop(int signal, siginfo_t* info, void*) {
+  int none = 0;
+  stop_signal.compare_exchange_strong(none, signal);
+  if (signal == SIGPIPE || info->si_code == SI_QUEUE) return;
+  const std::uint64_t bit = std::uint64_t{1} << signal;
+  if ((came.fetch_or(bit) & bit) == 0) return;
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
 
 using nlohmann::json;
 
 constexpr const char* best_prefix = "best.";
+constexpr int deepest_progress = 8;  // levels of JSON
 
 // What a checkpoint holds beside the model: the optimizer, the best state so far, and where it was.
 class Session {
  public:
   Session(Task& task, Optimizer<float>& optimizer, const TrainerOptions& options)
-      : task_(task.name()), state_(task.state()), optimizer_(optimizer), options_(options) {
+      : task_(task.name()),
+        state_(task.state()),
+        optimizer_(optimizer),
+        options_(options),
+        all_steps_(options.epochs * task.steps_per_epoch()) {
     add_to_checkpoint(best_, state_);
   }
 
@@ -110,13 +116,9 @@ class Session {
       if (found == checkpoint.metadata.end()) {
         throw std::runtime_error(file + ": holds a model but no training to resume");
       }
-      return json::parse(found->second);
+      return parse_strict_json(file + ": " + key, found->second, deepest_progress);
     };
-    try {
-      load(file, checkpoint, text("settings"), text("progress"));
-    } catch (const json::exception& e) {
-      throw std::runtime_error(file + ": its training cannot be resumed: " + e.what());
-    }
+    load(file, checkpoint, text("settings"), text("progress"));
   }
 
  private:
@@ -131,28 +133,52 @@ class Session {
                                  "; resume with the same settings, or start anew elsewhere");
       }
     }
-    Checkpoint<float> best;
-    for (const auto& [name, array] : checkpoint.arrays) {
-      require_finite(file + ": " + name, array);
-      if (name.rfind(best_prefix, 0) == 0) best.arrays[name.substr(5)] = array;
-    }
+    const auto need = [&](bool ok, const std::string& what, const json& value,
+                          const auto&... expected) {
+      if (ok) return;
+      throw std::runtime_error(to_message(file, ": its training cannot be resumed: ", what, " is ",
+                                          shown(value), "; expected ", expected...));
+    };
+    need(progress.is_object(), "progress", progress, "an object");
+    const auto count = [&](const char* key, std::size_t least, std::size_t most) {
+      const json value = progress.value(key, json());
+      const std::size_t number = value.is_number_unsigned() ? value.get<std::size_t>() : 0;
+      need(value.is_number_unsigned() && number >= least && number <= most, key, value,
+           "a whole number, ", least, " .. ", most);
+      return number;
+    };
+    const auto number = [&](const char* key) {
+      const json value = progress.value(key, json());
+      need(value.is_number(), key, value, "a number");
+      return value.get<double>();
+    };
     TrainingResult loaded;
-    loaded.steps = progress.at("steps");
-    loaded.seconds = progress.at("seconds");
-    loaded.best_validation = progress.at("best_validation");
-    loaded.best_epoch = progress.at("best_epoch");
-    for (const json& e : progress.at("epochs"))
-      loaded.epochs.push_back({e.at(0), e.at(1), e.at(2)});
-    const double loaded_sum = progress.at("loss_sum");
-    const std::size_t loaded_unvalidated = progress.at("unvalidated");
-    const std::size_t optimizer_steps = progress.at("optimizer_steps");
+    loaded.steps = count("steps", 0, all_steps_);
+    loaded.seconds = number("seconds");
+    need(loaded.seconds >= 0, "seconds", loaded.seconds, "a number >= 0");
+    const json epochs = progress.value("epochs", json());
+    need(epochs.is_array() && epochs.size() <= loaded.steps, "epochs", epochs,
+         "a list, at most one entry a step");
+    for (const json& e : epochs) {
+      const bool numbers =
+          e.is_array() && e.size() == 3 && e[0].is_number() && e[1].is_number() && e[2].is_number();
+      need(numbers, "an epoch", e, "[loss, validation, seconds]");
+      loaded.epochs.push_back({e[0], e[1], e[2]});
+    }
+    loaded.best_validation = number("best_validation");
+    loaded.best_epoch = count("best_epoch", epochs.empty() ? 0 : 1, epochs.size());
+    const double loaded_sum = number("loss_sum");
+    const std::size_t loaded_unvalidated = count("unvalidated", 0, loaded.steps);
+    const std::size_t optimizer_steps =
+        count("optimizer_steps", loaded.steps, std::numeric_limits<std::size_t>::max());
 
     State<float> all = state_;
     for (const auto& memory : optimizer_.memory()) {
       all.buffers.push_back({memory.name, memory.value});
     }
+    check_restorable(file, checkpoint, state_, best_prefix);
     restore(file, checkpoint, all);
-    best_ = std::move(best);
+    for (auto& [name, array] : best_.arrays) array = checkpoint.arrays.at(best_prefix + name);
     optimizer_.set_steps(optimizer_steps);
     result = std::move(loaded);
     loss_sum = loaded_sum;
@@ -163,6 +189,7 @@ class Session {
   State<float> state_;
   Optimizer<float>& optimizer_;
   const TrainerOptions& options_;
+  const std::size_t all_steps_;
   Checkpoint<float> best_;
 };
 
@@ -223,7 +250,9 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
   const double before = result.seconds;
   const Generator random(options.seed);
   const FlushDenormals flush;  // P_hat is full of them
-  const InterruptHandler interrupts;
+  stop_signal = 0;
+  came = 0;
+  const StopSignals stops(request_stop);
   Progress progress(task.name(), options.epochs, per_epoch, result.steps);
   if (options.minutes > 0) progress.stop_after(std::max(1e-3, options.minutes * 60 - before));
   double saved_at = before;
@@ -280,16 +309,16 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
     result.seconds = before + progress.seconds();
     if (result.steps % per_epoch == 0) validate();
 
-    if (stop_requested) break;
+    if (stop_signal != 0) break;
     if (!options.checkpoint.empty() && result.seconds - saved_at >= options.checkpoint_seconds) {
       session.save();
       saved_at = result.seconds;
     }
   }
-  if (!stop_requested && session.unvalidated > 0) validate();  // which may be interrupted as well
+  if (stop_signal == 0 && session.unvalidated > 0) validate();  // which may be interrupted as well
   if (!options.checkpoint.empty()) session.save();
-  if (stop_requested) {
-    result.interrupted = true;
+  if (stop_signal != 0) {
+    result.interrupted = stop_signal;
     return result;
   }
   session.restore_best();

@@ -57,10 +57,11 @@ struct TrainingResult {
   double seconds = 0;  // training and validation, of a resumed run from its first start
   double best_validation = 0;
   std::size_t best_epoch = 0;  // counted from 1
-  bool interrupted = false;    // by Ctrl-C: a checkpoint was written, nothing more should be done
+  int interrupted = 0;         // by this signal, after which a checkpoint was written; 0: by none
 };
 
 // Trains; at the end the task's state is that of the best validation. Prints progress on stderr.
+// The signals of stop_signals.hpp end it after the present step; nothing more should be done then.
 // std::runtime_error when a loss, a gradient or a validation is not finite, naming the step and the
 // first operator whose result was not; when parameters, buffers or the optimizer's memory are not
 // finite at a validation or before a checkpoint, which is then not written; and when the checkpoint

@@ -9,6 +9,7 @@
 #include "apps/report/plot.hpp"
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
+#include "apps/stop_signals.hpp"
 #include "engine/check.hpp"
 #include "models/checkpoint.hpp"
 
@@ -123,7 +124,7 @@ TrainingResult train(Task& task, const TrainingOptions& o, const nlohmann::json&
   options.settings["seed"] = o.seed;
   const TrainingResult result = train(task, *optimizer, options);
   if (result.interrupted) {
-    say(o, to_message("stopped after step ", result.steps,
+    say(o, to_message("stopped by ", signal_name(result.interrupted), " after step ", result.steps,
                       o.out.empty() ? "; with --out DIR it could be resumed"
                                     : "; the same command with --resume goes on from there"));
   } else if (!o.save.empty()) {
@@ -163,8 +164,8 @@ void finish(const TrainingOptions& o, const nlohmann::json& row, const TrainingR
             const std::string& title) {
   if (o.json) std::printf("%s\n", row.dump().c_str());
   if (o.out.empty()) return;
-  write_result(o.in_out("result.json"), row);
-  if (!result.epochs.empty()) draw_curve(result, title, o.in_out("learning_curve.png"));
+  write_result(o.in_out(result_name), row);
+  if (!result.epochs.empty()) draw_curve(result, title, o.in_out(curve_name));
   say(o, "pictures and result: " + o.out);
 }
 

@@ -43,9 +43,6 @@ void add_settings(const TrainingOptions& options, nlohmann::json& settings);
 // trained model where --save wants it. A run can be resumed with the same settings and seed only.
 TrainingResult train(Task& task, const TrainingOptions& options, const nlohmann::json& settings);
 
-// What a command returns when its training was interrupted, as shells have it.
-constexpr int interrupted_code = 130;
-
 // Results for people: on stdout, or on stderr when stdout is for JSON.
 void say(const TrainingOptions& options, const std::string& line);
 // ", augmented by shift", or nothing: for a line that tells a result.

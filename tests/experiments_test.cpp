@@ -1,6 +1,8 @@
 // The commands that train and tabulate, end to end on the smallest of cases.
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -287,6 +289,64 @@ TEST_CASE("tapesort table refuses what would mix results, and forgives what left
   CHECK(!std::filesystem::exists(folder / "nowhere"));
 }
 
+TEST_CASE("what stops a table is passed on to its cell, and the table stops with it") {
+  // A cell that, when it has started, has its table stopped, and says what came to itself. It gives
+  // up after a while.
+  const TemporaryFolder folder;
+  folder.write("program", "#!/bin/sh\necho $7 >>'" + (folder / "started") +
+                              "'\n"
+                              "for signal in INT TERM HUP; do\n"
+                              "  trap \"echo $signal >>'" +
+                              (folder / "came") +
+                              "'; exit 0\" $signal\n"
+                              "done\n"
+                              "kill -$(cat '" +
+                              (folder / "signal") +
+                              "') $PPID\n"
+                              "i=0\n"
+                              "while [ $i -lt 3000000 ]; do i=$((i + 1)); done\n"
+                              "exit 5\n");
+  chmod((folder / "program").c_str(), 0755);
+  for (const auto& [signal, name] :
+       {std::pair(SIGINT, "INT"), std::pair(SIGTERM, "TERM"), std::pair(SIGHUP, "HUP")}) {
+    CAPTURE(name);
+    const auto before = std::signal(signal, SIG_DFL);
+    folder.write("signal", name);
+    folder.write("started", "");
+    folder.write("came", "");
+    int code = 0;
+    try {
+      run(add_table, "table sort --program " + (folder / "program") + " --out " + (folder / "t") +
+                         " --n 5 --methods neural_sort --seeds 1,2");
+    } catch (const CLI::RuntimeError& error) {
+      code = error.get_exit_code();
+    }
+    std::signal(signal, before);
+    CHECK(code == 128 + signal);
+    CHECK(folder.read("came") == std::string(name) + "\n");
+    CHECK(folder.read("started") == "1\n");
+  }
+}
+
+TEST_CASE("a table's cell that cannot be started, and a result that is no JSON, are told by name") {
+  const TemporaryFolder folder;
+  folder.write("program", "");  // cannot be executed
+  const std::string command = "table sort --program " + (folder / "program") + " --out " +
+                              (folder / "t") + " --n 5 --methods neural_sort --seeds 1";
+  const std::string cell = folder / "t/neural_sort-5-seed1/";
+  CHECK(error_of([&] { run(add_table, command); }) ==
+        "exception: table: cannot run " + (folder / "program") + " with its output in " + cell +
+            "output.txt: Permission denied");
+  std::string deep;
+  for (int i = 0; i < 200000; ++i) deep += "{\"settings\":";
+  folder.write("t/neural_sort-5-seed1/result.json", deep + "1" + std::string(200000, '}'));
+  CHECK(error_of([&] { run(add_table, command); }) ==
+        "exception: " + cell + "result.json: JSON nested too deeply; expected at most 16 levels");
+  folder.write("t/neural_sort-5-seed1/result.json", "{");
+  CHECK(error_of([&] { run(add_table, command); }) ==
+        "exception: " + cell + "result.json: not JSON, or cut off");
+}
+
 TEST_CASE("a table whose commands were printed keeps its arguments, and its cells the threads") {
   const TemporaryFolder folder;
   const std::string command =
@@ -339,6 +399,47 @@ TEST_CASE("a run whose results cannot be written, or whose folder is taken, does
   CHECK(!std::filesystem::exists(out + "/result.json"));
   run(add_median, "median" + small + " --method constant --out " + out);
   CHECK(std::filesystem::exists(out + "/result.json"));
+}
+
+TEST_CASE("a model is not saved over a file of the run itself") {
+  const TemporaryFolder folder;
+  const std::string out = folder / "out";
+  for (const char* name : run_files) {
+    for (const std::string save : {out + "/" + name, out + "/./../out/" + name}) {
+      CAPTURE(save);
+      CHECK(error_of([&] { RunFolder(out, save, true); }) ==
+            "exception: " + save + ": the run's own file; save the model under another name");
+    }
+  }
+  std::filesystem::create_directory_symlink(out, folder / "link");
+  CHECK(error_of([&] {
+          RunFolder(out, folder / "link/checkpoint.safetensors", true);
+        }).find("the run's own file") != std::string::npos);
+  CHECK(error_of([&] { RunFolder(out, out + "/model.safetensors", true); }) == "no error");
+  std::filesystem::create_directory(out + "/result.json");
+  CHECK(error_of([&] { RunFolder(out, "", true); }) ==
+        "exception: " + out + "/result.json: cannot be written: it is a folder");
+}
+
+TEST_CASE("a run does not begin where it cannot lock, and removes what a killed one left") {
+  const TemporaryFolder folder;
+  const std::string out = folder / "out";
+  folder.write("out/checkpoint.safetensors.part", "half");
+  folder.write("out/.lock", "");
+  { const RunFolder run(out, "", false); }
+  CHECK(!std::filesystem::exists(out + "/checkpoint.safetensors.part"));
+
+  // The lock is of another user. Root may open it all the same.
+  REQUIRE(chmod(out.c_str(), 0777) == 0);
+  REQUIRE(chmod((out + "/.lock").c_str(), 0) == 0);
+  const bool root = geteuid() == 0;
+  constexpr uid_t nobody = 65534;
+  if (root) REQUIRE(chmod(folder.path().c_str(), 0777) == 0);
+  if (root) REQUIRE(seteuid(nobody) == 0);
+  const std::string error = error_of([&] { RunFolder(out, "", false); });
+  if (root) REQUIRE(seteuid(0) == 0);
+  CHECK(error == "exception: " + out +
+                     ": its .lock cannot be opened: Permission denied, or use another folder");
 }
 
 TEST_CASE("the experiments refuse values that mean nothing") {

@@ -1,5 +1,7 @@
 #include "apps/trainer.hpp"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <limits>
 
@@ -15,10 +17,11 @@ using namespace tapesort::testing;
 
 namespace {
 
-// Fits a line to noise that depends on the step alone; asks to be interrupted after one step.
+// Fits a line to noise that depends on the step alone; in one step does what it is told.
 class LineTask : public Task {
  public:
-  explicit LineTask(std::size_t interrupt_at = 1000000) : interrupt_at_(interrupt_at) {
+  explicit LineTask(std::size_t at_step = 1000000, std::function<void()> do_this = {})
+      : at_step_(at_step), do_this_(std::move(do_this)) {
     net_.add<Linear<float>>("fc", 3, 1, Init::fan_in, init_);
     net_.add<Dropout<float>>(0.2);
   }
@@ -26,7 +29,7 @@ class LineTask : public Task {
   std::size_t steps_per_epoch() const override { return 5; }
   std::size_t images_per_step() const override { return 8; }
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
-    if (step == interrupt_at_) std::raise(SIGINT);
+    if (step == at_step_) do_this_();
     const auto x = tape.constant(random.normal<float>({8, 3}));
     const auto goal = tape.constant(random.normal<float>({8, 1}, 1.0f, 0.1f));
     return mse(net_.forward({tape, true, &random}, x), goal);
@@ -43,7 +46,22 @@ class LineTask : public Task {
  private:
   Generator init_{5};
   Sequential<float> net_;
-  std::size_t interrupt_at_;
+  std::size_t at_step_;
+  std::function<void()> do_this_;
+};
+
+// A signal's handling, while one lives: how the tests are run decides it otherwise.
+class Disposition {
+ public:
+  Disposition(int signal, void (*handler)(int))
+      : signal_(signal), before_(std::signal(signal, handler)) {}
+  ~Disposition() { std::signal(signal_, before_); }
+  Disposition(const Disposition&) = delete;
+  Disposition& operator=(const Disposition&) = delete;
+
+ private:
+  int signal_;
+  void (*before_)(int);
 };
 
 struct Outcome {
@@ -76,21 +94,27 @@ TEST_CASE("a training that was interrupted and resumed equals one that was not, 
   CHECK(whole.result.epochs.size() == 6);
 
   options.checkpoint = folder / "checkpoint.safetensors";
-  LineTask first_task(/*interrupt_at=*/12);
-  const Outcome first = run(first_task, options);
-  CHECK(first.result.interrupted);
-  CHECK(first.result.steps == 13);
-
   options.resume = true;
-  LineTask second_task;
-  const Outcome second = run(second_task, options);
-  CHECK(second.result.steps == 30);
-  CHECK(second.values == whole.values);
-  CHECK(second.result.best_epoch == whole.result.best_epoch);
-  REQUIRE(second.result.epochs.size() == 6);
-  for (std::size_t i = 0; i < 6; ++i) {
-    CHECK(second.result.epochs[i].loss == whole.result.epochs[i].loss);
-    CHECK(second.result.epochs[i].validation == whole.result.epochs[i].validation);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
+    CAPTURE(signal);
+    const Disposition normal(signal, SIG_DFL);
+    std::filesystem::remove(options.checkpoint);
+    LineTask first_task(12, [&] { std::raise(signal); });
+    const Outcome first = run(first_task, options);
+    CHECK(first.result.interrupted == signal);
+    CHECK(first.result.steps == 13);
+
+    LineTask second_task;
+    const Outcome second = run(second_task, options);
+    CHECK(second.result.interrupted == 0);
+    CHECK(second.result.steps == 30);
+    CHECK(second.values == whole.values);
+    CHECK(second.result.best_epoch == whole.result.best_epoch);
+    REQUIRE(second.result.epochs.size() == 6);
+    for (std::size_t i = 0; i < 6; ++i) {
+      CHECK(second.result.epochs[i].loss == whole.result.epochs[i].loss);
+      CHECK(second.result.epochs[i].validation == whole.result.epochs[i].validation);
+    }
   }
 
   options.settings = {{"batch", 16}};
@@ -100,6 +124,33 @@ TEST_CASE("a training that was interrupted and resumed equals one that was not, 
             ": was made with batch = 8, this run has 16; resume with the same settings, or start "
             "anew "
             "elsewhere");
+}
+
+TEST_CASE(
+    "a signal that was passed on, and lines that nobody reads, do not end a training at once") {
+  const Disposition normal(SIGTERM, SIG_DFL), no_reader(SIGPIPE, SIG_DFL);
+  TrainerOptions options;
+  options.epochs = 2;
+  LineTask task(3, [] {
+    sigqueue(getpid(), SIGTERM, {});
+    std::raise(SIGTERM);
+    sigqueue(getpid(), SIGTERM, {});
+    std::raise(SIGPIPE);
+    std::raise(SIGPIPE);
+  });
+  const TrainingResult result = run(task, options).result;
+  CHECK(result.interrupted == SIGTERM);
+  CHECK(result.steps == 4);
+}
+
+TEST_CASE("under nohup, a terminal that is closed does not stop a training") {
+  const Disposition nohup(SIGHUP, SIG_IGN);
+  TrainerOptions options;
+  options.epochs = 2;
+  LineTask task(3, [] { std::raise(SIGHUP); });
+  const TrainingResult result = run(task, options).result;
+  CHECK(result.interrupted == 0);
+  CHECK(result.steps == 10);
 }
 
 TEST_CASE("a training that is over can be resumed: nothing is added, and it ends as it did") {
@@ -157,6 +208,89 @@ TEST_CASE("a checkpoint whose progress is faulty is refused by name") {
           run(task, options);
         }).rfind("exception: " + options.checkpoint + ": its training cannot be resumed: ", 0) ==
         0);
+}
+
+TEST_CASE("a checkpoint that cannot be resumed in any part changes nothing") {
+  const TemporaryFolder folder;
+  TrainerOptions options;
+  options.epochs = 6;
+  options.resume = true;
+  const std::string whole = folder / "whole";
+  options.checkpoint = whole;
+  LineTask first(12, [] { std::raise(SIGINT); });
+  run(first, options);
+  const Checkpoint<float> good = load_checkpoint<float>(whole);
+  options.checkpoint = folder / "changed";
+
+  const auto fault = [&](const auto& change) {
+    Checkpoint<float> changed = good;
+    change(changed);
+    save_checkpoint(options.checkpoint, changed);
+    LineTask task;
+    Adam<float> optimizer(task.state().parameters, 0.05);
+    std::vector<Array<float>> before, after;
+    const auto look = [&](std::vector<Array<float>>& at) {
+      for (const Parameter<float>* p : task.state().parameters) at.push_back(p->value);
+      for (const auto& memory : optimizer.memory()) at.push_back(*memory.value);
+    };
+    look(before);
+    const std::string error = error_of([&] { train(task, optimizer, options); });
+    look(after);
+    CHECK(after == before);
+    CHECK(optimizer.steps() == 0);
+    const std::string start = "exception: " + options.checkpoint + ": ";
+    REQUIRE(error.substr(0, start.size()) == start);
+    return error.substr(start.size());
+  };
+  const auto progress = [&](const std::string& key, const nlohmann::json& value) {
+    return fault([&](Checkpoint<float>& c) {
+      nlohmann::json changed = nlohmann::json::parse(c.metadata["progress"]);
+      changed[key] = value;
+      c.metadata["progress"] = changed.dump();
+    });
+  };
+  const std::string cannot = "its training cannot be resumed: ";
+  CHECK(progress("steps", -1) == cannot + "steps is -1; expected a whole number, 0 .. 30");
+  CHECK(progress("steps", 1e30) == cannot + "steps is 1e+30; expected a whole number, 0 .. 30");
+  CHECK(progress("steps", 31) == cannot + "steps is 31; expected a whole number, 0 .. 30");
+  CHECK(progress("steps", "5") == cannot + "steps is \"5\"; expected a whole number, 0 .. 30");
+  CHECK(progress("optimizer_steps", 3) ==
+        cannot + "optimizer_steps is 3; expected a whole number, 13 .. 18446744073709551615");
+  CHECK(progress("unvalidated", 14) ==
+        cannot + "unvalidated is 14; expected a whole number, 0 .. 13");
+  CHECK(progress("best_epoch", 3) == cannot + "best_epoch is 3; expected a whole number, 1 .. 2");
+  CHECK(progress("best_epoch", 0) == cannot + "best_epoch is 0; expected a whole number, 1 .. 2");
+  CHECK(progress("best_validation", nullptr) ==
+        cannot + "best_validation is null; expected a number");
+  CHECK(progress("loss_sum", "x") == cannot + "loss_sum is \"x\"; expected a number");
+  CHECK(progress("seconds", -0.5) == cannot + "seconds is -0.5; expected a number >= 0");
+  CHECK(progress("epochs", nlohmann::json::parse("[[1, 2]]")) ==
+        cannot + "an epoch is [1,2]; expected [loss, validation, seconds]");
+  CHECK(progress("epochs", 7) == cannot + "epochs is 7; expected a list, at most one entry a step");
+
+  const auto metadata = [&](const std::string& key, const std::string& text) {
+    return fault([&](Checkpoint<float>& c) { c.metadata[key] = text; });
+  };
+  CHECK(metadata("progress", "[]") == cannot + "progress is []; expected an object");
+  CHECK(metadata("progress", "{") == "progress: not JSON, or cut off");
+  CHECK(metadata("progress", R"({"steps": 1, "steps": 2})") ==
+        "progress: the key \"steps\" is there twice");
+  CHECK(metadata("settings", std::string(200000, '[') + std::string(200000, ']')) ==
+        "settings: JSON nested too deeply; expected at most 8 levels");
+
+  const std::string weight = "fc.weight";
+  CHECK(fault([&](Checkpoint<float>& c) { c.arrays.erase("best." + weight); }) ==
+        "has no array best.fc.weight");
+  CHECK(fault([&](Checkpoint<float>& c) {
+          c.arrays["best." + weight] = zeros<float>({3, 2});
+        }) == "array best.fc.weight has shape (3, 2); this model expects (3, 1)");
+  for (const std::string name : {"fc.weight", "best.fc.weight", "optimizer.v.fc.weight"}) {
+    for (const auto& [value, text] : {std::pair(NAN, "nan"), std::pair(-INFINITY, "-inf")}) {
+      REQUIRE(good.arrays.count(name) == 1);
+      CHECK(fault([&, value = value](Checkpoint<float>& c) { c.arrays[name].data()[2] = value; }) ==
+            "array " + name + " holds " + text + " at position 2; expected finite numbers");
+    }
+  }
 }
 
 TEST_CASE("the state that a training ends with is that of the best validation") {
