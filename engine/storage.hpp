@@ -3,19 +3,34 @@
 // One training step frees exactly the blocks that the next one asks for. glibc hands large blocks
 // back to the kernel, which then faults and zeroes every page anew; here they wait in a list.
 // A request is rounded up to a size class (multiples of 64 bytes up to 512, then four classes an
-// octave, so at most a quarter is wasted); each thread keeps one list of free blocks a class.
-// Under a sanitizer nothing is kept, so that use after free is still found.
+// octave, so at most a quarter is wasted); each thread keeps one list of free blocks a class, and
+// uses it without a lock.
+//
+// A block may be freed on another thread than the one that took it: what the pool's threads make
+// for a pullback, the caller frees with the tape. A thread therefore keeps no more blocks of a
+// class than it has fetched from the system itself. The surplus goes to one shared list a class,
+// and no thread asks the system before that list is empty. So no thread ever fetches more blocks
+// of a class than have been in use at the same time, and memory stops growing.
+//
+// Under the address sanitizer nothing is kept, so that use after free is still found.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
+#include <limits>
+#include <mutex>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__)  // gcc
 #define TAPESORT_RECYCLE 0
-#else
+#elif defined(__has_feature)  // clang
+#if __has_feature(address_sanitizer)
+#define TAPESORT_RECYCLE 0
+#endif
+#endif
+#ifndef TAPESORT_RECYCLE
 #define TAPESORT_RECYCLE 1
 #endif
 
@@ -24,20 +39,29 @@ namespace tapesort {
 class Storage {
  public:
   static constexpr std::size_t alignment = 64;  // one cache line, one AVX-512 register
+  // No object is larger: distances within it are std::ptrdiff_t.
+  static constexpr std::size_t most_bytes = std::numeric_limits<std::ptrdiff_t>::max();
 
-  // A block of at least `bytes` bytes, aligned to `alignment`, contents undefined.
+  // A block of at least `bytes` bytes, aligned to `alignment`, contents undefined; std::bad_alloc
+  // when there is none.
   static void* take(std::size_t bytes) {
+    if (bytes > most_bytes) throw std::bad_alloc();
     const Class c = class_of(bytes);
 #if TAPESORT_RECYCLE
-    Lists& lists = thread_lists();
-    if (Block* block = lists.head[c.index]) {
-      lists.head[c.index] = block->next;
-      return block;
+    List& own = thread_lists().of_class[c.index];
+    if (Block* block = own.pop()) return block;
+    {
+      SharedList& shared = shared_list(c.index);
+      std::lock_guard<std::mutex> lock(shared.mutex);
+      if (Block* block = shared.list.pop()) return block;
     }
 #endif
-    fresh_blocks_.fetch_add(1, std::memory_order_relaxed);
     void* fresh = std::aligned_alloc(alignment, c.bytes);
     if (fresh == nullptr) throw std::bad_alloc();
+    fresh_blocks_.fetch_add(1, std::memory_order_relaxed);
+#if TAPESORT_RECYCLE
+    ++own.fetched;
+#endif
     return fresh;
   }
 
@@ -47,9 +71,12 @@ class Storage {
 #if TAPESORT_RECYCLE
     Lists& lists = thread_lists();
     if (!lists.closed) {
-      Block*& head = lists.head[class_of(bytes).index];
-      head = new (memory) Block{head};
-      return;
+      const std::size_t c = class_of(bytes).index;
+      List& own = lists.of_class[c];
+      if (own.length < own.fetched) return own.push(memory);
+      SharedList& shared = shared_list(c);
+      std::lock_guard<std::mutex> lock(shared.mutex);
+      return shared.list.push(memory);
     }
 #endif
     std::free(memory);
@@ -79,16 +106,38 @@ class Storage {
     return {std::size_t(octave) * 4 + steps - 8, steps * step * alignment};
   }
 
+  struct List {
+    Block* head = nullptr;
+    std::size_t length = 0;
+    std::size_t fetched = 0;  // from the system by this list's thread, and not returned to it
+
+    Block* pop() noexcept {
+      Block* first = head;
+      if (first != nullptr) head = first->next, --length;
+      return first;
+    }
+    void push(void* memory) noexcept {
+      head = new (memory) Block{head};
+      ++length;
+    }
+  };
+  static constexpr std::size_t classes = 256;
+  struct SharedList {
+    std::mutex mutex;
+    List list;
+  };
+  static SharedList& shared_list(std::size_t c) {
+    static std::array<SharedList, classes> lists;
+    return lists[c];
+  }
+
   struct Lists {
-    std::array<Block*, 256> head{};
+    std::array<List, classes> of_class;
     bool closed = false;  // set when the thread ends: statics may still give blocks back
     void free_all() noexcept {
-      for (Block*& list : head) {
-        while (list != nullptr) {
-          Block* next = list->next;
-          std::free(list);
-          list = next;
-        }
+      for (List& list : of_class) {
+        list.fetched -= list.length;
+        while (Block* block = list.pop()) std::free(block);
       }
     }
     ~Lists() {
@@ -109,7 +158,10 @@ struct RecyclingAllocator {
   RecyclingAllocator() = default;
   template <class U>
   RecyclingAllocator(const RecyclingAllocator<U>&) noexcept {}
-  T* allocate(std::size_t n) { return static_cast<T*>(Storage::take(n * sizeof(T))); }
+  T* allocate(std::size_t n) {
+    if (n > Storage::most_bytes / sizeof(T)) throw std::bad_alloc();
+    return static_cast<T*>(Storage::take(n * sizeof(T)));
+  }
   void deallocate(T* p, std::size_t n) noexcept { Storage::give(p, n * sizeof(T)); }
   template <class U>
   bool operator==(const RecyclingAllocator<U>&) const noexcept {

@@ -148,6 +148,42 @@ TEST_CASE("storage is aligned, keeps blocks apart, and gives a freed one out aga
 #endif
 }
 
+TEST_CASE("a number of bytes or of elements that overflows is no block") {
+  const std::size_t most = std::numeric_limits<std::size_t>::max();
+  for (std::size_t bytes : {most, most - 62, most / 2 + 1}) {
+    CHECK_THROWS_AS(Storage::take(bytes), std::bad_alloc);
+  }
+  for (std::size_t n : {most, most / 4 + 2, most / 8 + 1}) {
+    CHECK_THROWS_AS(RecyclingAllocator<float>().allocate(n), std::bad_alloc);
+  }
+}
+
+#if TAPESORT_RECYCLE
+TEST_CASE("blocks that travel between threads come back: each class stays within its bound") {
+  const Threads two(2);
+  constexpr std::size_t bytes = 50'000'000, most = 20;
+  std::vector<void*> blocks;
+  // `most` blocks are taken on the thread that does part `taker`, and freed on the other one's.
+  const auto travel = [&](std::size_t taker) {
+    parallel_for(2, 1, [&](std::size_t, std::size_t, std::size_t part) {
+      if (part != taker) return;
+      for (std::size_t i = 0; i < most; ++i) blocks.push_back(Storage::take(bytes));
+    });
+    parallel_for(2, 1, [&](std::size_t, std::size_t, std::size_t part) {
+      if (part == taker) return;
+      for (void* block : blocks) Storage::give(block, bytes);
+      blocks.clear();
+    });
+  };
+  const std::size_t before = Storage::fresh_blocks();
+  for (int i = 0; i < 300; ++i) travel(1);
+  CHECK(Storage::fresh_blocks() <= before + most);
+  for (int i = 0; i < 300; ++i) travel(0);  // the other way
+  for (std::size_t i = 0; i < 300; ++i) travel(i % 2);
+  CHECK(Storage::fresh_blocks() <= before + 2 * most);
+}
+#endif
+
 TEST_CASE("storage taken on one thread may be given back on another") {
   Array<float> array;
   std::thread([&] { array = full<float>({1000}, 2.0f); }).join();

@@ -1,7 +1,8 @@
 // The table of operators under test. One row: a name, the shapes of the inputs, where to draw them
 // from, and the operator as a generic lambda. Every row is put through the same checks:
 //   - gradcheck in double, at the default tolerance, for every input;
-//   - float's value and gradients against double's.
+//   - float's value and gradients against double's;
+//   - run again and again on two threads, it stops taking new memory.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "engine/gradcheck.hpp"
+#include "engine/parallel.hpp"
 
 namespace tapesort::testing {
 
@@ -68,6 +70,32 @@ std::vector<Array<double>> value_and_gradients(const std::function<Var<T>(const 
 
 }  // namespace detail
 
+// So many threads while one lives.
+class Threads {
+ public:
+  explicit Threads(int count) : before_(threads()) { set_threads(count); }
+  ~Threads() { set_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
+
+// Whether `step` becomes one that takes no block of memory from the system: 200 such steps in a
+// row, within 1,000. (How many blocks are in use at once depends on how the threads' work happens
+// to overlap, so a late step may still find that it needs one more.)
+template <class Step>
+bool becomes_steady(const Step& step) {
+  for (int steps = 0, steady = 0; steps < 1000; ++steps) {
+    const std::size_t before = Storage::fresh_blocks();
+    step();
+    steady = Storage::fresh_blocks() == before ? steady + 1 : 0;
+    if (steady == 200) return true;
+  }
+  return false;
+}
+
 // The largest |a - b|, relative to the largest |b| (at least 1). Infinite where the shapes differ, or
 // a difference is NaN.
 inline double distance(const Array<double>& a, const Array<double>& b) {
@@ -84,6 +112,28 @@ inline double distance(const Array<double>& a, const Array<double>& b) {
 
 // |a - b| / |b|. (doctest::Approx adds 1 to the scale, and so accepts anything beside 1e-8.)
 inline double relative_error(double a, double b) { return std::abs(a - b) / std::abs(b); }
+
+// Runs the row on two threads until it needs no more memory: here, where the operator may use
+// both; then one run on each, whose results are freed here.
+inline void check_steady([[maybe_unused]] const OpRow& row) {
+#if TAPESORT_RECYCLE  // not under the address sanitizer
+  CAPTURE(row.name);
+  Generator random(2019);
+  std::vector<Array<double>> inputs;
+  for (const Shape& shape : row.shapes) inputs.push_back(row.draw(random, shape));
+  Inputs<float> values;
+  for (const Array<double>& x : inputs) values.push_back(constant(convert<float>(x)));
+  const Array<double> weights = random.normal<double>(row.f32(values).shape());
+  const Threads two(2);
+  CHECK(becomes_steady([&] {
+    detail::value_and_gradients(row.f32, inputs, weights);
+    std::vector<std::vector<Array<double>>> results(2);
+    parallel_for(2, 1, [&](std::size_t, std::size_t, std::size_t part) {
+      results[part] = detail::value_and_gradients(row.f32, inputs, weights);
+    });
+  }));
+#endif
+}
 
 inline void check_row(const OpRow& row) {
   CAPTURE(row.name);
@@ -108,6 +158,7 @@ inline void check_row(const OpRow& row) {
     CAPTURE(i);  // 0: the value; then the gradients
     CHECK(distance(in_float[i], in_double[i]) < row.float_tolerance);
   }
+  check_steady(row);
 }
 
 inline void check_rows(const std::vector<OpRow>& rows) {
