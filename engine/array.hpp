@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 #include <xtensor/xarray.hpp>
@@ -33,12 +34,6 @@ using Indices = Array<Index>;
 // Up to four extents without an allocation; the same type for every T.
 using Shape = typename Array<float>::shape_type;
 
-inline std::size_t element_count(const Shape& shape) {
-  std::size_t count = 1;
-  for (std::size_t extent : shape) count *= extent;
-  return count;
-}
-
 // "(64, 10)", "(3)", "()" -- the form used by every message of this library.
 inline std::string to_text(const Shape& shape) {
   std::ostringstream text;
@@ -48,8 +43,28 @@ inline std::string to_text(const Shape& shape) {
   return text.str();
 }
 
+// The product of the extents. std::invalid_argument that names `op` when it reaches 2^60, more than
+// can be addressed. Extents of 0 are left out there, so that the product of any of the extents, as
+// a stride or a number of rows, cannot overflow either.
+inline std::size_t element_count(const Shape& shape, const char* op = "array") {
+  std::size_t product = 1;
+  bool empty = false;
+  for (std::size_t extent : shape) {
+    empty |= extent == 0;
+    if (extent == 0) continue;
+    if (__builtin_mul_overflow(product, extent, &product) || product >> 60 != 0) {
+      throw std::invalid_argument(std::string(op) + ": shape " + to_text(shape) +
+                                  " is too large; need fewer than 2^60 elements, where extents "
+                                  "of 0 count as 1");
+    }
+  }
+  return empty ? 0 : product;
+}
+
+// std::invalid_argument, as by element_count, when the shape is too large.
 template <class T>
-Array<T> uninitialized(const Shape& shape) {
+Array<T> uninitialized(const Shape& shape, const char* op = "array") {
+  element_count(shape, op);
   return Array<T>::from_shape(shape);
 }
 
@@ -83,6 +98,7 @@ Array<To> convert(const Array<From>& from) {
 // The same elements in the same order under another shape (element counts must agree).
 template <class T>
 Array<T> with_shape(Array<T> array, const Shape& shape) {
+  element_count(shape);  // xtensor compares products that may have overflowed
   array.reshape(shape);
   return array;
 }

@@ -83,7 +83,7 @@ template <class T>
 Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape) {
   require(stretches_to(x.shape(), shape), op, ": shape ", x.shape(), " does not broadcast to ",
           shape, "; counted from the last axis, extents must be equal or 1");
-  Array<T> y = uninitialized<T>(shape);
+  Array<T> y = uninitialized<T>(shape, op);
   if (y.size() == 0) return y;
   Walk(x.shape(), shape)
       .run(y.data(), x.data(), [](T* large, const T* small, std::size_t n, bool stretched) {

@@ -12,7 +12,8 @@ namespace tapesort {
 // The common shape of a and b; std::invalid_argument naming `op` and both when there is none.
 Shape broadcast_shape(const char* op, const Shape& a, const Shape& b);
 
-// x stretched to `shape`; std::invalid_argument naming `op` when x does not stretch to it.
+// x stretched to `shape`; std::invalid_argument naming `op` when x does not stretch to it, or when
+// `shape` is too large (element_count).
 template <class T>
 Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape);
 

@@ -94,7 +94,7 @@ void product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, cons
 template <class T>
 Var<T> matmul(const Var<T>& a, const Var<T>& b) {
   const Products p(a.shape(), b.shape());
-  Array<T> value = uninitialized<T>(p.result);
+  Array<T> value = uninitialized<T>(p.result, "matmul");
   for (std::size_t i = 0; i < p.count; ++i) {
     product(false, p.m, p.n, p.k, a.value().data() + p.a_start[i], b.value().data() + p.b_start[i],
             value.data() + i * p.m * p.n, /*add=*/false);

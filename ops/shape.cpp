@@ -11,7 +11,7 @@ namespace tapesort {
 template <class T>
 Var<T> reshape(const Var<T>& x, const std::vector<Index>& shape) {
   std::string wanted = "(";
-  std::size_t known = 1, unknown = shape.size();
+  std::size_t unknown = shape.size();
   Shape result;
   for (std::size_t i = 0; i < shape.size(); ++i) {
     wanted += (i ? ", " : "") + std::to_string(shape[i]);
@@ -20,10 +20,10 @@ Var<T> reshape(const Var<T>& x, const std::vector<Index>& shape) {
     } else {
       require(shape[i] >= 0, "reshape: extents are >= 0, or -1 once for what is left; got ",
               shape[i]);
-      known *= std::size_t(shape[i]);
     }
-    result.push_back(std::size_t(std::max<Index>(shape[i], 0)));
+    result.push_back(std::size_t(std::abs(shape[i])));  // 1 for the unknown one
   }
+  const std::size_t known = element_count(result, "reshape");
   if (unknown < shape.size() && known > 0) result[unknown] = x.size() / known;
   require(element_count(result) == x.size() && !(unknown < shape.size() && known == 0),
           "reshape: shape ", x.shape(), " has ", x.size(), " elements, which do not fill ", wanted,

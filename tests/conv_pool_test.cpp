@@ -1,6 +1,6 @@
-#include "ops/conv/relu_pool.hpp"
-
 #include "op_table.hpp"
+#include "ops/conv/relu_pool.hpp"
+#include "ops/conv/sparse.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/pool.hpp"
 
@@ -104,6 +104,21 @@ TEST_CASE("conv2d_relu_pool by hand: ties to the first, nothing through zeros, N
     with_nan.data()[at] = std::numeric_limits<double>::quiet_NaN();
     CHECK(std::isnan(conv2d_relu_pool(tape.constant(with_nan), w, b).item()));
   }
+}
+
+TEST_CASE("the sparse way is gone only where 32 bits hold its offsets") {
+  const auto applies = [](const Shape& x, const Shape& weight, const Conv2dOptions& options = {}) {
+    return sparse_applies<float>(ConvGeometry("f", x, weight, {weight[3]}, options));
+  };
+  CHECK(applies({1, 28, 28, 16}, {5, 5, 16, 32}));
+  CHECK(!applies({1, 28, 28, 16}, {5, 5, 16, 32}, {2, 0}));
+  CHECK(!applies({1, 28, 28, 16}, {8, 8, 16, 32}));
+  const std::size_t large = 1 << 14;
+  CHECK(applies({1, large, large - 1, 16}, {3, 3, 16, 1}));
+  CHECK(!applies({1, large, large, 16}, {3, 3, 16, 1}));              // 2^32 elements
+  CHECK(!applies({1, large, large - 1, 16}, {3, 3, 16, 1}, {1, 1}));  // with its border
+  CHECK(!applies({1, large, large - 1, 17}, {3, 3, 17, 1}));          // in whole registers
+  CHECK(!applies({1, 9, 9, 16}, {3, 3, 16, std::size_t{1} << 30}));   // weights
 }
 
 TEST_CASE("conv2d_relu_pool says what does not fit") {

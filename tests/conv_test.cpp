@@ -162,6 +162,18 @@ TEST_CASE("conv2d says what does not fit") {
   CHECK(error_of([&] {
           conv2d(x, w, b, {0, 0});
         }) == "invalid_argument: conv2d: stride must be >= 1, got 0");
+  const std::size_t most = std::size_t{1} << 31;
+  CHECK(error_of([&] {
+          conv2d(x, w, b, {std::size_t(-1), 0});
+        }) ==
+        "invalid_argument: conv2d: stride and padding must be <= 2147483648, got "
+        "18446744073709551615 and 0");
+  CHECK(error_of([&] {
+          conv2d(x, w, b, {1, 4 * most});
+        }).find("stride and padding must be <= 2147483648") != std::string::npos);
+  CHECK(error_of([&] {
+          conv2d(x, w, b, {1, most});
+        }).find("array: shape (2, 4294967299, 4294967300, 4) is too large") != std::string::npos);
   CHECK(error_of([&] {
           conv2d(x, leaf({6, 3, 3, 4}), b);
         }) ==

@@ -51,6 +51,30 @@ TEST_CASE("sum_to_shape is the transpose of broadcast_to: <u, B x> = <B' u, x>")
   }
 }
 
+TEST_CASE("shapes whose product of extents is no number of elements are refused, by name") {
+  const std::size_t large = std::size_t{1} << 32;
+  const std::string remedy =
+      " is too large; need fewer than 2^60 elements, where extents of 0 count as 1";
+  CHECK(element_count({2, 3, 4}) == 24);
+  CHECK(element_count({}) == 1);
+  CHECK(element_count({large, 0, 1 << 27}) == 0);
+  for (const Shape& shape :
+       {Shape{large, large}, Shape{large, 0, large}, Shape{std::size_t(6148914691236517206), 3, 2},
+        Shape{1 << 30, 1 << 30}}) {
+    CAPTURE(to_text(shape));
+    const std::string error = "invalid_argument: array: shape " + to_text(shape) + remedy;
+    CHECK(error_of([&] { element_count(shape); }) == error);
+    CHECK(error_of([&] { uninitialized<float>(shape); }) == error);
+    CHECK(error_of([&] { zeros<double>(shape); }) == error);
+    CHECK(error_of([&] { full<std::uint8_t>(shape, 1); }) == error);
+    CHECK(error_of([&] { with_shape(zeros<float>({4}), shape); }) == error);
+    CHECK(error_of([&] { Generator(1).normal<float>(shape); }) == error);
+  }
+  CHECK(error_of([&] {
+          broadcast_to("f", scalar(1.0f), {large, large});
+        }) == "invalid_argument: f: shape (4294967296, 4294967296)" + remedy);
+}
+
 // --- gradcheck
 
 namespace {

@@ -96,6 +96,20 @@ TEST_CASE("operators that move elements name what does not fit") {
   CHECK(error_of([&] {
           reshape(x, {4, -1});
         }) == "invalid_argument: reshape: shape (2, 3) has 6 elements, which do not fill (4, -1)");
+  CHECK(
+      error_of([&] {
+        reshape(constant(zeros<float>({4})), {6148914691236517206, 3, 2});  // 4 modulo 2^64
+      }) ==
+      "invalid_argument: reshape: shape (6148914691236517206, 3, 2) is too large; need fewer than "
+      "2^60 elements, where extents of 0 count as 1");
+  CHECK(error_of([&] {
+          reshape(x, {Index(1) << 32, Index(1) << 32, -1});
+        }).find("reshape: shape (4294967296, 4294967296, 1) is too large") != std::string::npos);
+  CHECK(reshape(x, {1, -1, 3}).shape() == Shape{1, 2, 3});
+  CHECK(reshape(constant(zeros<float>({0, 2})), {5, -1}).shape() == Shape{5, 0});
+  CHECK(error_of([&] {
+          reshape(constant(zeros<float>({0, 2})), {0, -1});
+        }).find("do not fill (0, -1)") != std::string::npos);
   CHECK(error_of([&] {
           reshape(x, {-1, -1});
         }) == "invalid_argument: reshape: extents are >= 0, or -1 once for what is left; got -1");

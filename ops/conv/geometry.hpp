@@ -22,6 +22,9 @@ struct ConvGeometry {
     require(bias.size() == 1 && bias[0] == weight[3], op, ": bias is ", bias, ", weight is ",
             weight, "; need bias of shape (", weight[3], ")");
     require(stride >= 1, op, ": stride must be >= 1, got 0");
+    constexpr std::size_t most = std::size_t{1} << 31;  // far from what sums could overflow at
+    require(stride <= most && padding <= most, op, ": stride and padding must be <= ", most,
+            ", got ", stride, " and ", padding);
     require(weight[0] >= 1 && weight[1] >= 1 && weight[3] >= 1, op, ": weight is ", weight,
             "; need a kernel of at least 1 x 1 and an output channel");
     n = x[0], h = x[1], w = x[2], c = x[3];

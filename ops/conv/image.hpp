@@ -93,7 +93,7 @@ struct Canvas {
   std::size_t image_h, image_w, image_channels;
   std::ptrdiff_t top, left;
 
-  std::size_t size() const { return h * w * channels; }
+  std::size_t size() const { return element_count({h, w, channels}, "convolution"); }
   std::size_t image_size() const { return image_h * image_w * image_channels; }
 
   // Once; what is drawn later leaves the border as it is.

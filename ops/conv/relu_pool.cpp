@@ -116,13 +116,8 @@ struct Backward {
     return sum_parts(bbars, {g.o});
   }
 
-  // Few channels of x leave the registers empty; then the dense way is faster.
-  bool sparse() const {
-    return g.c >= Lanes<T>::size && g.kw <= widest_sparse_kernel && g.stride == 1;
-  }
-
   Array<T> weight_gradient(const Array<T>& x) const {
-    if (!sparse()) return tapesort::weight_gradient(g, x, dense());
+    if (!sparse_applies<T>(g)) return tapesort::weight_gradient(g, x, dense());
     Canvas<T> canvas = x_canvas<T>(g);
     const std::size_t c = canvas.channels = whole_lanes<T>(g.c);
     // As many rows of windows at a time as the first-level cache can hold the pixels of.
@@ -134,7 +129,7 @@ struct Backward {
     Array<T> wbars = zeros<T>({parallel_parts(g.n, 1), g.o, g.kh, g.kw, c});
     parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
       Array<T> drawn = uninitialized<T>({canvas.size()});
-      Array<Nonzero<T>> elements = Array<Nonzero<T>>::from_shape({g.o, room});
+      Array<Nonzero<T>> elements = uninitialized<Nonzero<T>>({g.o, room});
       Indices counts = uninitialized<Index>({g.o});
       canvas.clear(drawn.data());
       for (std::size_t n = begin; n < end; ++n) {
@@ -188,7 +183,7 @@ struct Backward {
   }
 
   Array<T> input_gradient(const Array<T>& weight) const {
-    if (!sparse()) return tapesort::input_gradient(g, weight, dense());
+    if (!sparse_applies<T>(g)) return tapesort::input_gradient(g, weight, dense());
     constexpr std::size_t lanes = Lanes<T>::size;
     const std::size_t c = whole_lanes<T>(g.c), width = g.w + 2 * g.padding;
     const std::size_t height = g.h + 2 * g.padding, slice = g.o * (g.kw + 2) * lanes;
@@ -197,7 +192,7 @@ struct Backward {
     parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
       Array<T> canvas = uninitialized<T>({height, width, c});  // xbar with its border
       // For every row of the convolution and pair of its pixels, the elements there.
-      Array<Nonzero<T>> elements = Array<Nonzero<T>>::from_shape({2 * g.ph, g.pw, g.o});
+      Array<Nonzero<T>> elements = uninitialized<Nonzero<T>>({2 * g.ph, g.pw, g.o});
       Indices counts = uninitialized<Index>({2 * g.ph, g.pw});
       for (std::size_t n = begin; n < end; ++n) {
         counts.fill(0);
@@ -246,7 +241,7 @@ Var<T> conv2d_relu_pool(const Var<T>& x, const Var<T>& weight, const Var<T>& bia
   const Pooled g(ConvGeometry(op, x.shape(), weight.shape(), bias.shape(), options));
   require(g.ph >= 1 && g.pw >= 1, op, ": the convolution of x ", x.shape(), " gives (", g.oh, ", ",
           g.ow, ") pixels; need at least 2 x 2 to pool");
-  Choices choices = Choices::from_shape(g.shape());
+  Choices choices = uninitialized<std::uint8_t>(g.shape());
   Array<T> y = forward(g, x.value(), weight.value(), bias.value(), choices);
   return record(op, {x, weight, bias}, std::move(y), [g, choices = std::move(choices)](Node<T>& y) {
     const Backward<T> backward{g, y.value(), y.cotangent(), choices};

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "engine/simd.hpp"
+#include "ops/conv/geometry.hpp"
 
 namespace tapesort {
 
@@ -18,6 +20,18 @@ struct Nonzero {
 };
 
 constexpr std::size_t widest_sparse_kernel = 7;
+
+// Whether the sparse way can be gone and is faster: few channels of x would leave the registers
+// empty, and offsets within an image with its border, or within the weights of one row of taps and
+// one register of channels, must have 32 bits.
+template <class T>
+bool sparse_applies(const ConvGeometry& g) {
+  constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
+  const std::size_t h = g.h + 2 * g.padding, w = g.w + 2 * g.padding;
+  return g.stride == 1 && g.c >= Lanes<T>::size && g.kw <= widest_sparse_kernel &&
+         element_count({h, w, whole_lanes<T>(g.c)}) <= most &&
+         element_count({g.o, g.kw + 2, Lanes<T>::size}) <= most;
+}
 
 // For one output channel and one row of the kernel's taps:
 //   wbar[l, c] += sum over e of e.value image[e.offset + l channels + c]
