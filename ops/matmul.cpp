@@ -102,7 +102,7 @@ Var<T> matmul(const Var<T>& a, const Var<T>& b) {
   return record("matmul", {a, b}, std::move(value), [p](Node<T>& c) {
     const Var<T>&a = c.input(0), &b = c.input(1);
     const T* cbar = c.cotangent().data();
-    const bool add = p.count > 1;  // a single product does not need zeros to add to
+    const bool add = p.count != 1;  // a single product does not need zeros to add to
     const auto start = [&](const Shape& shape) {
       return add ? zeros<T>(shape) : uninitialized<T>(shape);
     };

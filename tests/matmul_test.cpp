@@ -43,6 +43,40 @@ TEST_CASE("matmul multiplies") {
         Shape{0, 3});
 }
 
+TEST_CASE("a product over nothing has gradients of zero, not of what was in memory") {
+  const auto dirty = [](const Shape& shape) {  // recycled next, for a gradient of this shape
+    full<double>(shape, std::numeric_limits<double>::quiet_NaN());
+  };
+  const std::vector<std::pair<Shape, Shape>> cases{{{0, 2, 3}, {1, 3, 4}},
+                                                   {{0, 2, 3}, {3, 4}},
+                                                   {{0, 2, 3}, {1, 3, 16}},
+                                                   {{0, 2, 3}, {3, 16}},
+                                                   {{0, 3}, {3, 4}},
+                                                   {{0, 3}, {3, 16}},
+                                                   {{0, 3}, {3}},
+                                                   {{1, 2, 3}, {0, 3, 4}},
+                                                   {{2, 3}, {0, 3, 4}},
+                                                   {{2, 3}, {3, 0}},
+                                                   {{3}, {3, 0}},
+                                                   {{5, 2, 3}, {3, 0}},
+                                                   {{1, 0, 2, 3}, {5, 1, 3, 4}},
+                                                   {{2, 0}, {0, 4}},
+                                                   {{0, 1, 2, 3}, {1, 5, 3, 4}}};
+  for (const auto& [a_shape, b_shape] : cases) {
+    const std::string a_text = to_text(a_shape), b_text = to_text(b_shape);
+    CAPTURE(a_text);
+    CAPTURE(b_text);
+    Tape<double> tape;
+    const auto a = tape.leaf(full<double>(a_shape, 1.0)), b = tape.leaf(full<double>(b_shape, 1.0));
+    const auto c = matmul(a, b);
+    const Array<double> ones = full<double>(c.shape(), 1.0);
+    for (int i = 0; i < 3; ++i) dirty(a_shape), dirty(b_shape);
+    tape.backward(c, ones);
+    CHECK(a.grad() == zeros<double>(a_shape));
+    CHECK(b.grad() == zeros<double>(b_shape));
+  }
+}
+
 TEST_CASE("matmul names shapes that do not fit") {
   const auto of = [](const Shape& shape) { return constant(zeros<float>(shape)); };
   CHECK(error_of([&] {
