@@ -1,5 +1,6 @@
 #include "engine/blas.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -7,6 +8,7 @@
 #include <vector>
 #include <xtensor-blas/xblas.hpp>
 
+#include "engine/check.hpp"
 #include "engine/parallel.hpp"
 
 // Weak: another CBLAS may stand in for OpenBLAS, which then has nothing to choose. The two
@@ -168,6 +170,10 @@ template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, T alpha,
           const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc) {
   if (m == 0 || n == 0) return;
+  constexpr std::size_t most = std::numeric_limits<xt::blas_index_t>::max();
+  require(std::max({m, n, k, lda, ldb, ldc}) <= most, "gemm: a product of (", m, ", ", k, ") by (",
+          k, ", ", n, "), rows stored ", lda, ", ", ldb, " and ", ldc,
+          " apart, is too large for BLAS; need at most ", most, " each");
   if (k == 0) {  // an empty sum; BLAS wants leading dimensions of at least 1
     for (std::size_t i = 0; i < m; ++i) {
       for (std::size_t j = 0; j < n; ++j)

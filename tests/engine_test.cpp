@@ -310,6 +310,21 @@ TEST_CASE("gemm agrees with a plain loop in every orientation, on any number of 
   set_threads(before);
 }
 
+TEST_CASE("gemm refuses what BLAS cannot count") {
+  const std::size_t large = std::size_t{1} << 31;
+  double x = 0;
+  CHECK(error_of([&] { gemm<double>(false, false, large, 1, 1, 1, &x, 1, &x, 1, 0, &x, 1); }) ==
+        "invalid_argument: gemm: a product of (2147483648, 1) by (1, 1), rows stored 1, 1 and 1 "
+        "apart, is too large for BLAS; need at most 2147483647 each");
+  for (std::size_t at = 0; at < 6; ++at) {
+    std::array<std::size_t, 6> sizes{1, 1, 1, 1, 1, 1};
+    sizes[at] = large + 1;
+    const auto [m, n, k, lda, ldb, ldc] = sizes;
+    CHECK_THROWS_AS(gemm<double>(false, false, m, n, k, 1, &x, lda, &x, ldb, 0, &x, ldc),
+                    std::invalid_argument);
+  }
+}
+
 TEST_CASE("the BLAS kernel in use is the best one that this CPU has, and multiplies rightly") {
   const BlasReport& report = blas_report();
   CHECK(report.check_error <= 1);
