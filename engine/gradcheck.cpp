@@ -26,7 +26,9 @@ std::string GradcheckReport::text() const {
     char line[160];
     std::snprintf(line, sizeof line, "%5zu  %-12s %20.12g %22.12g %15.2e%s\n", row.input,
                   to_text(row.shape).c_str(), row.analytic, row.numeric, row.relative_error,
-                  row.ok ? "" : "  <-- wrong");
+                  row.ok                           ? ""
+                  : std::isnan(row.relative_error) ? "  <-- not a number"
+                                                   : "  <-- wrong");
     text += line;
   }
   return text;
@@ -47,6 +49,12 @@ GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Array<do
   Tape<double> tape;
   const std::vector<Var<double>> leaves = leaves_of(tape, inputs);
   const Var<double> result = f(tape, leaves);
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const double y = result.value().data()[i];
+    require(std::isfinite(y), "gradcheck: the result of f, of shape ", result.shape(), ", is ",
+            std::isnan(y) ? "NaN" : "infinite", " at position ", i,
+            "; there is no derivative to check at these inputs");
+  }
   const Array<double> again = evaluate(inputs);
   require(again.shape() == result.shape() &&
               std::equal(again.data(), again.data() + again.size(), result.value().data()),

@@ -49,7 +49,8 @@ struct GradcheckReport {
 };
 
 // f is called on fresh tapes and must be a function of `inputs` alone: a random f must make its
-// generator anew from the same seed in each call (std::invalid_argument when two calls differ).
+// generator anew from the same seed in each call (std::invalid_argument when two calls differ, or
+// when the result holds a NaN or an infinity).
 // Kinks (abs at 0, ties in a sort) have no derivative: keep inputs 10 steps away from them.
 // The difference quotient is the fourth-order one, from f at +-step and +-2 step.
 GradcheckReport gradcheck(const GradcheckFunction& f, const std::vector<Array<double>>& inputs,
