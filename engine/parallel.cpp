@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdio>
 #include <exception>
 #include <fstream>
 #include <memory>
@@ -49,8 +50,16 @@ void spin_until(const Ready& ready) {
 
 class Pool {
  public:
+  // Of `count` threads, or of as many as the system lets the process have.
   explicit Pool(int count) {
-    for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { serve(std::size_t(i)); });
+    try {
+      for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { serve(std::size_t(i)); });
+    } catch (const std::exception& error) {
+      static const int said =  // once, however often it is tried
+          std::fprintf(stderr, "tapesort: only %zu of %d threads could be made (%s); going on\n",
+                       size(), count, error.what());
+      static_cast<void>(said);
+    }
   }
   ~Pool() {
     {

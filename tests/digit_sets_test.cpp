@@ -10,6 +10,7 @@
 #include "apps/data/prefetch.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
+#include "no_threads.hpp"
 #include "op_table.hpp"
 
 using namespace tapesort;
@@ -141,6 +142,26 @@ TEST_CASE("prefetching stays within its bound, and returns used batches to its o
   }
   // Batch i is begun when fewer than three wait; `asked` may lag one behind next().
   CHECK(most_ahead <= 3);
+}
+
+TEST_CASE("where no thread can be made, batches are made when they are asked for") {
+  const auto make = [](std::uint64_t i) {
+    require(i < 5, "batch ", i, " cannot be made");
+    return std::make_pair(i, std::this_thread::get_id());
+  };
+  const NoThreads none;
+  const StderrText text;
+  Prefetch<std::pair<std::uint64_t, std::thread::id>> batches(make, 2);
+  CHECK(text.get() ==
+        "tapesort: no thread to prepare batches on (Resource temporarily unavailable); going on "
+        "without\n");
+  for (std::uint64_t i = 2; i < 5; ++i) {
+    CHECK(batches.position() == i);
+    CHECK(batches.next() == std::make_pair(i, std::this_thread::get_id()));
+  }
+  const auto next = [&] { batches.next(); };
+  CHECK(error_of(next) == "invalid_argument: batch 5 cannot be made");
+  CHECK(error_of(next) == "invalid_argument: batch 5 cannot be made");
 }
 
 TEST_CASE("what goes wrong in the making is thrown at its place, and again") {

@@ -8,6 +8,7 @@
 #include "engine/broadcast.hpp"
 #include "engine/parallel.hpp"
 #include "engine/print.hpp"
+#include "no_threads.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
@@ -267,6 +268,29 @@ TEST_CASE("parallel_for runs nested, passes an exception on, and works again aft
   parallel_for(1, 1, [&](std::size_t, std::size_t, std::size_t) { ++total; });
   CHECK(total == 1);
   set_threads(before);
+}
+
+TEST_CASE("where threads cannot be made, fewer work, and threads() says how many") {
+  const Threads one(1);
+  {
+    const NoThreads none;
+    const StderrText text;
+    set_threads(3);
+    CHECK(text.get() ==
+          "tapesort: only 1 of 3 threads could be made (Resource temporarily unavailable); going "
+          "on\n");
+    set_threads(2);
+    CHECK(threads() == 1);
+    CHECK(text.get().find("of 2 threads") == std::string::npos);  // said once
+  }
+  CHECK(threads() == 1);
+  std::vector<int> visits(100, 0);
+  parallel_for(100, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) ++visits[i];
+  });
+  CHECK(visits == std::vector<int>(100, 1));
+  set_threads(3);
+  CHECK(threads() == 3);
 }
 
 TEST_CASE("FlushDenormals reaches the workers and is undone") {
