@@ -40,20 +40,40 @@ class PlainNode final : public Node<T> {
   PlainNode(const char* op, Kind kind, Array<T> value) : Node<T>(op, kind, std::move(value)) {}
 };
 
-// A Parameter on the tape: passing its cotangent on means adding it to parameter.grad.
+// A Parameter's value. On a tape, passing its cotangent on means adding it to the parameter's grad.
 template <class T>
 class ParameterNode final : public Node<T> {
  public:
-  explicit ParameterNode(Parameter<T>& parameter)
-      : Node<T>("parameter", Node<T>::Kind::op, Array<T>()), parameter_(&parameter) {}
+  using typename Node<T>::Kind;
+  ParameterNode(Kind kind, std::shared_ptr<Loan<T>> loan)
+      : Node<T>("parameter", kind, Array<T>()), loan_(std::move(loan)), changes_(loan_->changes) {
+    this->borrows_ = true;
+  }
 
  private:
+  const Array<T>& borrowed() const override { return parameter().value; }
   void pull() override {
-    require_same_shape("backward", "a parameter's value", parameter_->value.shape(), "its grad",
-                       parameter_->grad.shape());
-    add_into(parameter_->grad, this->cotangent());
+    Parameter<T>& p = parameter();
+    require_same_shape("backward", "a parameter's value", p.value.shape(), "its grad",
+                       p.grad.shape());
+    add_into(p.grad, this->cotangent());
   }
-  Parameter<T>* parameter_;
+  Parameter<T>& parameter() const {
+    if (loan_->owner == nullptr) {
+      throw std::logic_error(to_message("parameter ", loan_->name,
+                                        " is gone; it must outlive the tapes and Vars that borrow "
+                                        "its value"));
+    }
+    if (this->tape() != nullptr && loan_->changes != changes_) {
+      throw std::logic_error(to_message("parameter ", loan_->owner->name,
+                                        " has changed since this tape borrowed its value; use a "
+                                        "new tape for each step"));
+    }
+    return *loan_->owner;
+  }
+
+  std::shared_ptr<Loan<T>> loan_;
+  std::size_t changes_;  // when the loan began
 };
 
 }  // namespace
@@ -151,9 +171,8 @@ Var<T> Tape<T>::append(Node<T>* node) {
 
 template <class T>
 Var<T> Tape<T>::leaf(Parameter<T>& parameter) {
-  Node<T>* node = recording() ? static_cast<Node<T>*>(new ParameterNode<T>(parameter))
-                              : new PlainNode<T>("parameter", Node<T>::Kind::constant, Array<T>());
-  node->borrowed_ = &parameter.value;
+  using Kind = typename Node<T>::Kind;
+  auto* node = new ParameterNode<T>(recording() ? Kind::op : Kind::constant, parameter.loan_);
   return recording() ? append(node) : Var<T>(node);
 }
 

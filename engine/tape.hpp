@@ -38,6 +38,8 @@ template <class T>
 class Tape;
 template <class T>
 class Var;
+template <class T>
+class Parameter;
 
 // One value of a program. On a tape: also how it came about and how to go back.
 template <class T>
@@ -59,7 +61,7 @@ class Node {
   std::size_t index() const { return index_; }  // position on the tape
   Tape<T>* tape() const { return tape_; }       // null unless kind is leaf or op
 
-  const Array<T>& value() const { return borrowed_ ? *borrowed_ : value_; }
+  const Array<T>& value() const { return borrows_ ? borrowed() : value_; }
 
   std::size_t input_count() const { return input_count_; }
   const Var<T>& input(std::size_t i) const { return inputs_[i]; }
@@ -86,9 +88,12 @@ class Node {
   virtual void pull() {}
   // Lets go of the inputs, and of all that only the pullback needs.
   virtual void drop_inputs() {}
+  // The value when it stands elsewhere (borrows_), as a Parameter's does.
+  virtual const Array<T>& borrowed() const { return value_; }
 
   const Var<T>* inputs_ = nullptr;
   std::size_t input_count_ = 0;
+  bool borrows_ = false;
 
  private:
   friend class Tape<T>;
@@ -106,7 +111,6 @@ class Node {
   std::size_t references_ = 0;
   Kind kind_;
   Array<T> value_;
-  const Array<T>* borrowed_ = nullptr;  // a Parameter's value instead of value_
   std::unique_ptr<Cotangent> cotangent_;
 };
 
@@ -157,21 +161,47 @@ class Var {
   Node<T>* node_ = nullptr;
 };
 
+// What a Parameter shares with the leaves that borrow its value. They may outlive it.
+template <class T>
+struct Loan {
+  Parameter<T>* owner = nullptr;  // null again when the parameter is gone
+  std::size_t changes = 0;        // of the value
+  std::string name;               // the parameter's, when it is gone
+};
+
 // What training changes: a named value and its gradient. Lives outside every tape; tapes borrow it,
 // so it must outlive them, and it stays where it is.
+//
+// A leaf stands for the value that the parameter had when the leaf was made. Once the parameter is
+// gone, or has been changed by an optimizer's step or a loaded checkpoint, whoever uses the leaf,
+// backward() above all, gets a std::logic_error that names the parameter. (On a tape that does not
+// record, and after the end of one that did, a leaf shows the parameter's present value.)
 template <class T>
 class Parameter {
  public:
   Parameter(std::string name, Array<T> value)
-      : name(std::move(name)), value(std::move(value)), grad(zeros<T>(this->value.shape())) {}
+      : name(std::move(name)), value(std::move(value)), grad(zeros<T>(this->value.shape())) {
+    loan_->owner = this;
+  }
+  ~Parameter() {
+    loan_->owner = nullptr;
+    loan_->name = std::move(name);
+  }
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
 
   void zero_grad() { std::fill_n(grad.data(), grad.size(), T(0)); }
 
+  // Whoever writes to `value` while a tape may have borrowed it says so here, as the optimizers do.
+  void changed() { ++loan_->changes; }
+
   std::string name;
   Array<T> value;
   Array<T> grad;  // backward() adds here; same shape as value
+
+ private:
+  friend class Tape<T>;
+  std::shared_ptr<Loan<T>> loan_ = std::make_shared<Loan<T>>();
 };
 
 // A value on no tape.
@@ -205,7 +235,8 @@ class Tape {
   //
   // Without a cotangent, result must have one element. With one (in result's shape) the sweep
   // computes cotangent' * Jacobian. std::logic_error when result is not of this tape or needs no
-  // gradient, std::invalid_argument on shapes, NonFiniteError under a NonFiniteTrap.
+  // gradient, or when a parameter that it depends on is gone or has changed; std::invalid_argument
+  // on shapes; NonFiniteError under a NonFiniteTrap.
   void backward(const Var<T>& result);
   void backward(const Var<T>& result, Array<T> cotangent);
 

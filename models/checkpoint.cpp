@@ -236,6 +236,7 @@ void check_restorable(const std::string& file, const Checkpoint<T>& checkpoint,
 template <class T>
 void restore(const std::string& file, const Checkpoint<T>& checkpoint, const State<T>& state) {
   for (const auto& [to, from] : matched(file, checkpoint, state, "")) *to = *from;
+  for (Parameter<T>* p : state.parameters) p->changed();
 }
 
 template <class T>

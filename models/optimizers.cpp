@@ -71,6 +71,7 @@ void Sgd<T>::step() {
   ++this->steps_;
   const T rate = T(this->learning_rate_), momentum = T(momentum_), decay = T(weight_decay_);
   for (std::size_t k = 0; k < this->parameters_.size(); ++k) {
+    this->parameters_[k]->changed();
     T* value = this->parameters_[k]->value.data();
     const T* grad = this->parameters_[k]->grad.data();
     T* velocity = velocity_[k].data();
@@ -109,6 +110,7 @@ void Adam<T>::step() {
   const T scale = T(1 / std::sqrt(1 - std::pow(beta2_, t)));
   const T b1 = T(beta1_), b2 = T(beta2_), eps = T(eps_), decay = T(weight_decay_);
   for (std::size_t k = 0; k < this->parameters_.size(); ++k) {
+    this->parameters_[k]->changed();
     T* value = this->parameters_[k]->value.data();
     const T* grad = this->parameters_[k]->grad.data();
     T *m = m_[k].data(), *v = v_[k].data();

@@ -17,7 +17,7 @@ class Optimizer {
   Optimizer(std::vector<Parameter<T>*> parameters, double learning_rate);
   virtual ~Optimizer() = default;
 
-  virtual void step() = 0;
+  virtual void step() = 0;  // calls changed() for each parameter
   void zero_grad();
 
   double learning_rate() const { return learning_rate_; }

@@ -2,6 +2,9 @@
 
 #include <limits>
 
+#include "engine/broadcast.hpp"
+#include "engine/print.hpp"
+#include "models/optimizers.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
@@ -155,6 +158,57 @@ TEST_CASE("misuse of a tape is named, with the remedy") {
   CHECK(error_of([&] { orphan + 1; }) ==
         "logic_error: add: the tape of input 0, exp of shape (2), is gone; keep the tape, or pass "
         "constant(v.value()) on to the next one");
+}
+
+TEST_CASE("a Var of a parameter that is gone says so") {
+  Tape<double> tape, off(Recording::off);
+  Var<double> recorded, constant, y;
+  {
+    Parameter<double> w("scores", scalar(2.0));
+    recorded = tape.leaf(w);
+    constant = off.leaf(w);
+    y = recorded * recorded;
+  }
+  const std::string gone =
+      "logic_error: parameter scores is gone; it must outlive the tapes and Vars that borrow its "
+      "value";
+  CHECK(y.item() == 4);
+  CHECK(error_of([&] { recorded.value(); }) == gone);
+  CHECK(error_of([&] { constant.shape(); }) == gone);
+  CHECK(error_of([&] { exp(constant); }) == gone);
+  CHECK(error_of([&] { tape.backward(y); }) == gone);
+  CHECK(error_of([&] { to_table(tape); }) == gone);
+}
+
+TEST_CASE("a parameter that has changed since its leaf was made gives no wrong gradient") {
+  const std::string stale =
+      "logic_error: parameter w has changed since this tape borrowed its value; use a new tape for "
+      "each step";
+  Parameter<double> w("w", scalar(2.0)), b("b", scalar(1.0));
+  Sgd<double> sgd({&w}, 0.5);
+  Adam<double> adam({&w}, 0.5);
+  for (Optimizer<double>* optimizer :
+       {static_cast<Optimizer<double>*>(&sgd), static_cast<Optimizer<double>*>(&adam)}) {
+    Tape<double> tape, off(Recording::off);
+    const auto x = tape.leaf(scalar(3.0)), leaf = tape.leaf(w), seen = off.leaf(w);
+    const auto y = x * leaf, z = x * tape.leaf(b);
+    tape.backward(y);
+    optimizer->step();
+    const Array<double> before = x.grad(), wbar = w.grad;
+    CHECK(error_of([&] { tape.backward(y); }) == stale);
+    CHECK(error_of([&] { leaf* x; }) == stale);
+    CHECK(x.grad() == before);
+    CHECK(w.grad == wbar);
+    tape.backward(z);  // depends on what has not changed
+    CHECK(x.grad() == Array<double>(before + 1.0));
+    CHECK(seen.value() == w.value);  // nothing recorded: the present value
+    optimizer->zero_grad();
+  }
+  Tape<double> tape;
+  const auto y = square(tape.leaf(w));
+  w.value = scalar(7.0);
+  w.changed();
+  CHECK(error_of([&] { tape.backward(y); }) == stale);
 }
 
 TEST_CASE("the trap names the first operator whose value or cotangent is not finite") {
