@@ -32,6 +32,7 @@ class Stretched {
       seen_ = &copy_;
     }
   }
+  Stretched(const char*, Array<T>&&, const Shape&) = delete;  // would not outlive it
   Stretched(const Stretched&) = delete;
   const Array<T>& operator*() const { return *seen_; }
 

@@ -109,6 +109,14 @@ const Node<T>& Var<T>::checked() const {
 }
 
 template <class T>
+Array<T> Var<T>::value() && {
+  const Var last = std::move(*this);
+  const Array<T>& value = last.checked().value();
+  if (last.node_->references_ == 1 && !last.node_->borrows_) return std::move(last.node_->value_);
+  return value;
+}
+
+template <class T>
 T Var<T>::item() const {
   require(size() == 1, "item: need one element, shape is ", shape());
   return *value().data();

@@ -131,8 +131,12 @@ class Var {
     if (node_ && --node_->references_ == 0) delete node_;
   }
 
-  const Array<T>& value() const { return checked().value(); }
-  const Shape& shape() const { return value().shape(); }
+  // A reference, valid as long as the node. A temporary Var, as in f(x).value(), may be the last to
+  // hold its node, and gives the value itself.
+  const Array<T>& value() const& { return checked().value(); }
+  Array<T> value() &&;
+  const Shape& shape() const& { return value().shape(); }
+  Shape shape() && { return shape(); }
   std::size_t dimension() const { return value().dimension(); }
   std::size_t size() const { return value().size(); }
 

@@ -1,6 +1,7 @@
 #include "engine/tape.hpp"
 
 #include <limits>
+#include <type_traits>
 
 #include "engine/broadcast.hpp"
 #include "engine/print.hpp"
@@ -158,6 +159,49 @@ TEST_CASE("misuse of a tape is named, with the remedy") {
   CHECK(error_of([&] { orphan + 1; }) ==
         "logic_error: add: the tape of input 0, exp of shape (2), is gone; keep the tape, or pass "
         "constant(v.value()) on to the next one");
+}
+
+TEST_CASE("the value of a temporary Var is the value itself, on any tape") {
+  static_assert(std::is_same_v<decltype(std::declval<Var<float>>().value()), Array<float>>);
+  static_assert(std::is_same_v<decltype(std::declval<Var<float>&>().value()), const Array<float>&>);
+  static_assert(std::is_same_v<decltype(std::declval<Var<float>>().shape()), Shape>);
+  static_assert(!std::is_constructible_v<Stretched<float>, const char*, Array<float>, Shape>);
+  for (const Recording recording : {Recording::on, Recording::off}) {
+    Tape<double> tape(recording);
+    const auto x = tape.leaf(full<double>({1000}, 3.0));
+    const Array<double>& y = square(x).value();
+    const Shape& shape = square(x).shape();
+    const Array<double> other = full<double>({1000}, -1.0);  // would take a freed value's place
+    CHECK(y == full<double>({1000}, 9.0));
+    CHECK(shape == Shape{1000});
+    double total = 0;
+    for (double v : (x + 1).value()) total += v;
+    CHECK(total == 4000);
+  }
+}
+
+TEST_CASE("the value of the last Var of a node is moved, not copied, and never taken from others") {
+  Var<double> x = constant(full<double>({3}, 2.0));
+  const double* data = x.value().data();
+  const Var<double> shared = x;
+  CHECK(std::move(x).value() == shared.value());
+  CHECK(shared.value().data() == data);
+  CHECK(error_of([&] { x.value(); }).find("this Var is empty") != std::string::npos);
+  x = constant(full<double>({3}, 2.0));
+  data = x.value().data();
+  const Array<double> moved = std::move(x).value();
+  CHECK(moved.data() == data);
+
+  Parameter<double> w("w", full<double>({3}, 5.0));
+  Tape<double> off(Recording::off);
+  CHECK(off.leaf(w).value() == full<double>({3}, 5.0));
+  CHECK(w.value == full<double>({3}, 5.0));
+  Var<double> left;
+  {
+    Tape<double> tape;
+    left = exp(tape.leaf(zeros<double>({3})));
+  }
+  CHECK(std::move(left).value() == full<double>({3}, 1.0));
 }
 
 TEST_CASE("a Var of a parameter that is gone says so") {
