@@ -94,7 +94,22 @@ void Node<T>::receive(Array<T> contribution) {
 
 template <class T>
 Array<T> Node<T>::take_cotangent() {
-  return tape_->keep_cotangents_ ? cotangent_->array : std::move(cotangent_->array);
+  if (cotangent_ == nullptr) no_cotangent();
+  if (tape_->keep_cotangents_) return cotangent_->array;
+  return std::move(std::unique_ptr<Cotangent>(std::move(cotangent_))->array);
+}
+
+template <class T>
+void Node<T>::no_input(std::size_t i) const {
+  throw std::logic_error(to_message("input: ", op_, " of shape ", value().shape(), " has ",
+                                    input_count_, " recorded inputs; there is no input ", i));
+}
+
+template <class T>
+void Node<T>::no_cotangent() const {
+  throw std::logic_error(to_message("cotangent: ", op_, " of shape ", value().shape(),
+                                    " has none; none has arrived, or it has been passed on, as by "
+                                    "take_cotangent()"));
 }
 
 // --- Var

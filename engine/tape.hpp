@@ -64,14 +64,22 @@ class Node {
   const Array<T>& value() const { return borrows_ ? borrowed() : value_; }
 
   std::size_t input_count() const { return input_count_; }
-  const Var<T>& input(std::size_t i) const { return inputs_[i]; }
+  // std::logic_error unless i < input_count().
+  const Var<T>& input(std::size_t i) const {
+    if (i >= input_count_) no_input(i);
+    return inputs_[i];
+  }
 
   // d result / d value, in value's shape. Absent until a contribution arrives, and freed as soon
-  // as the pullback has passed it on.
+  // as the pullback has passed it on; std::logic_error when absent.
   bool has_cotangent() const { return cotangent_ != nullptr; }
-  const Array<T>& cotangent() const { return cotangent_->array; }
+  const Array<T>& cotangent() const {
+    if (cotangent_ == nullptr) no_cotangent();
+    return cotangent_->array;
+  }
 
-  // The cotangent itself, for a pullback whose last act is to hand it on unchanged.
+  // The cotangent itself, for a pullback whose last act is to hand it on unchanged: afterwards it
+  // is absent.
   Array<T> take_cotangent();
 
   // Adds one use's contribution; sums over the axes along which value was broadcast.
@@ -104,6 +112,9 @@ class Node {
     static void* operator new(std::size_t bytes) { return Storage::take(bytes); }
     static void operator delete(void* memory, std::size_t bytes) { Storage::give(memory, bytes); }
   };
+
+  [[noreturn]] void no_input(std::size_t i) const;
+  [[noreturn]] void no_cotangent() const;
 
   const char* op_;
   Tape<T>* tape_ = nullptr;

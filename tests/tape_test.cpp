@@ -255,6 +255,33 @@ TEST_CASE("a parameter that has changed since its leaf was made gives no wrong g
   CHECK(error_of([&] { tape.backward(y); }) == stale);
 }
 
+TEST_CASE("a pullback that reads an absent cotangent or input is told so") {
+  Tape<double> tape;
+  const auto x = tape.leaf(Array<double>{1.0, 2.0});
+  const auto with = [&](auto pullback) {
+    const auto y = record("wrong", {x}, Array<double>(x.value()), pullback);
+    return error_of([&] { tape.backward(y, full<double>({2}, 1.0)); });
+  };
+  const std::string absent =
+      "logic_error: cotangent: wrong of shape (2) has none; none has arrived, or it has been "
+      "passed "
+      "on, as by take_cotangent()";
+  CHECK(with([](Node<double>& y) {
+          accumulate(y.input(0), y.take_cotangent());
+          accumulate(y.input(0), y.cotangent());
+        }) == absent);
+  CHECK(with([](Node<double>& y) {
+          y.take_cotangent();
+          y.take_cotangent();
+        }) == absent);
+  CHECK(with([](Node<double>& y) { accumulate(y.input(1), y.cotangent()); }) ==
+        "logic_error: input: wrong of shape (2) has 1 recorded inputs; there is no input 1");
+  CHECK(
+      error_of([&] { tape.node(0).cotangent(); }) ==
+      "logic_error: cotangent: leaf of shape (2) has none; none has arrived, or it has been passed "
+      "on, as by take_cotangent()");
+}
+
 TEST_CASE("the trap names the first operator whose value or cotangent is not finite") {
   Tape<double> tape;
   const auto x = tape.leaf(Array<double>{1.0, 0.0});
