@@ -354,10 +354,10 @@ TEST_CASE("gemm refuses what BLAS cannot count") {
         "invalid_argument: gemm: a product of (2147483648, 1) by (1, 1), rows stored 1, 1 and 1 "
         "apart, is too large for BLAS; need at most 2147483647 each");
   for (std::size_t at = 0; at < 6; ++at) {
-    std::array<std::size_t, 6> sizes{1, 1, 1, 1, 1, 1};
+    std::size_t sizes[] = {1, 1, 1, 1, 1, 1};
     sizes[at] = large + 1;
-    const auto [m, n, k, lda, ldb, ldc] = sizes;
-    CHECK_THROWS_AS(gemm<double>(false, false, m, n, k, 1, &x, lda, &x, ldb, 0, &x, ldc),
+    CHECK_THROWS_AS(gemm<double>(false, false, sizes[0], sizes[1], sizes[2], 1, &x, sizes[3], &x,
+                                 sizes[4], 0, &x, sizes[5]),
                     std::invalid_argument);
   }
 }

@@ -62,10 +62,10 @@ TEST_CASE("a product over nothing has gradients of zero, not of what was in memo
                                                    {{1, 0, 2, 3}, {5, 1, 3, 4}},
                                                    {{2, 0}, {0, 4}},
                                                    {{0, 1, 2, 3}, {1, 5, 3, 4}}};
-  for (const auto& [a_shape, b_shape] : cases) {
-    const std::string a_text = to_text(a_shape), b_text = to_text(b_shape);
-    CAPTURE(a_text);
-    CAPTURE(b_text);
+  for (const auto& shapes : cases) {
+    const Shape &a_shape = shapes.first, &b_shape = shapes.second;
+    CAPTURE(to_text(a_shape));
+    CAPTURE(to_text(b_shape));
     Tape<double> tape;
     const auto a = tape.leaf(full<double>(a_shape, 1.0)), b = tape.leaf(full<double>(b_shape, 1.0));
     const auto c = matmul(a, b);
