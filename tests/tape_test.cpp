@@ -276,10 +276,10 @@ TEST_CASE("a pullback that reads an absent cotangent or input is told so") {
         }) == absent);
   CHECK(with([](Node<double>& y) { accumulate(y.input(1), y.cotangent()); }) ==
         "logic_error: input: wrong of shape (2) has 1 recorded inputs; there is no input 1");
-  CHECK(
-      error_of([&] { tape.node(0).cotangent(); }) ==
-      "logic_error: cotangent: leaf of shape (2) has none; none has arrived, or it has been passed "
-      "on, as by take_cotangent()");
+  const auto unused = tape.leaf(scalar(1.0));
+  CHECK(error_of([&] {
+          unused.node()->cotangent();
+        }).find("cotangent: leaf of shape () has none") != std::string::npos);
 }
 
 TEST_CASE("the trap names the first operator whose value or cotangent is not finite") {
