@@ -8,6 +8,7 @@
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/sorting/permutation.hpp"
+#include "relative_distance.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -29,6 +30,39 @@ NetworkOptions with(Network network, Swap swap, double steepness,
   options.steepness = steepness;
   options.direction = direction;
   return options;
+}
+
+// Values, P_hat and gradients beside those of a case of networks_wide.json, element by element.
+template <class T>
+void check_wide(const nlohmann::json& c, double tolerance) {
+  const NetworkOptions options =
+      with(networks.at(c["network"]), swaps.at(c["swap"]), c["steepness"]);
+  const Array<T> scores = to_array<T>(c["scores"]);
+  const auto near = [&](const Array<T>& result, const std::string& field, double floor = 1e-20) {
+    CAPTURE(field);
+    CHECK(relative_distance(convert<double>(result), to_array<double>(c[field]), floor) <
+          tolerance);
+  };
+  const auto gradient = [&](const auto& op, const Array<T>& cotangent) {
+    Tape<T> tape;
+    const Var<T> s = tape.leaf(scores);
+    tape.backward(op(s, options), cotangent);
+    return s.grad();
+  };
+  // Where all is mixed, scores of opposite signs cancel.
+  const double largest = double(std::abs(*std::max_element(scores.begin(), scores.end())));
+  near(sorting_network_values(constant(scores), options).value(), "values",
+       options.steepness < 1e-30 ? largest : 1e-20);
+  near(sorting_network(constant(scores), options).value(), "P");
+  const auto values = [](const auto& s, const auto& o) { return sorting_network_values(s, o); };
+  near(gradient(values, {T(1), T(-2), T(0.5), T(3)}), "grad");
+  if (c.contains("wild")) near(gradient(values, {T(1), T(-2), T(0.5), T(1e30)}), "wild");
+  Array<T> W = uninitialized<T>({4, 4});
+  for (std::size_t i = 0; i < 16; ++i) W.data()[i] = T(i % 7) - T(2.5) * T(i % 2);
+  double largest_grad = 1e-20;  // of gradients that are sums of both signs
+  for (double g : to_array<double>(c["grad_P"])) largest_grad = std::max(largest_grad, std::abs(g));
+  near(gradient([](const auto& s, const auto& o) { return sorting_network(s, o); }, W), "grad_P",
+       largest_grad);
 }
 
 }  // namespace
@@ -170,6 +204,24 @@ TEST_CASE("networks at ties, at extremes and at small n") {
           full<float>({2, 1, 1}, 1));
     CHECK(sorting_network(constant(zeros<float>({2, 0})), options).shape() == Shape{2, 0, 0});
   }
+}
+
+TEST_CASE("networks beside masked scores, and where differences overflow") {
+  int cases = 0;
+  for (const auto& c : golden("networks_wide.json")["cases"]) {
+    CAPTURE(c["network"]);
+    CAPTURE(c["swap"]);
+    CAPTURE(c["scores"]);
+    CAPTURE(c["steepness"]);
+    check_wide<double>(c, 1e-11);
+    if (c["type"] == "both") check_wide<float>(c, 2e-5);
+    ++cases;
+  }
+  CHECK(cases == 108);
+  // What a swap without heavy tails leaves of the others is their sort, to the last digit.
+  const NetworkOptions steep = with(Network::bitonic, Swap::logistic, 1000);
+  CHECK(sorting_network_values(constant(Array<double>{-1e30, 3.0, 1.0, 2.0}), steep).value() ==
+        Array<double>{3.0, 2.0, 1.0, -1e30});
 }
 
 TEST_CASE("sorting_network refuses what it cannot compute") {

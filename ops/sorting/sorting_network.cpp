@@ -1,5 +1,6 @@
 #include "ops/sorting/sorting_network.hpp"
 
+#include <limits>
 #include <memory>
 #include <mutex>
 
@@ -10,41 +11,67 @@ namespace {
 
 constexpr double pi = 3.14159265358979323846;
 
-// alpha, and its derivative in d. In double for float, too: glibc's atanf takes four times as long
-// as atan.
+// How far a comparator is from certain, at a difference d = x_high - x_low.
+//   small   the smaller one of alpha and 1 - alpha, to full relative precision
+//   moved   small |d|, by which the two values approach each other after they were put in order
+//   slope   d alpha / dd
+//   pulled  d slope
+// The products are formed here because small and slope may underflow, and |d| overflow, where their
+// products are ordinary numbers: heavy tails are c / |z|, and moved tends to c / steepness.
 struct Softened {
-  double alpha, slope;
+  double small, moved, slope, pulled;
 };
 
-Softened logistic(double z, double dz) {
-  const double e = std::exp(-std::abs(z)), small = e / (1 + e);
-  return {z < 0 ? small : 1 - small, dz * small / (1 + e)};
+// With u = |z|, the distribution's tail beyond u and its density at u.
+struct Tail {
+  double small, density;
+};
+
+Tail logistic(double u) {
+  const double e = std::exp(-u), small = e / (1 + e);
+  return {small, small / (1 + e)};
 }
 
-Softened softened(double d, const NetworkOptions& options) {
-  const double beta = options.steepness, z = beta * d;
-  switch (options.swap) {
+Tail tail(Swap swap, double u) {
+  switch (swap) {
     case Swap::logistic:
-      return logistic(z, beta);
-    case Swap::logistic_phi: {
-      const double lambda = options.art_lambda, size = std::abs(d) + 1e-10;
-      const double factor = std::pow(size, -lambda);
-      return logistic(z * factor, beta * factor * (1 - lambda * std::abs(d) / size));
-    }
+    case Swap::logistic_phi:
+      return logistic(u);
     case Swap::gaussian:
-      return {std::erfc(-z * std::sqrt(0.5)) / 2,
-              beta * std::sqrt(0.5 / pi) * std::exp(-z * z / 2)};
+      return {std::erfc(u * std::sqrt(0.5)) / 2, std::sqrt(0.5 / pi) * std::exp(-u * u / 2)};
     case Swap::reciprocal: {
-      const double r = 1 / (2 + std::abs(z));
-      return {0.5 + z * r / 2, beta * r * r};
+      const double r = 1 / (2 + u);
+      return {r, r * r};
     }
     case Swap::cauchy:
-      return {0.5 + std::atan(z) / pi, beta / pi / (1 + z * z)};
+      return {u <= 1 ? 0.5 - std::atan(u) / pi : std::atan(1 / u) / pi, 1 / pi / (1 + u * u)};
     case Swap::optimal:
-      if (std::abs(z) <= 0.25) return {0.5 + z, beta};
-      return {z > 0 ? 1 - 1 / (16 * z) : -1 / (16 * z), beta / (16 * z * z)};
+      if (u <= 0.25) return {0.5 - u, 1};
+      return {1 / (16 * u), 1 / (16 * u * u)};
   }
   return {};
+}
+
+// In double for float, too: glibc's atanf takes four times as long as atan. half is d / 2, which
+// does not overflow where d does.
+Softened softened(double half, const NetworkOptions& options) {
+  constexpr double far = 1e150, largest = std::numeric_limits<double>::max();
+  const double beta = options.steepness, h = std::abs(half), d = std::min(2 * h, largest);
+  const double sign = half < 0 ? -1 : 1;
+  double u = 2 * (beta * h), du = beta;  // |z| and its derivative in |d|
+  if (options.swap == Swap::logistic_phi) {
+    const double lambda = options.art_lambda, size = d + 1e-10;
+    const double factor = std::pow(size, -lambda);
+    u = 2 * (std::min(beta * h, largest / 2) * factor);
+    du = std::min(beta * factor * (1 - lambda * d / size), largest);
+  }
+  if (u < far) {
+    const auto [small, density] = tail(options.swap, u);
+    return {small, 2 * small * h, density * du, sign * 2 * (density * h * du)};
+  }
+  // Every tail is its limit here, c / u or 0, so that small |d| = c / steepness.
+  const double moved = tail(options.swap, far).small * far / beta, small = moved / d;
+  return {small, moved, small / d, sign * small};
 }
 
 // A comparator, and where the rows of P_hat on its wires can differ from 0 after it: columns
@@ -88,64 +115,68 @@ std::shared_ptr<const Schedule> schedule_of(Network network, std::size_t n) {
 }
 
 // One set through the network: the values x (n), whose differences are kept, and the rows X of
-// P_hat, or none.
+// P_hat, or none. Every mixture is taken from the nearer of the two: what moves is the small share
+// of their difference, so that a huge neighbour leaves no rounding error behind.
 template <class T>
 struct Run {
   const Schedule& schedule;
   const NetworkOptions& options;
   std::size_t n;
 
-  // d: each step's difference of values; D: each step's differences of rows.
-  void forward(T* x, T* d, T* X, T* D) const {
+  // half: each step's difference of values, halved; D: each step's differences of rows.
+  void forward(T* x, T* half, T* X, T* D) const {
     for (std::size_t s = 0; s < schedule.steps.size(); ++s) {
       const Step& step = schedule.steps[s];
-      d[s] = x[step.high] - x[step.low];
-      const T alpha = T(softened(d[s], options).alpha);
-      const T high = x[step.high];
-      x[step.high] = x[step.low] + alpha * d[s];
-      x[step.low] = high - alpha * d[s];
+      const T low = x[step.low], high = x[step.high];
+      half[s] = T(double(high) / 2 - double(low) / 2);
+      const bool in_order = half[s] >= 0;
+      const Softened soft = softened(half[s], options);
+      x[step.low] = T(double(in_order ? low : high) + soft.moved);
+      x[step.high] = T(double(in_order ? high : low) - soft.moved);
       if (X == nullptr) continue;
+      const T small = T(soft.small);
       T* __restrict low_row = X + step.low * n + step.begin;
       T* __restrict high_row = X + step.high * n + step.begin;
       T* __restrict differences = D + step.kept;
       for (std::size_t j = 0; j < step.end - step.begin; ++j) {
-        const T low = low_row[j], high = high_row[j], difference = high - low;
+        const T l = low_row[j], h = high_row[j], difference = h - l, moved = small * difference;
         differences[j] = difference;
-        low_row[j] = high - alpha * difference;
-        high_row[j] = low + alpha * difference;
+        low_row[j] = in_order ? l + moved : h - moved;
+        high_row[j] = in_order ? h - moved : l + moved;
       }
     }
   }
 
   // xbar and Xbar come in as the result's cotangents; xbar leaves as the scores'.
-  void backward(T* xbar, const T* d, T* Xbar, const T* D) const {
+  void backward(T* xbar, const T* half, T* Xbar, const T* D) const {
     for (std::size_t s = schedule.steps.size(); s-- > 0;) {
       const Step& step = schedule.steps[s];
-      const Softened soft = softened(d[s], options);
-      const T alpha = T(soft.alpha);
-      const T change = xbar[step.high] - xbar[step.low];
-      T alphabar = change * d[s];
+      const bool in_order = half[s] >= 0;
+      const Softened soft = softened(half[s], options);
+      const double low = double(xbar[step.low]), high = double(xbar[step.high]);
+      const double change = high - low, moved = soft.small * change;
+      double dbar = change * soft.pulled;
       if (Xbar != nullptr) {
-        alphabar += unmix(Xbar + step.low * n + step.begin, Xbar + step.high * n + step.begin,
-                          D + step.kept, alpha, step.end - step.begin);
+        dbar += soft.slope *
+                double(unmix(Xbar + step.low * n + step.begin, Xbar + step.high * n + step.begin,
+                             D + step.kept, T(soft.small), in_order, step.end - step.begin));
       }
-      const T dbar = alphabar * T(soft.slope), low = xbar[step.low];
-      xbar[step.low] = xbar[step.high] - alpha * change - dbar;
-      xbar[step.high] = low + alpha * change + dbar;
+      xbar[step.low] = T((in_order ? low + moved : high - moved) - dbar);
+      xbar[step.high] = T((in_order ? high - moved : low + moved) + dbar);
     }
   }
 
  private:
   // Mixes the cotangents of two rows back; returns <D, Xbar_high - Xbar_low>. Sixteen running sums,
   // as in contiguous_sum.
-  static T unmix(T* __restrict low, T* __restrict high, const T* __restrict D, T alpha,
-                 std::size_t n) {
+  static T unmix(T* __restrict low, T* __restrict high, const T* __restrict D, T small,
+                 bool in_order, std::size_t n) {
     constexpr std::size_t lanes = 16;
     T partial[lanes] = {}, total = 0;
     const auto mix = [=](std::size_t j) {
-      const T l = low[j], h = high[j], change = h - l;
-      low[j] = h - alpha * change;
-      high[j] = l + alpha * change;
+      const T l = low[j], h = high[j], change = h - l, moved = small * change;
+      low[j] = in_order ? l + moved : h - moved;
+      high[j] = in_order ? h - moved : l + moved;
       return change * D[j];
     };
     std::size_t j = 0;
@@ -172,12 +203,12 @@ Var<T> run(const char* op, const Var<T>& scores, const NetworkOptions& options, 
   const auto place = [n, up](std::size_t wire) { return up ? wire : n - 1 - wire; };
 
   Array<T> value = uninitialized<T>(matrix ? matrix_shape(scores.shape()) : scores.shape());
-  Array<T> d = uninitialized<T>({sets * steps}), D = uninitialized<T>({sets * kept});
+  Array<T> half = uninitialized<T>({sets * steps}), D = uninitialized<T>({sets * kept});
   for_sets(sets, cost, [&](std::size_t set) {
     Array<T> x = uninitialized<T>({n}), X = zeros<T>({matrix ? n * n : 0});
     std::copy_n(scores.value().data() + set * n, n, x.data());
     for (std::size_t i = 0; i < X.size(); i += n + 1) X.data()[i] = 1;
-    Run<T>{*schedule, options, n}.forward(x.data(), d.data() + set * steps,
+    Run<T>{*schedule, options, n}.forward(x.data(), half.data() + set * steps,
                                           matrix ? X.data() : nullptr, D.data() + set * kept);
     const T* from = matrix ? X.data() : x.data();
     for (std::size_t i = 0; i < n; ++i) {
@@ -186,7 +217,7 @@ Var<T> run(const char* op, const Var<T>& scores, const NetworkOptions& options, 
   });
 
   return record(
-      op, {scores}, std::move(value), [=, d = std::move(d), D = std::move(D)](Node<T>& y) {
+      op, {scores}, std::move(value), [=, half = std::move(half), D = std::move(D)](Node<T>& y) {
         Array<T> sbar = zeros<T>(y.input(0).shape());
         for_sets(sets, cost, [&](std::size_t set) {
           T* xbar = sbar.data() + set * n;
@@ -195,8 +226,9 @@ Var<T> run(const char* op, const Var<T>& scores, const NetworkOptions& options, 
           for (std::size_t i = 0; i < n; ++i) {
             std::copy_n(y.cotangent().data() + (set * n + place(i)) * width, width, to + i * width);
           }
-          Run<T>{*schedule, options, n}.backward(
-              xbar, d.data() + set * steps, matrix ? Xbar.data() : nullptr, D.data() + set * kept);
+          Run<T>{*schedule, options, n}.backward(xbar, half.data() + set * steps,
+                                                 matrix ? Xbar.data() : nullptr,
+                                                 D.data() + set * kept);
         });
         accumulate(y.input(0), std::move(sbar));
       });

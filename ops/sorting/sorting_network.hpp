@@ -7,7 +7,8 @@
 //              x_low'  = alpha x_low + (1 - alpha) x_high
 //              x_high' = (1 - alpha) x_low + alpha x_high
 //            one comparator after the other. P_hat starts as the identity and its rows are mixed
-//            alike, so that P_hat s = x after the last comparator.
+//            alike, so that P_hat s = x after the last comparator. Computed from the smaller of
+//            alpha and 1 - alpha, so that a masked score (-1e30) leaves the others as they are.
 //   vjp      the comparators in reverse; with D = X_high - X_low, the rows of P_hat or the values,
 //              alphabar = <D, Xbar_high' - Xbar_low'>,  dbar = alphabar swap'(d)
 //              Xbar_low  = alpha Xbar_low' + (1 - alpha) Xbar_high'   (- dbar, for the values)
