@@ -31,7 +31,7 @@ Var<T> PlackettLuce<T>::log_prob(const Indices& order) const {
   const std::size_t n = shape.n, k = shape.k;
   Array<T> y = uninitialized<T>(Shape(order.shape().begin(), order.shape().end() - 1));
   Array<double> odds = uninitialized<double>(order.shape());
-  Array<double> rest = uninitialized<double>(y.shape());
+  std::vector<Total> rest(shape.rows);
   const std::size_t grain = 1 + 2000 / n;  // rows of some 50 us a thread
   parallel_for(shape.rows, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
     Choices choices(shape);
@@ -42,38 +42,41 @@ Var<T> PlackettLuce<T>::log_prob(const Indices& order) const {
       for (std::size_t i = 0; i < k; ++i) sum -= softplus(-choices.odds[i]);  // ln p_i
       y.data()[r] = T(sum);
       std::copy_n(choices.odds.data(), k, odds.data() + r * k);
-      rest.data()[r] = choices.total[k];
+      rest[r] = choices.total[k];
     }
   });
   // The probability of j at place i is e^(s_j - L_i), at its own place j that is p_j; from one
   // place to the next e^(-L) grows by 1 / (1 - p_i). So its sum over the places up to j is p_j R_j
-  // with R_j = 1 + (1 - p_(j-1)) R_(j-1), all of whose terms lie in 0 .. 1.
-  return record("plackett_luce_log_prob", {s_}, std::move(y),
-                [order, odds, rest, shape](Node<T>& y) {
-                  const std::size_t n = shape.n, k = shape.k;
-                  const Array<T>& s = y.input(0).value();
-                  Array<T> grad = zeros<T>(s.shape());
-                  std::vector<char> chosen(n);
-                  for (std::size_t r = 0; r < shape.rows; ++r) {
-                    const double ybar = y.cotangent().data()[r];
-                    const T* s_row = s.data() + r % shape.score_rows * n;
-                    T* g = grad.data() + r % shape.score_rows * n;
-                    std::fill(chosen.begin(), chosen.end(), 0);
-                    double R = 1;
-                    for (std::size_t i = 0; i < k; ++i) {
-                      const std::size_t j = std::size_t(order.data()[r * k + i]);
-                      const double p = sigmoid(odds.data()[r * k + i]);
-                      g[j] += T(ybar * (1 - p * R));
-                      R = 1 + sigmoid(-odds.data()[r * k + i]) * R;
-                      chosen[j] = 1;
-                    }
-                    for (std::size_t j = 0; k < n && j < n; ++j) {
-                      if (!chosen[j])
-                        g[j] -= T(ybar * std::exp(double(s_row[j]) - rest.data()[r]) * (R - 1));
-                    }
-                  }
-                  accumulate(y.input(0), std::move(grad));
-                });
+  // with R_j = 1 + Q_j, Q_j = (1 - p_(j-1)) (1 + Q_(j-1)), all of whose terms lie in 0 .. 1. The
+  // gradient 1 - p_j R_j = (1 - p_j) - p_j Q_j is the difference of two numbers that are small where
+  // it is.
+  return record(
+      "plackett_luce_log_prob", {s_}, std::move(y), [order, odds, rest, shape](Node<T>& y) {
+        const std::size_t n = shape.n, k = shape.k;
+        const Array<T>& s = y.input(0).value();
+        Array<double> grad = zeros<double>(s.shape());
+        std::vector<char> chosen(n);
+        for (std::size_t r = 0; r < shape.rows; ++r) {
+          const double ybar = y.cotangent().data()[r];
+          const T* s_row = s.data() + r % shape.score_rows * n;
+          double* g = grad.data() + r % shape.score_rows * n;
+          std::fill(chosen.begin(), chosen.end(), 0);
+          double Q = 0;
+          for (std::size_t i = 0; i < k; ++i) {
+            const std::size_t j = std::size_t(order.data()[r * k + i]);
+            const double p = sigmoid(odds.data()[r * k + i]);
+            const double others = sigmoid(-odds.data()[r * k + i]);
+            g[j] += ybar * (others - p * Q);
+            Q = others * (1 + Q);
+            chosen[j] = 1;
+          }
+          for (std::size_t j = 0; k < n && j < n; ++j) {
+            if (chosen[j]) continue;
+            g[j] -= ybar * Q * std::exp((double(s_row[j]) - rest[r].largest) - rest[r].rest);
+          }
+        }
+        accumulate(y.input(0), convert<T>(grad));
+      });
 }
 
 template <class T>
@@ -89,6 +92,18 @@ Shape PlackettLuce<T>::with_samples(const Shape& samples) const {
 }
 
 template <class T>
+Var<T> PlackettLuce<T>::near_zero() const {
+  Array<T> nearest = s_.value();
+  const std::size_t n = nearest.shape().back();
+  for (T* row = nearest.data(); row != nearest.data() + nearest.size(); row += n) {
+    std::fill_n(row, n, *std::min_element(row, row + n, [](T a, T b) {
+                  return std::abs(a) < std::abs(b);
+                }));
+  }
+  return s_ - constant(std::move(nearest));
+}
+
+template <class T>
 Var<T> PlackettLuce<T>::perturbed(const Array<T>& noise) const {
   return s_ + constant<T>(noise);
 }
@@ -99,21 +114,48 @@ Var<T> PlackettLuce<T>::perturbed(Generator& random, const Shape& samples) const
 }
 
 template <class T>
+Indices PlackettLuce<T>::perturbed_order(const Array<T>& noise) const {
+  const Array<T> z = perturbed(noise).value();
+  const T* s = s_.value().data();
+  const std::size_t n = z.shape().back();
+  Indices order = argsort(z);
+  // Rounding is monotonic, so only sums that were rounded to one number are still to be ordered.
+  for (std::size_t start = 0; start < z.size(); start += n) {
+    const auto sum = [&](Index j) {
+      const std::size_t i = start + std::size_t(j);
+      return ExactSum(double(s[i % s_.size()]), double(noise.data()[i % noise.size()]));
+    };
+    const auto z_at = [&](const Index* place) { return z.data()[start + std::size_t(*place)]; };
+    Index *place = order.data() + start, *const end = place + n;
+    while (place != end) {
+      Index* const first = place;
+      do ++place;
+      while (place != end && z_at(place) == z_at(first));
+      if (place - first > 1) {
+        std::stable_sort(first, place, [&](Index a, Index b) { return sum(b) < sum(a); });
+      }
+    }
+  }
+  return order;
+}
+
+template <class T>
 Indices PlackettLuce<T>::sample(Generator& random, const Shape& samples) const {
-  return argsort(perturbed(random, samples).value());
+  return perturbed_order(gumbel_noise<T>(with_samples(samples), random));
 }
 
 template <class T>
 Var<T> PlackettLuce<T>::relaxed_sample(const RelaxedSort<T>& relaxed_sort, Generator& random,
                                        const Shape& samples) const {
-  return relaxed_sort(perturbed(random, samples));
+  return relaxed_sort(near_zero() + constant(gumbel_noise<T>(with_samples(samples), random)));
 }
 
 template <class T>
 Var<T> PlackettLuce<T>::straight_through_sample(const RelaxedSort<T>& relaxed_sort,
                                                 Generator& random, const Shape& samples) const {
-  const Var<T> z = perturbed(random, samples);
-  return straight_through(permutation_matrix<T>(argsort(z.value())), relaxed_sort(z));
+  const Array<T> noise = gumbel_noise<T>(with_samples(samples), random);
+  return straight_through(permutation_matrix<T>(perturbed_order(noise)),
+                          relaxed_sort(near_zero() + constant<T>(noise)));
 }
 
 // In both, the gradient of f itself with respect to p's scores has mean zero and would only add

@@ -50,14 +50,25 @@ class PlackettLuce {
   // The most probable order: by descending score, the smaller index first where scores are equal.
   Indices mode() const;
 
-  // s + noise, with noise (samples..., ..., n): for Gumbel noise the order it sorts to is a sample.
+  // s + noise, with noise (samples..., ..., n), in T: beside a large score the noise is rounded.
   Var<T> perturbed(const Array<T>& noise) const;
   Var<T> perturbed(Generator& random, const Shape& samples = {}) const;
+
+  // The order of s + noise, without rounding the sums: for Gumbel noise it is a sample, in which
+  // equal scores are equally likely to come first however large they are.
+  Indices perturbed_order(const Array<T>& noise) const;
+
+  // s less the score of its row that is nearest to zero: the same distribution, and a common
+  // offset no longer costs digits of what is added. (No score grows by more than a factor of two,
+  // so none is rounded worse than it was.)
+  Var<T> near_zero() const;
 
   // Exact orders (samples..., ..., n). The first k places are an exact draw of k items.
   Indices sample(Generator& random, const Shape& samples = {}) const;
 
-  // relaxed_sort(perturbed): P_hat (samples..., ..., n, n), differentiable in s.
+  // relaxed_sort(near_zero + noise): P_hat (samples..., ..., n, n), differentiable in s. It sees the
+  // sums in T: of items that are masked by a score of -1e30 the noise is lost, and they share their
+  // places as equal scores do.
   Var<T> relaxed_sample(const RelaxedSort<T>& relaxed_sort, Generator& random,
                         const Shape& samples = {}) const;
 

@@ -20,6 +20,37 @@ inline double log_add(double a, double b) {
   return std::max(a, b) + std::log1p(std::exp(-std::abs(a - b)));
 }
 
+// log of a sum of e^s, as the largest s and what the others add to it. One number would lose what
+// others add to a large score, and with it the odds between equal ones.
+struct Total {
+  double largest = -inf, rest = 0;
+
+  // Adds e^s; returns the log-odds of s against the sum before.
+  double add(double s) {
+    const double odds = (s - largest) - rest;
+    rest = s > largest ? softplus(-odds) : rest + softplus(odds);
+    largest = std::max(largest, s);
+    return odds;
+  }
+};
+
+// a + b without rounding, as the rounded sum and its error (Knuth's TwoSum).
+struct ExactSum {
+  ExactSum(double a, double b) : rounded(a + b) {
+    const double b_part = rounded - a;
+    error = (a - (rounded - b_part)) + (b - b_part);
+  }
+  bool operator<(const ExactSum& o) const {
+    return rounded < o.rounded || (rounded == o.rounded && error < o.error);
+  }
+  // Never positive where a < b, nor negative where b < a.
+  friend double operator-(const ExactSum& a, const ExactSum& b) {
+    return (a.rounded - b.rounded) + (a.error - b.error);
+  }
+
+  double rounded, error;
+};
+
 // Orders (samples..., ..., k) over scores (..., n), as rows: order row r belongs to score row
 // r % score_rows.
 struct OrderRows {
@@ -54,22 +85,20 @@ struct Choices {
               " twice");
       place[std::size_t(order[i])] = i;
     }
-    double left = -inf;
-    if (k < n) {
-      for (std::size_t j = 0; j < n; ++j) {
-        if (place[j] == k) left = log_add(left, double(s[j]));
-      }
+    Total left;
+    for (std::size_t j = 0; k < n && j < n; ++j) {
+      if (place[j] == k) left.add(double(s[j]));
     }
     total[k] = left;
     for (std::size_t i = k; i-- > 0;) {
-      odds[i] = double(s[order[i]]) - total[i + 1];
-      total[i] = double(s[order[i]]) + softplus(-odds[i]);
+      odds[i] = left.add(double(s[order[i]]));
+      total[i] = left;
     }
   }
 
   std::size_t n, k;
-  std::vector<double> total;  // L_i = log of the summed e^s of the items that are left at place i
-  std::vector<double> odds;   // log-odds of the item chosen at place i: p_i = sigmoid(odds_i)
+  std::vector<Total> total;  // L_i = log of the summed e^s of the items that are left at place i
+  std::vector<double> odds;  // log-odds of the item chosen at place i: p_i = sigmoid(odds_i)
   std::vector<std::size_t> place;  // of each item; k for an item that is not chosen
 };
 

@@ -90,6 +90,17 @@ TEST_CASE("pl prints numbers in its own way, whatever was asked of standard outp
   std::cout.precision(digits);
 }
 
+TEST_CASE("pl --sample draws masked items in any order") {
+  const auto result = nlohmann::json::parse(pl("5 -1e30 -1e30", "--sample 10000 --json"));
+  double second = 0;
+  for (const auto& order : result["order"][0]) {
+    CHECK(order[0] == 0);
+    second += order[1] == 1;
+  }
+  CHECK(std::abs(second - 5000) < 4 * std::sqrt(2500.0));
+  CHECK(result["log_prob"][0][0].get<double>() == doctest::Approx(-std::log(2)));
+}
+
 TEST_CASE("pl says where its input is wrong") {
   CHECK(pl("1 2\n\n3, 4x", "--sample 1") == "FILE:3:5: expected ',' or a blank, found 'x'");
   CHECK(pl("1 inf", "--sample 1") == "FILE:1:3: 'inf' is not a finite number");

@@ -7,6 +7,7 @@
 #include "ops/elementwise.hpp"
 #include "ops/estimators/conditional_noise.hpp"
 #include "ops/matmul.hpp"
+#include "ops/noise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/hard.hpp"
@@ -27,7 +28,7 @@ Var<T> evaluate_control(const ControlVariate<T>& control, const Var<T>& z,
 // Samples b with all that the estimator knows about them.
 template <class T>
 struct Samples {
-  Array<T> z;             // perturbed scores (S, ..., n)
+  Array<T> z;             // perturbed scores (S, ..., n), near zero
   Indices orders;         // what they sort to
   Array<T> exponentials;  // for conditional_perturbed
   Array<T> f;             // f(b), (S, ...)
@@ -42,7 +43,7 @@ Var<T> along_cancelling(const Var<T>& s, const Samples<T>& drawn) {
       -1);
 }
 
-// Adds the gradient of the mean of |g|^2 to that of phi.
+// Adds the gradient of the mean of |g|^2 to that of phi. log_scores are near zero, as z is.
 template <class T>
 void learn_phi(const Array<T>& log_scores, const Samples<T>& drawn, ControlVariate<T>& control) {
   const std::size_t n = log_scores.shape().back(), rows = drawn.f.size();
@@ -63,13 +64,13 @@ void learn_phi(const Array<T>& log_scores, const Samples<T>& drawn, ControlVaria
   const T h = std::cbrt(std::numeric_limits<T>::epsilon());
   for (std::size_t r = 0; r < rows; ++r) {
     const T *g_row = g.data() + r * n, *score = grad_log_p.data() + r * n;
-    T squares = 0, product = 0;
+    double squares = 0, product = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      squares += g_row[i] * g_row[i];
-      product += g_row[i] * score[i];
+      squares += double(g_row[i]) * double(g_row[i]);
+      product += double(g_row[i]) * double(score[i]);
     }
-    norm.data()[r] = std::sqrt(squares);
-    along_score.data()[r] = product;
+    norm.data()[r] = T(std::sqrt(squares));
+    along_score.data()[r] = T(product);
     const T scale = squares > 0 ? h / norm.data()[r] : T(0);
     for (std::size_t i = 0; i < n; ++i) step.data()[r * n + i] = scale * g_row[i];
   }
@@ -138,10 +139,14 @@ Var<T> control_variate_expectation(const Var<T>& log_scores, const OrderCost<T>&
                                    ControlVariate<T>& control, std::size_t samples,
                                    Generator& random, Learn learn) {
   const PlackettLuce<T> p(log_scores);
+  const Array<T> near_zero = p.near_zero().value();
+  Shape shape{samples};
+  for (std::size_t extent : log_scores.shape()) shape.push_back(extent);
+  const Array<T> noise = gumbel_noise<T>(shape, random);
   Samples<T> drawn;
-  drawn.z = p.perturbed(random, {samples}).value();
-  drawn.orders = argsort(drawn.z);
-  drawn.exponentials = arrival_exponentials(log_scores.value(), drawn.z, drawn.orders);
+  drawn.z = near_zero + noise;
+  drawn.orders = p.perturbed_order(noise);
+  drawn.exponentials = arrival_exponentials(log_scores.value(), noise, drawn.orders);
   const Var<T> cost = evaluate_cost("control_variate_expectation", f, drawn.orders);
   drawn.f = cost.value();
   {
@@ -154,7 +159,7 @@ Var<T> control_variate_expectation(const Var<T>& log_scores, const OrderCost<T>&
     drawn.c = c.value();
     drawn.grad_c = z.grad();
   }
-  if (learn == Learn::yes) learn_phi(log_scores.value(), drawn, control);
+  if (learn == Learn::yes) learn_phi(near_zero, drawn, control);
 
   const Var<T> pathwise = mean(along_cancelling(log_scores, drawn), 0);
   return score_function(cost, p.log_prob(drawn.orders), drawn.c) +

@@ -41,7 +41,8 @@ namespace tapesort {
 
 template <class T>
 struct ControlVariate {
-  // c(z): perturbed scores (S, ..., n), and phi in the order below -> (S, ...).
+  // c(z): perturbed scores (S, ..., n), and phi in the order below -> (S, ...). The scores come as
+  // PlackettLuce::near_zero has them: c sees no offset that is common to a row.
   std::function<Var<T>(const Var<T>& z, const std::vector<Var<T>>& phi)> value;
   std::deque<Parameter<T>> phi;
 };
