@@ -1,5 +1,7 @@
 #include "ops/estimators/estimators.hpp"
 
+#include <map>
+
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
@@ -7,6 +9,7 @@
 #include "ops/reduce.hpp"
 #include "ops/sorting/hard.hpp"
 #include "ops/sorting/neural_sort.hpp"
+#include "relative_distance.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -281,9 +284,79 @@ TEST_CASE("control variates in float, and without a gradient of their own") {
   CHECK(distance(gradient(0.0f), gradient(0.0)) < 1e-5);
 }
 
+TEST_CASE("exact_expectation has the small gradient of a choice that is almost certain") {
+  Tape<double> tape;
+  const Var<double> s = tape.leaf(Array<double>{40.0, 0.0});
+  tape.backward(exact_expectation<double>(s, [](const Indices&) {
+    return constant(Array<double>{1.0, 3.0});  // of the orders 0, 1 and 1, 0
+  }));
+  const double q = std::exp(-40.0);
+  CHECK(relative_distance(s.grad(), {-2 * q, 2 * q}, 0) < 1e-14);
+}
+
+TEST_CASE_TEMPLATE("estimators do not see an offset of the scores", T, float, double) {
+  const MatrixCost<T> cost = [](const Var<T>& P) {
+    const Array<T> weights{{T(1), T(-2), T(0.5)}, {T(3), T(0), T(1)}, {T(-1), T(2), T(1.5)}};
+    const Var<T> x = sum(sum(P * constant(weights), -1), -1);
+    return x * x;
+  };
+  const RelaxedSort<T> relaxed = [](const Var<T>& s) { return neural_sort(s, 4.0); };
+  using Estimate = std::function<Var<T>(const Var<T>&, Generator&)>;
+  const std::map<std::string, Estimate> estimates{
+      {"reinforce",
+       [&](const auto& s, Generator& r) {
+         return reinforce<T>(s, on_orders<T>(cost), 8, r, Baseline::leave_one_out);
+       }},
+      {"control variate",
+       [&](const auto& s, Generator& r) {
+         auto control = relaxed_control<T>(cost, relaxed);
+         return control_variate_expectation<T>(s, on_orders<T>(cost), control, 8, r, Learn::yes);
+       }},
+      {"network control",
+       [&](const auto& s, Generator& r) {
+         auto control = network_control<T>(3, 5, r);
+         return control_variate_expectation<T>(s, on_orders<T>(cost), control, 8, r, Learn::yes);
+       }},
+      {"relaxed",
+       [&](const auto& s, Generator& r) {
+         return reparameterized_expectation<T>(s, cost, relaxed, 8, r);
+       }},
+      {"straight-through", [&](const auto& s, Generator& r) {
+         return straight_through_expectation<T>(s, cost, relaxed, 8, r);
+       }}};
+  for (const auto& [name, estimate] : estimates) {
+    CAPTURE(name);
+    const auto at = [&, &estimate = estimate](const Array<T>& scores) {
+      Tape<T> tape;
+      const Var<T> s = tape.leaf(scores);
+      Generator random(31);
+      const Var<T> y = estimate(s, random);
+      tape.backward(y);
+      return std::array<Array<double>, 2>{scalar(double(y.item())), convert<double>(s.grad())};
+    };
+    const auto a = at({T(0), T(8), T(16)}), b = at({T(1e8), T(1e8) + 8, T(1e8) + 16});
+    CHECK(a[0] == b[0]);
+    CHECK(distance(a[1], b[1]) == 0);
+    // A masked item is last for certain.
+    const auto far = at({T(0), T(1), T(-1e30)});
+    for (double g : far[1]) CHECK(std::isfinite(g));
+    CHECK(std::abs(far[1](2)) < 1e-6);
+  }
+}
+
 TEST_CASE("baselines") {
   const Array<double> costs{{1.0, 10.0}, {2.0, 20.0}, {6.0, 0.0}};  // 3 samples of 2 rows
   CHECK(leave_one_out_mean(costs) == Array<double>{{4.0, 10.0}, {3.5, 5.0}, {1.5, 15.0}});
+
+  // The others' mean does not pass through a sum with the one that is left out.
+  CHECK(leave_one_out_mean(Array<float>{1e8f, 1.0f, 2.0f}) ==
+        Array<float>{1.5f, 50000001.0f, 50000000.5f});
+  CHECK(leave_one_out_mean(Array<double>{1e30, 1.0, 2.0})(0) == 1.5);
+  const Array<float> many = full<float>({100000, 1}, 0.1f);
+  CHECK(leave_one_out_mean(many)(5, 0) == 0.1f);
+  RunningMean<float> of_many(0.0f);
+  of_many.update(many);
+  CHECK(of_many.value({1})(0) == 0.1f);
 
   RunningMean<double> running(0.5);
   CHECK(running.value({2}) == Array<double>{0.0, 0.0});

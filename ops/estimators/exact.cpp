@@ -9,6 +9,8 @@ namespace {
 // depends on the set of items that are left only, so 2^n softmaxes serve all of its e n! nodes.
 //   value of a node     V = sum_j p(j | left) V_j, of a leaf f(z)
 //   gradient            each node adds P(node) p(j | left) (V_j - V) to that of s_j
+// V_j - V is formed relative to the value below the likeliest item: where that one is almost
+// certain, V - V_j itself would be rounding.
 template <class T>
 class Tree {
  public:
@@ -45,14 +47,16 @@ class Tree {
     const double* p = &choice_[left * n_];
     double below[8], mean = 0;
     for (std::size_t j = 0; j < n_; ++j) {
-      if (!(left >> j & 1)) continue;
-      below[j] = visit(left & ~(1u << j), reached * p[j], grad);
-      mean += p[j] * below[j];
+      if (left >> j & 1) below[j] = visit(left & ~(1u << j), reached * p[j], grad);
+    }
+    const double likeliest = below[std::max_element(p, p + n_) - p];  // p is 0 outside `left`
+    for (std::size_t j = 0; j < n_; ++j) {
+      if (left >> j & 1) mean += p[j] * (below[j] - likeliest);
     }
     for (std::size_t j = 0; j < n_; ++j) {
-      if (left >> j & 1) grad[j] += reached * p[j] * (below[j] - mean);
+      if (left >> j & 1) grad[j] += reached * p[j] * ((below[j] - likeliest) - mean);
     }
-    return mean;
+    return likeliest + mean;
   }
 
   std::size_t n_;

@@ -8,14 +8,10 @@
 namespace tapesort {
 namespace {
 
-// (S, ...) -> the sum over S, (...).
 template <class T>
-Array<T> sum_over_samples(const char* op, const Array<T>& f) {
+void check_samples(const char* op, const Array<T>& f) {
   require(f.dimension() >= 1 && f.shape()[0] >= 1, op, ": f is ", f.shape(),
           "; need (S, ...) with S >= 1");
-  Array<T> sum = zeros<T>(Shape(f.shape().begin() + 1, f.shape().end()));
-  for (std::size_t i = 0; i < f.size(); ++i) sum.data()[i % sum.size()] += f.data()[i];
-  return sum;
 }
 
 }  // namespace
@@ -30,12 +26,23 @@ Var<T> score_function(const Var<T>& f, const Var<T>& log_prob, const Array<T>& b
 
 template <class T>
 Array<T> leave_one_out_mean(const Array<T>& f) {
-  const Array<T> sum = sum_over_samples("leave_one_out_mean", f);
-  const std::size_t samples = f.shape()[0];
+  check_samples("leave_one_out_mean", f);
+  const std::size_t samples = f.shape()[0], size = f.size() / samples;
   require(samples >= 2, "leave_one_out_mean: f is ", f.shape(), "; need S >= 2 samples");
+  // The samples before and those after: a large one is never added only to be subtracted again.
   Array<T> others = uninitialized<T>(f.shape());
-  for (std::size_t i = 0; i < f.size(); ++i) {
-    others.data()[i] = (sum.data()[i % sum.size()] - f.data()[i]) / T(samples - 1);
+  std::vector<double> before(samples);
+  for (std::size_t c = 0; c < size; ++c) {
+    double sum = 0;
+    for (std::size_t i = 0; i < samples; ++i) {
+      before[i] = sum;
+      sum += double(f.data()[i * size + c]);
+    }
+    sum = 0;
+    for (std::size_t i = samples; i-- > 0;) {
+      others.data()[i * size + c] = T((before[i] + sum) / double(samples - 1));
+      sum += double(f.data()[i * size + c]);
+    }
   }
   return others;
 }
@@ -54,12 +61,16 @@ Array<T> RunningMean<T>::value(const Shape& shape) const {
 
 template <class T>
 void RunningMean<T>::update(const Array<T>& f) {
-  const Array<T> sum = sum_over_samples("RunningMean", f);
-  if (weight_ == T(0)) total_ = zeros<T>(sum.shape());
-  require_same_shape("RunningMean", "f's mean", sum.shape(), "taken in", total_.shape());
-  const T share = (1 - decay_) / T(f.shape()[0]);
+  check_samples("RunningMean", f);
+  const Shape shape(f.shape().begin() + 1, f.shape().end());
+  Array<double> sum = zeros<double>(shape);
+  for (std::size_t i = 0; i < f.size(); ++i) sum.data()[i % sum.size()] += double(f.data()[i]);
+  if (weight_ == T(0)) total_ = zeros<T>(shape);
+  require_same_shape("RunningMean", "f's mean", shape, "taken in", total_.shape());
+  const T share = 1 - decay_;
   for (std::size_t i = 0; i < sum.size(); ++i) {
-    total_.data()[i] = decay_ * total_.data()[i] + share * sum.data()[i];
+    const T mean = T(sum.data()[i] / double(f.shape()[0]));
+    total_.data()[i] = decay_ * total_.data()[i] + share * mean;
   }
   weight_ = decay_ * weight_ + (1 - decay_);
 }
