@@ -3,6 +3,7 @@
 #include "golden.hpp"
 #include "op_table.hpp"
 #include "ops/sorting/permutation.hpp"
+#include "relative_distance.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -68,6 +69,59 @@ TEST_CASE("soft_sort shares mass equally among ties, and takes scores of any siz
   const Array<float> huge{1e38f, -1e38f, 3.0f};
   CHECK(is_unimodal(soft_sort(constant(huge), 1.0).value()));
   CHECK(soft_sort(constant(zeros<float>({2, 0})), 1.0).shape() == Shape{2, 0, 0});
+}
+
+TEST_CASE("soft_sort where its slope overflows and the probability is 0") {
+  const auto gradient = [](const Array<float>& scores, double tau, double power) {
+    Tape<float> tape;
+    const Var<float> s = tape.leaf(scores);
+    const Array<float> one{{0.0f, 0.0f, 0.0f}, {0.0f, 1.0f, 0.0f}, {0.0f, 0.0f, 0.0f}};
+    tape.backward(soft_sort(s, tau, power), one);
+    return convert<double>(s.grad());
+  };
+  // Of the scores 1 and 0 in row 1: p = 1 / (1 + 1/e), and the gradient 3 p (1 - p).
+  const double p = std::exp(-1.0) / (1 + std::exp(-1.0)), g = 3 * p * (1 - p);
+  CHECK(distance(gradient({1e20f, 0.0f, 1.0f}, 1, 3), {0.0, g, -g}) < 1e-6);
+  CHECK(distance(gradient({3e38f, 0.0f, 1.0f}, 1, 3), {0.0, g, -g}) < 1e-6);
+  CHECK(distance(gradient({-3e38f, 3e38f, 0.0f}, 1, 2), {0.0, 0.0, 0.0}) == 0);
+  // Scores and tau^(1/power) scaled together, where |d|^power has no place in float.
+  CHECK(distance(1e13 * gradient({1e33f, 0.0f, 1e13f}, 1e38, 38.0 / 13),
+                 {0.0, g / 3 * 38 / 13, -g / 3 * 38 / 13}) < 1e-5);
+}
+
+TEST_CASE("soft_sort's small gradients where rows are almost certain") {
+  const Array<double> s{0.3, -1.0, 2.0}, w{{0.4, 2.0, -1.0}, {1.5, 0.1, 0.7}, {-0.6, 1.1, 3.0}};
+  for (double power : {1.0, 2.0}) {
+    const auto gradient = [&](auto number, const Array<double>& cotangent) {
+      using T = decltype(number);
+      Tape<T> tape;
+      const Var<T> x = tape.leaf(convert<T>(s));
+      tape.backward(soft_sort(x, 0.05, power), convert<T>(cotangent));
+      return convert<double>(x.grad());
+    };
+    const Array<double> exact = gradient(1.0, w);
+    CHECK(std::abs(exact(0)) < 1e-8);
+    CHECK(relative_distance(gradient(1.0f, w), exact, 0) < 1e-4);
+    CHECK(gradient(1.0f, full<double>({3, 3}, 0.1)) == zeros<double>({3}));
+  }
+}
+
+TEST_CASE_TEMPLATE("soft_sort at a small tau is the permutation, or names tau", T, float, double) {
+  const Var<T> s = constant(Array<T>{T(2), T(3), T(1)});
+  const Array<T> sorted{{T(0), T(1), T(0)}, {T(1), T(0), T(0)}, {T(0), T(0), T(1)}};
+  const double smallest = double(std::numeric_limits<T>::min());
+  for (double power : {1.0, 2.0, 3.0}) {
+    Tape<T> tape;
+    const Var<T> x = tape.leaf(s.value());
+    const Var<T> P = soft_sort(x, smallest, power);
+    CHECK(P.value() == sorted);
+    tape.backward(P, sorted);
+    CHECK(x.grad() == zeros<T>({3}));
+  }
+  CHECK(error_of([&] { soft_sort(s, smallest / 100); }).find("tau^(1/power) is ") !=
+        std::string::npos);
+  CHECK(soft_sort(s, double(std::numeric_limits<T>::max()) / 2).value() ==
+        full<T>({3, 3}, T(1) / 3));
 }
 
 TEST_CASE("soft_sort refuses what it cannot compute") {

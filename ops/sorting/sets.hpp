@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
 
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
@@ -12,6 +13,16 @@ namespace tapesort {
 inline void check_positive(const char* op, const char* name, double value) {
   require(value > 0 && std::isfinite(value), op, ": ", name, " must be > 0 and finite, got ",
           value);
+}
+
+// A scale that scores of type T are divided by: a normal number of T. Smaller ones (denormals) are
+// flushed to zero in the loops, and their reciprocal is infinite.
+template <class T>
+void check_scale(const char* op, const char* name, double value) {
+  check_positive(op, name, value);
+  constexpr T smallest = std::numeric_limits<T>::min(), largest = std::numeric_limits<T>::max();
+  require(value >= double(smallest) && value <= double(largest), op, ": ", name, " is ", value,
+          "; need one between ", smallest, " and ", largest);
 }
 
 // n of scores (..., n), which must be finite numbers.

@@ -6,29 +6,31 @@
 namespace tapesort {
 namespace {
 
-// |d|^p, and its derivative p |d|^(p-1) sign(d).
+// The logit of a difference d is -u^p, u = |d| / scale with scale = tau^(1/p), so that no power
+// overflows where the logit does not.
 template <class T>
-T distance(T d, T p) {
-  if (p == 1) return std::abs(d);
-  if (p == 2) return d * d;
-  return std::pow(std::abs(d), p);
+T power(T u, T p) {
+  if (p == 1) return u;
+  if (p == 2) return u * u;
+  return std::pow(u, p);
 }
+// p u^(p-1), for u > 0.
 template <class T>
-T slope(T d, T p) {
-  const T sign = T(d > 0) - T(d < 0);
-  if (p == 1) return sign;
-  if (p == 2) return 2 * d;
-  return d == 0 ? T(0) : sign * p * std::pow(std::abs(d), p - 1);
+T slope(T u, T p) {
+  if (p == 1) return T(1);
+  if (p == 2) return 2 * u;
+  return p * std::pow(u, p - 1);
 }
 
 }  // namespace
 
 template <class T>
-Var<T> soft_sort(const Var<T>& scores, double tau, double power, Direction direction) {
+Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction direction) {
   const std::size_t n = checked_set_size("soft_sort", scores.value());
   check_positive("soft_sort", "tau", tau);
-  check_positive("soft_sort", "power", power);
-  const T scale = T(1 / tau), p = T(power);
+  check_positive("soft_sort", "power", exponent);
+  check_scale<T>("soft_sort", "tau^(1/power)", std::pow(tau, 1 / exponent));
+  const T scale = T(std::pow(tau, 1 / exponent)), p = T(exponent);
   const std::size_t sets = n ? scores.size() / n : 0;
 
   Indices order = argsort(scores.value(), direction);
@@ -38,7 +40,9 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double power, Direction direc
     for (std::size_t i = 0; i < n; ++i) {
       T* row = P_hat.data() + (set * n + i) * n;
       const T anchor = s[order.data()[set * n + i]];
-      for (std::size_t j = 0; j < n; ++j) row[j] = -distance(anchor - s[j], p) * scale;
+      for (std::size_t j = 0; j < n; ++j) {
+        row[j] = -power(std::abs(anchor - s[j]) / scale, p);
+      }
       softmax_row(row, n, T(0));  // the largest logit is the anchor's own, 0
     }
   });
@@ -54,10 +58,16 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double power, Direction direc
             const std::size_t at = (set * n + i) * n;
             const T *row = P_hat.value().data() + at, *rowbar = P_hat.cotangent().data() + at;
             const std::size_t place = std::size_t(order.data()[set * n + i]);
-            const T anchor = s[place], mean = dot(row, rowbar, n);
+            // The row is largest at its own item; relative to that one's cotangent, what is left of
+            // the mean is as small as the other probabilities.
+            const T anchor = s[place], own = rowbar[place];
+            const T mean = dot_relative(row, rowbar, own, n);
             T total = 0;
             for (std::size_t j = 0; j < n; ++j) {
-              const T h = row[j] * (rowbar[j] - mean) * slope(anchor - s[j], p) * scale;
+              const T d = anchor - s[j], g = row[j] * ((rowbar[j] - own) - mean);
+              // Where the row is 0 the slope may be infinite.
+              if (row[j] == 0 || d == 0) continue;
+              const T h = (d > 0 ? g : -g) * slope(std::abs(d) / scale, p) / scale;
               into[j] += h;
               total += h;
             }

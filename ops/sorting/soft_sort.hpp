@@ -1,7 +1,8 @@
 // SoftSort: row i compares every score with the i-th largest one.
 //
 //   forward  P_hat[i, j] = softmax_j(-|s_[i] - s_j|^p / tau), s_[i] the i-th largest score
-//   vjp      with g = dL/dlogit = P_hat * (Pbar - <P_hat, Pbar>) per row, d = s_[i] - s_j and
+//   vjp      with g = dL/dlogit = P_hat * (Pbar - <P_hat, Pbar>) per row (computed relative to Pbar
+//            at the row's own item, so that it is exact where P_hat is near 1), d = s_[i] - s_j and
 //            h = g p |d|^(p-1) sign(d) / tau:  sbar_j += h[i, j],  sbar_[i] -= sum_j h[i, j]
 //   shapes   scores (..., n), P_hat (..., n, n): rows are places, columns are items
 //   tau      in units of the scores to the power p; tau -> 0 gives the permutation
@@ -10,7 +11,7 @@
 //            of the one-sided derivatives)
 //   cost     n^2 exponentials; powers 1 and 2 need no other power
 //   errors   std::invalid_argument for 0-d scores, a score that is NaN or infinite, tau or p that
-//            is not a positive number
+//            is not a positive number, and tau^(1/p) beyond the normal numbers of the type
 //   source   Prillo, Eisenschlos, "SoftSort: a continuous relaxation for the argsort operator",
 //            ICML 2020, equation 4
 #pragma once
