@@ -5,6 +5,7 @@
 
 #include "op_table.hpp"
 #include "ops/sorting/permutation.hpp"
+#include "relative_distance.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -129,6 +130,85 @@ TEST_CASE("LapSum tends to the hard results, where b stands in a gap that no num
   // Soft sorted values move with their scores.
   tape.backward(lap_sum_sort(leaf, tau), Array<double>{1.0, 2.0, 3.0});
   CHECK(distance(leaf.grad(), Array<double>{2.0, 3.0, 1.0}) < 1e-12);
+}
+
+TEST_CASE("LapSum does not see an offset: only differences of scores count") {
+  const double tau = 1e-6, offset = 1.7e9;
+  Array<double> at{0.0, 1.0, 2.5, 3.0}, s = at;
+  for (std::size_t i = 0; i < 4; ++i) {
+    s(i) = offset + at(i) * tau;
+    at(i) = (s(i) - offset) / tau;  // what the rounded scores differ by
+  }
+  const Array<double> P_hat = lap_sum(constant(s), tau).value();
+  CHECK(is_doubly_stochastic(P_hat, 1e-14));
+  CHECK(distance(P_hat, lap_sum(constant(at), 1).value()) < 1e-14);
+  CHECK(distance(lap_sum_rank(constant(s), tau).value(), lap_sum_rank(constant(at), 1).value()) <
+        1e-14);
+  CHECK(distance(lap_sum_top_k(constant(s), 1.5, tau).value(),
+                 lap_sum_top_k(constant(at), 1.5, 1).value()) < 1e-14);
+  const Array<double> sorted = lap_sum_sort(constant(s), tau).value();
+  const Array<double> expected = lap_sum_sort(constant(at), 1).value();
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(std::abs(sorted(i) - (offset + tau * expected(i))) <= 2.4e-7);  // one ulp
+  }
+  const Array<double> w{
+      {0.3, -1.0, 2.0, 0.1}, {1.3, 0.2, -0.7, 0.4}, {0.0, 1.0, 1.0, 2.0}, {-0.5, 0.6, 0.7, -0.8}};
+  const auto gradient = [&](const Array<double>& x, double tau) {
+    Tape<double> tape;
+    const Var<double> leaf = tape.leaf(x);
+    tape.backward(lap_sum(leaf, tau), w);
+    return leaf.grad();
+  };
+  CHECK(distance(tau * gradient(s, tau), gradient(at, 1)) < 1e-13);
+  // A masked score and an outlier leave the others as they are.
+  const Array<double> beside{-1e30, 0.0, 1.0, 1e30};
+  const Array<double> rank = lap_sum_rank(constant(beside), 1).value();
+  const Array<double> alone = lap_sum_rank(constant(Array<double>{0.0, 1.0}), 1).value();
+  CHECK(distance(rank, {4.0, 1 + alone(0), 1 + alone(1), 1.0}) < 1e-15);
+  CHECK(is_doubly_stochastic(lap_sum(constant(beside), 1).value(), 1e-14));
+  CHECK(distance(lap_sum_sort(constant(beside), 1).value() * Array<double>{0.0, 1.0, 1.0, 0.0},
+                 lap_sum_sort(constant(Array<double>{5e8, 0.0, 1.0, -5e8}), 1).value() *
+                     Array<double>{0.0, 1.0, 1.0, 0.0}) < 1e-14);
+}
+
+TEST_CASE("LapSum's small gradients and entries far from all else") {
+  // Two scores 60 apart: r_0 = 3/2 - F(60) in both directions.
+  const double e = std::exp(-60.0);
+  const auto gradient = [](const Array<double>& s, const auto& op, const Array<double>& w) {
+    Tape<double> tape;
+    const Var<double> x = tape.leaf(s);
+    tape.backward(op(x), w);
+    return x.grad();
+  };
+  const auto rank = [](const auto& x) { return lap_sum_rank(x, 1); };
+  CHECK(relative_distance(gradient({60.0, 0.0}, rank, {1.0, 0.0}), {-e / 2, e / 2}, 0) < 1e-14);
+  CHECK(gradient({0.3, 1.0, 0.7, 4.0}, rank, full<double>({4}, 0.1)) == zeros<double>({4}));
+  // Row 0 is top_1, with b in the middle, where F is e^-30 / 2.
+  const Array<double> P_hat = lap_sum(constant(Array<double>{60.0, 0.0}), 1).value();
+  CHECK(relative_distance(P_hat, {{1.0, std::exp(-30.0) / 2}, {std::exp(-30.0) / 2, 1.0}}, 0) <
+        1e-12);
+  const auto top = [](const auto& x) { return lap_sum_top_k(x, 1, 1); };
+  const double f = std::exp(-30.0) / 4;
+  CHECK(relative_distance(gradient({60.0, 0.0}, top, {1.0, 0.0}), {f, -f}, 0) < 1e-14);
+}
+
+TEST_CASE_TEMPLATE("LapSum at a small tau is the hard result, or names tau", T, float, double) {
+  const Array<T> s{T(0.25), T(-1), T(2)};
+  Tape<T> tape;
+  const Var<T> x = tape.leaf(s);
+  const double tau = std::numeric_limits<double>::min();
+  CHECK(lap_sum(x, tau).value() ==
+        Array<T>{{T(0), T(0), T(1)}, {T(1), T(0), T(0)}, {T(0), T(1), T(0)}});
+  CHECK(lap_sum_rank(x, tau).value() == Array<T>{T(2), T(3), T(1)});
+  CHECK(lap_sum_top_k(x, 2, tau).value() == Array<T>{T(1), T(0), T(1)});
+  CHECK(lap_sum_sort(x, tau).value() == Array<T>{T(2), T(0.25), T(-1)});
+  tape.backward(lap_sum(x, tau), {{T(1), T(2), T(3)}, {T(0), T(1), T(4)}, {T(2), T(2), T(1)}});
+  tape.backward(lap_sum_rank(x, tau), {T(1), T(2), T(4)});
+  tape.backward(lap_sum_top_k(x, 2, tau), {T(1), T(2), T(4)});
+  CHECK(x.grad() == zeros<T>({3}));
+  CHECK(error_of([&] { lap_sum(x, 1e-310); }).find("lap_sum: tau is 1e-310; need one between") !=
+        std::string::npos);
+  CHECK(distance(convert<double>(lap_sum(x, 1e308).value()), full<double>({3, 3}, 1.0 / 3)) < 1e-7);
 }
 
 TEST_CASE("LapSum at k = 0, k = n, n = 0, and where it refuses") {

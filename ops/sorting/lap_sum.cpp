@@ -9,23 +9,26 @@ namespace tapesort {
 namespace {
 
 // Where G(b) = k: b stands between the scores at places m - 1 and m (counted from 0, so m scores
-// stand above it), and `up` of softmax(-|s - b| / tau) is on those above.
+// stand above it), `above` below the one and `below` above the other, in units of tau. Of
+// softmax(-|s - b| / tau), `up` is on the scores above b and `down` on those below it.
 struct Root {
-  double b, up;
   std::size_t m;
+  double above, below, up, down;
 };
 
-// The sums over one set, in sorted order, places counted from 0.
+// The sums over one set, in sorted order, places counted from 0. All exponents are differences of
+// scores, formed before they are divided by tau, so that an offset of the scores costs nothing.
 class Sums {
  public:
-  // v: sorted downwards, in units of tau.
-  explicit Sums(std::vector<double> v) : v_(std::move(v)), n_(v_.size()), e_(n_), a_(n_), c_(n_) {
-    for (std::size_t m = 0; m + 1 < n_; ++m) e_[m] = std::exp(v_[m + 1] - v_[m]);
+  // s: sorted downwards.
+  Sums(std::vector<double> s, double tau)
+      : s_(std::move(s)), tau_(tau), n_(s_.size()), e_(n_), a_(n_), c_(n_) {
+    for (std::size_t m = 0; m + 1 < n_; ++m) e_[m] = std::exp(-distance(m, m + 1));
     for (std::size_t m = 0; m < n_; ++m) a_[m] = 1 + (m ? a_[m - 1] * e_[m - 1] : 0);
     for (std::size_t m = n_; m-- > 0;) c_[m] = 1 + (m + 1 < n_ ? c_[m + 1] * e_[m] : 0);
   }
 
-  // G(v_m).
+  // G(s_m).
   double count(std::size_t m) const { return double(m) + (1 + c_[m] - a_[m]) / 2; }
 
   // Solves G(b) = k, 0 < k < n. The search begins at place `from`: any place where
@@ -34,26 +37,39 @@ class Sums {
     std::size_t m = from;
     while (m < n_ && count(m) < k) ++m;
     // Above all scores, or below all: one exponential.
-    if (m == 0) return {v_[0] - std::log(2 * k / c_[0]), 0, 0};
-    if (m == n_) return {v_[n_ - 1] + std::log(2 * (double(n_) - k) / a_[n_ - 1]), 1, n_};
+    if (m == 0) return {0, 0, std::log(c_[0] / 2) - std::log(k), 0, 1};
+    if (m == n_) return {n_, std::log(a_[n_ - 1] / 2) - std::log(double(n_) - k), 0, 1, 0};
     // c u - a w = 2 r and u w = e: of the two forms of the root, the one without cancellation.
     const double a = a_[m - 1], c = c_[m], e = e_[m - 1], r = k - double(m);
     const double root = std::sqrt(r * r + a * c * e);
-    double u, w;
-    if (r >= 0) {
-      u = (r + root) / c;
-      w = u > 0 ? e / u : 0;
-    } else {
-      w = (root - r) / a;
-      u = e / w;
-    }
     // Where e underflows and r = 0, b is in the middle, on the scale of log a and log c.
-    const double gap = v_[m - 1] - v_[m];
-    const double b = u == 0 && w == 0 ? v_[m] + (gap + std::log(c / a)) / 2
-                     : r >= 0         ? v_[m] - std::log(u)
-                                      : v_[m - 1] + std::log(w);
-    const double above = a * w, below = c * u;
-    return {b, above + below > 0 ? above / (above + below) : 0.5, m};
+    const double gap = std::min(distance(m - 1, m), 1e300), lean = std::log(c / a) / 2;
+    if (root == 0) return {m, gap / 2 - lean, gap / 2 + lean, 0.5, 0.5};
+    const double u = r >= 0 ? (r + root) / c : e * a / (root - r);
+    const double w = r >= 0 ? e * c / (r + root) : (root - r) / a;
+    const double above = a * w, below = c * u, total = above + below;
+    if (r >= 0) return {m, gap + std::log(u), -std::log(u), above / total, below / total};
+    return {m, -std::log(w), gap + std::log(w), above / total, below / total};
+  }
+
+  // b, from the score that is nearer to it.
+  double value(const Root& root) const {
+    return nearest(root) < root.m ? s_[root.m - 1] - tau_ * root.above
+                                  : s_[root.m] + tau_ * root.below;
+  }
+  // The place of that score.
+  std::size_t nearest(const Root& root) const {
+    if (root.m == 0 || root.m == n_) return root.m == 0 ? 0 : n_ - 1;
+    return root.above < root.below ? root.m - 1 : root.m;
+  }
+  // |s_j - b| / tau
+  double distance_to(const Root& root, std::size_t j) const {
+    return j < root.m ? distance(j, root.m - 1) + root.above : distance(root.m, j) + root.below;
+  }
+  // 1 - F((s_j - b) / tau) where s_j is above b, else F((s_j - b) / tau).
+  double tail(const Root& root, std::size_t j) const { return std::exp(-distance_to(root, j)) / 2; }
+  double mass(const Root& root, std::size_t j) const {
+    return j < root.m ? 1 - tail(root, j) : tail(root, j);
   }
 
   // sum over some roots of amount * softmax(-|v - b|), gathered in O(n): each root leaves its
@@ -63,7 +79,7 @@ class Sums {
   };
   void spread(const Root& root, double amount, Spread& into) const {
     if (root.m > 0) into.up[root.m - 1] += amount * root.up / a_[root.m - 1];
-    if (root.m < n_) into.down[root.m] += amount * (1 - root.up) / c_[root.m];
+    if (root.m < n_) into.down[root.m] += amount * root.down / c_[root.m];
   }
   // What arrives at each place.
   std::vector<double> gather(Spread spread) const {
@@ -72,26 +88,37 @@ class Sums {
     for (std::size_t m = 0; m < n_; ++m) spread.up[m] += spread.down[m];
     return std::move(spread.up);
   }
-  // sum_j e^-|v_i - v_j| x_j
-  std::vector<double> smooth(const std::vector<double>& x) const {
-    std::vector<double> result = gather({x, x});
-    for (std::size_t m = 0; m < n_; ++m) result[m] -= x[m];  // came both ways
+  // sum_j e^-|s_i - s_j|/tau (x_j - x_i), by differences of neighbours: 0 where all x are equal.
+  std::vector<double> smoothed_differences(const std::vector<double>& x) const {
+    std::vector<double> result(n_, 0);
+    double sum = 0;
+    for (std::size_t m = 1; m < n_; ++m) {
+      result[m] = sum = e_[m - 1] * (sum + a_[m - 1] * (x[m - 1] - x[m]));
+    }
+    sum = 0;
+    for (std::size_t m = n_; m-- > 1;) {
+      sum = e_[m - 1] * (sum + c_[m] * (x[m] - x[m - 1]));
+      result[m - 1] += sum;
+    }
     return result;
   }
 
-  const std::vector<double>& v() const { return v_; }
   std::size_t size() const { return n_; }
 
  private:
-  std::vector<double> v_;
+  // (s_j - s_k) / tau for places j <= k.
+  double distance(std::size_t j, std::size_t k) const { return (s_[j] - s_[k]) / tau_; }
+
+  std::vector<double> s_;
+  double tau_;
   std::size_t n_;
-  std::vector<double> e_, a_, c_;  // e_m = e^(v_(m+1) - v_m)
+  std::vector<double> e_, a_, c_;  // e_m = e^-(s_m - s_(m+1))/tau
 };
 
 // All sets of a batch, sorted.
 struct Batch {
   std::size_t n, sets;
-  double sign, tau;  // v = sign * scores / tau, downwards
+  double sign, tau;  // sign * scores are sorted downwards
   Indices order;
   std::vector<std::unique_ptr<Sums>> sums;
 
@@ -103,13 +130,11 @@ struct Batch {
         tau(tau),
         order(argsort(scores, direction)),
         sums(sets) {
-    check_positive(op, "tau", tau);
+    check_scale<double>(op, "tau", tau);
     for_sets(sets, 10 * n, [&](std::size_t set) {
-      std::vector<double> v(n);
-      for (std::size_t m = 0; m < n; ++m) {
-        v[m] = sign * double(scores.data()[set * n + std::size_t(order.data()[set * n + m])]) / tau;
-      }
-      sums[set] = std::make_unique<Sums>(std::move(v));
+      std::vector<double> s(n);
+      for (std::size_t m = 0; m < n; ++m) s[m] = sign * double(scores.data()[position(set, m)]);
+      sums[set] = std::make_unique<Sums>(std::move(s), tau);
     });
   }
 
@@ -119,31 +144,25 @@ struct Batch {
   }
 };
 
-// p_j = F(v_j - b) and its pullback, for the root b of G(b) = k.
-double mass(double v, double b) {
-  const double tail = std::exp(-std::abs(v - b)) / 2;
-  return v < b ? tail : 1 - tail;
-}
-
-// Adds to vbar. pbar(j) is the cotangent of p_j.
+// The pullback of p_j = F((s_j - b) / tau), b the root of G(b) = k; adds tau sbar to vbar. pbar(j) is
+// the cotangent of p_j. Relative to that of the score nearest to b, all terms are as small as the
+// weights of the other scores.
 template <class Pbar>
-void pull_mass(const std::vector<double>& v, const Root& root, const Pbar& pbar, double* vbar) {
-  const std::size_t n = v.size();
-  double nearest = std::numeric_limits<double>::infinity();
-  if (root.m > 0) nearest = v[root.m - 1] - root.b;
-  if (root.m < n) nearest = std::min(nearest, root.b - v[root.m]);
-  // e^-|v - b| relative to the largest, so that q is not 0 / 0 where b is far from all scores.
-  const double scale = std::exp(-nearest) / 2;
+void pull_mass(const Sums& sums, const Root& root, const Pbar& pbar, double* vbar) {
+  const std::size_t n = sums.size(), nearest = sums.nearest(root);
+  const double own = pbar(nearest), shift = sums.distance_to(root, nearest);
+  // e^-|s - b|/tau relative to the largest, so that q is not 0 / 0 where b is far from all scores.
+  const double scale = std::exp(-shift) / 2;
   thread_local std::vector<double> e;
   e.resize(n);
   double total = 0, product = 0;
   for (std::size_t j = 0; j < n; ++j) {
-    e[j] = std::exp(nearest - std::abs(v[j] - root.b));
+    e[j] = std::exp(shift - sums.distance_to(root, j));
     total += e[j];
-    product += e[j] * pbar(j);
+    product += e[j] * (pbar(j) - own);
   }
   const double mean = product / total;
-  for (std::size_t j = 0; j < n; ++j) vbar[j] += scale * e[j] * (pbar(j) - mean);
+  for (std::size_t j = 0; j < n; ++j) vbar[j] += scale * e[j] * ((pbar(j) - own) - mean);
 }
 
 }  // namespace
@@ -162,7 +181,7 @@ Var<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Direction direc
     const Sums& sums = *batch->sums[set];
     roots[set] = sums.root(k);
     for (std::size_t m = 0; m < n; ++m) {
-      p.data()[batch->position(set, m)] = T(mass(sums.v()[m], roots[set].b));
+      p.data()[batch->position(set, m)] = T(sums.mass(roots[set], m));
     }
   });
   return record(
@@ -171,11 +190,11 @@ Var<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Direction direc
         for_sets(batch->sets, 10 * n, [&](std::size_t set) {
           std::vector<double> vbar(n, 0);
           pull_mass(
-              batch->sums[set]->v(), roots[set],
+              *batch->sums[set], roots[set],
               [&](std::size_t m) { return double(p.cotangent().data()[batch->position(set, m)]); },
               vbar.data());
           for (std::size_t m = 0; m < n; ++m) {
-            sbar.data()[batch->position(set, m)] = T(batch->sign / batch->tau * vbar[m]);
+            sbar.data()[batch->position(set, m)] = T(batch->sign * vbar[m] / batch->tau);
           }
         });
         accumulate(p.input(0), std::move(sbar));
@@ -200,11 +219,9 @@ Var<T> lap_sum_rank(const Var<T>& scores, double tau, Direction direction) {
         rbar[m] = double(r.cotangent().data()[batch->position(set, m)]);
       }
       const Sums& sums = *batch->sums[set];
-      const std::vector<double> K_rbar = sums.smooth(rbar),
-                                K_1 = sums.smooth(std::vector<double>(n, 1));
+      const std::vector<double> K_rbar = sums.smoothed_differences(rbar);
       for (std::size_t m = 0; m < n; ++m) {
-        sbar.data()[batch->position(set, m)] =
-            T(batch->sign / batch->tau / 2 * (K_rbar[m] - rbar[m] * K_1[m]));
+        sbar.data()[batch->position(set, m)] = T(batch->sign * K_rbar[m] / 2 / batch->tau);
       }
     });
     accumulate(r.input(0), std::move(sbar));
@@ -221,7 +238,7 @@ Var<T> lap_sum_sort(const Var<T>& scores, double tau, Direction direction) {
     for (std::size_t m = 0, from = 0; m < n; ++m) {
       Root& root = roots[set * n + m] = batch->sums[set]->root(double(m) + 0.5, from);
       from = root.m;
-      y.data()[set * n + m] = T(batch->sign * batch->tau * root.b);
+      y.data()[set * n + m] = T(batch->sign * batch->sums[set]->value(root));
     }
   });
   return record(
@@ -248,19 +265,29 @@ Var<T> lap_sum(const Var<T>& scores, double tau, Direction direction) {
   std::vector<Root> roots(scores.size());  // of G(b) = 1 .. n - 1; the last one is not used
   for_sets(batch->sets, 10 * n * n, [&](std::size_t set) {
     const Sums& sums = *batch->sums[set];
-    std::vector<double> before(n, 0), now(n, 1);
-    for (std::size_t i = 0, from = 0; i < n; ++i) {
+    // Row i is mass under the root of i + 1 less mass under that of i. Both come as tails, so that
+    // a small difference is one of small numbers.
+    std::vector<double> before(n, 0), now(n, 0);
+    std::size_t above_before = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      std::size_t above = n;
       if (i + 1 < n) {
-        const Root& root = roots[set * n + i] = sums.root(double(i + 1), from);
-        from = root.m;
-        for (std::size_t m = 0; m < n; ++m) now[m] = mass(sums.v()[m], root.b);
+        const Root& root = roots[set * n + i] = sums.root(double(i + 1), above_before);
+        above = root.m;
+        for (std::size_t m = 0; m < n; ++m) now[m] = sums.tail(root, m);
       } else {
-        std::fill(now.begin(), now.end(), 1.0);
+        std::fill(now.begin(), now.end(), 0.0);
       }
       T* row = P_hat.data() + (set * n + i) * n;
       const Index* order = batch->order.data() + set * n;
-      for (std::size_t m = 0; m < n; ++m) row[order[m]] = T(now[m] - before[m]);
+      for (std::size_t m = 0; m < n; ++m) {
+        const double gained = m < above_before ? before[m] - now[m]
+                              : m < above      ? (1 - now[m]) - before[m]
+                                               : now[m] - before[m];
+        row[order[m]] = T(gained);
+      }
       std::swap(before, now);
+      above_before = above;
     }
   });
   return record(
@@ -273,12 +300,12 @@ Var<T> lap_sum(const Var<T>& scores, double tau, Direction direction) {
             // The mass of the first i + 1 places is in row i with +, in row i + 1 with -.
             const T *row = P_hat.cotangent().data() + (set * n + i) * n, *next = row + n;
             pull_mass(
-                batch->sums[set]->v(), roots[set * n + i],
+                *batch->sums[set], roots[set * n + i],
                 [&](std::size_t m) { return double(row[order[m]]) - double(next[order[m]]); },
                 vbar.data());
           }
           for (std::size_t m = 0; m < n; ++m) {
-            sbar.data()[batch->position(set, m)] = T(batch->sign / batch->tau * vbar[m]);
+            sbar.data()[batch->position(set, m)] = T(batch->sign * vbar[m] / batch->tau);
           }
         });
         accumulate(P_hat.input(0), std::move(sbar));

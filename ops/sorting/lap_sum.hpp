@@ -8,7 +8,8 @@
 // each a recurrence from its neighbour, b between v_(m+1) and v_m, and g = (v_m - v_(m+1)) / tau,
 //   G(b) = m - a_m w / 2 + c_(m+1) u / 2,
 //   u = e^-(b - v_(m+1))/tau,  w = e^-(v_m - b)/tau = e^-g / u,
-// so G(b) = k is a quadratic equation in u. All exponents are <= 0: nothing overflows.
+// so G(b) = k is a quadratic equation in u. All exponents are <= 0: nothing overflows. They are
+// differences of scores, and b is kept as its distance from its neighbours: offsets cost nothing.
 //
 //   top_k    p_j = F((s_j - b) / tau) with G(b) = k: in (0, 1), sum exactly k. k may be fractional.
 //   rank     r_j = 1/2 + G(s_j) = m + (c_m - a_m) / 2 at place m: about 1 for the largest score
@@ -26,7 +27,7 @@
 //   ties     equal scores get equal results; F has a derivative everywhere
 //   cost     O(n log n) and O(n) exponentials; P_hat n^2. In double throughout.
 //   errors   std::invalid_argument for 0-d scores, a score that is NaN or infinite, tau that is not
-//            a positive number, k outside [0, n]
+//            a positive normal number, k outside [0, n]
 //   source   Struski, Bednarczyk, Podolak, Tabor, "LapSum - one method to differentiate them all:
 //            ranking, sorting and top-k selection", ICML 2025; the gradients are derived here
 #pragma once
