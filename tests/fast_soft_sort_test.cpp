@@ -138,6 +138,72 @@ TEST_CASE("fast soft sort and rank at ties, in float at large n, and at n = 0 an
   }
 }
 
+TEST_CASE_TEMPLATE("fast soft sort and rank at ties where score / strength is large", T, float,
+                   double) {
+  const auto rank = [](const Array<T>& s, double strength, Regularization r) {
+    return convert<double>(fast_soft_rank(constant(s), strength, r).value());
+  };
+  const auto sort = [](const Array<T>& s, double strength, Regularization r) {
+    return fast_soft_sort(constant(s), strength, r).value();
+  };
+  const Array<T> fives = full<T>({3}, T(5)), mixed{T(7), T(5), T(-1e30), T(5), T(-1e30)};
+  for (Regularization r : {l2, kl}) {
+    for (double strength : {1.0, 1e-3, 1e-17, 1e-30, 1e-300}) {
+      CAPTURE(strength);
+      CHECK(distance(rank(fives, strength, r), {2.0, 2.0, 2.0}) < 1e-7);
+      CHECK(sort(fives, strength, r) == fives);
+      if (strength > 1e-3) continue;
+      CHECK(distance(rank(mixed, strength, r), {1.0, 2.5, 4.5, 2.5, 4.5}) < 1e-7);
+      if (strength > 1e-31) continue;  // sort's is in units of 1 / scores
+      CHECK(sort(mixed, strength, r) == Array<T>{T(7), T(5), T(5), T(-1e30), T(-1e30)});
+    }
+    Tape<T> tape;
+    const Var<T> x = tape.leaf(fives);
+    tape.backward(fast_soft_rank(x, 1e-30, r), full<T>({3}, T(0.1)));
+    CHECK(x.grad() == zeros<T>({3}));
+    CHECK(error_of([&] {
+            fast_soft_rank(x, 1e-310, r);
+          }).find("fast_soft_rank: strength is 1e-310; need one between") != std::string::npos);
+  }
+}
+
+TEST_CASE("fast soft sort and rank see differences of scores alone") {
+  const double offset = 1.7e9, strength = 1e-6;
+  Array<double> at{0.0, 1.0, 2.5, 2.75, 3.0}, s = at, masked = uninitialized<double>({7});
+  for (std::size_t i = 0; i < 5; ++i) {
+    s(i) = offset + at(i) * strength;
+    at(i) = (s(i) - offset) / strength;  // what the rounded scores differ by
+    masked(i + 1) = at(i);
+  }
+  Array<double> distant = masked;
+  masked(0) = -1e30, distant(0) = -1e3;
+  masked(6) = 1e30, distant(6) = 1e3;
+  const Array<double> u{0.3, -1.0, 2.0, 0.7, 1.1};
+  for (Regularization r : {l2, kl}) {
+    const auto rank = [&](const Array<double>& x, double strength) {
+      Tape<double> tape;
+      const Var<double> leaf = tape.leaf(x);
+      const Var<double> y = fast_soft_rank(leaf, strength, r);
+      tape.backward(y, u);
+      return std::array<Array<double>, 2>{y.value(), leaf.grad() * strength};
+    };
+    const auto a = rank(s, strength), b = rank(at, 1);
+    CHECK(distance(a[0], b[0]) < 1e-13);
+    CHECK(distance(a[1], b[1]) < 1e-13);
+    CHECK(distance(fast_soft_rank(constant(masked), 1, r).value(),
+                   fast_soft_rank(constant(distant), 1, r).value()) < 1e-14);
+  }
+}
+
+TEST_CASE("soft sorted values move with an offset") {
+  const Array<double> at{0.0, 0.5, 2.0, 2.25, 3.0}, s = at + double(1 << 30);
+  for (Regularization r : {l2, kl}) {
+    const Array<double> a = fast_soft_sort(constant(at), 0.7, r).value();
+    const Array<double> b = fast_soft_sort(constant(s), 0.7, r).value();
+    CHECK(distance(b - double(1 << 30), a) <= 0x1p-23);  // an ulp of s
+  }
+}
+
 TEST_CASE("fast soft sort and rank refuse what they cannot compute") {
   CHECK(error_of([] { fast_soft_sort(constant(Array<float>{1.0f}), 0.0); }) ==
         "invalid_argument: fast_soft_sort: strength must be > 0 and finite, got 0");

@@ -40,15 +40,18 @@ struct ScaledSum {
 };
 
 // Neighbours that share one v, by what decides whether they join the next block.
+// For l2, the scores alone: the numbers n, .., 1 on the other side have means that differ by half of
+// what two neighbouring blocks count together.
 struct SquareBlock {
   std::uint32_t begin, count;
-  double sum;  // of z - w
+  double first, mean;  // score, and the mean of the block relative to it
 
-  // v < next's v, though v must not increase.
-  bool violates(const SquareBlock& next) const { return sum * next.count < next.sum * count; }
+  // By how much the mean falls from this block to the next; exact where scores are equal.
+  double fall(const SquareBlock& next) const { return (first - next.first) + (mean - next.mean); }
+  double half_count(const SquareBlock& next) const { return (double(count) + next.count) / 2; }
   void absorb(const SquareBlock& next) {
+    mean -= fall(next) * next.count / (double(count) + next.count);
     count += next.count;
-    sum += next.sum;
   }
 };
 
@@ -56,8 +59,10 @@ struct EntropyBlock {
   std::uint32_t begin;
   ScaledSum Z, W;  // sums of e^z, e^w: v = log Z / W
 
+  // v < next's v, though v must not increase.
   bool violates(const EntropyBlock& next) const {
-    const double levels = (Z.level - W.level) - (next.Z.level - next.W.level);
+    // Differences of neighbours: a huge level must not swallow the others.
+    const double levels = (Z.level - next.Z.level) - (W.level - next.W.level);
     // Against e^256 the products of two m, below n^2 e^128, do not count.
     if (std::abs(levels) >= 4) return levels < 0;
     const double left = Z.m * next.W.m, right = next.Z.m * W.m;
@@ -69,15 +74,18 @@ struct EntropyBlock {
   }
 };
 
-// Pools adjacent violators among n blocks of one element, block_of(i), and calls f(block, end) for
-// each of the result: it is elements block.begin .. end - 1. Returns their begins, and n.
-template <class Block, class BlockOf, class F>
-std::vector<std::uint32_t> pooled(std::size_t n, const BlockOf& block_of, const F& f) {
+// Pools adjacent violators among blocks of one element, block_of(i) for i = begin .. end - 1, and
+// calls f(block, end) for each of the result: it is elements block.begin .. end - 1. Appends their
+// begins.
+template <class BlockOf, class Violates, class F>
+void pool(std::size_t begin, std::size_t end, const BlockOf& block_of, const Violates& violates,
+          const F& f, std::vector<std::uint32_t>& begins) {
+  using Block = decltype(block_of(begin));
   std::vector<Block, RecyclingAllocator<Block>> blocks;
-  blocks.reserve(n);
-  for (std::size_t i = 0; i < n; ++i) {
+  blocks.reserve(end - begin);
+  for (std::size_t i = begin; i < end; ++i) {
     Block last = block_of(i);
-    while (!blocks.empty() && blocks.back().violates(last)) {
+    while (!blocks.empty() && violates(blocks.back(), last)) {
       Block joined = blocks.back();
       joined.absorb(last);
       last = joined;
@@ -85,12 +93,14 @@ std::vector<std::uint32_t> pooled(std::size_t n, const BlockOf& block_of, const 
     }
     blocks.push_back(last);
   }
-  std::vector<std::uint32_t> begins;
-  begins.reserve(blocks.size() + 1);
   for (const Block& block : blocks) begins.push_back(block.begin);
-  begins.push_back(std::uint32_t(n));
-  for (std::size_t b = 0; b < blocks.size(); ++b) f(blocks[b], std::size_t(begins[b + 1]));
-  return begins;
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    f(blocks[b], b + 1 < blocks.size() ? std::size_t(blocks[b + 1].begin) : end);
+  }
+}
+
+bool violates_entropy(const EntropyBlock& block, const EntropyBlock& next) {
+  return block.violates(next);
 }
 
 // Each element's part in its block's sum. Levels do not increase, so that most blocks have one.
@@ -104,9 +114,11 @@ void shares(const Exponentials& e, std::size_t begin, std::size_t end, const Sca
 
 ScaledSum term(const Exponentials& e, std::size_t k) { return {e.m.data()[k], e.level.data()[k]}; }
 
-// Of elements begin .. end - 1; of one element, itself.
-double block_mean(const Array<double>& x, std::size_t begin, std::size_t end) {
-  return contiguous_sum(x.data() + begin, end - begin) / double(end - begin);
+// The mean of x_k - x_begin over begin .. end - 1; of one element, 0.
+double mean_from_first(const Array<double>& x, std::size_t begin, std::size_t end) {
+  double total = 0;
+  for (std::size_t k = begin; k < end; ++k) total += x.data()[k] - x.data()[begin];
+  return total / double(end - begin);
 }
 
 // What both operators keep for their pullbacks.
@@ -135,7 +147,9 @@ template <class T>
 Var<T> fast_soft_sort(const Var<T>& scores, double strength, Regularization regularization,
                       Direction direction) {
   const std::size_t n = checked_set_size("fast_soft_sort", scores.value());
-  check_positive("fast_soft_sort", "strength", strength);
+  check_scale<double>("fast_soft_sort", "strength", strength);
+  require(std::isfinite(double(n) / strength), "fast_soft_sort: strength is ", strength,
+          ", too small for n = ", n);
   const std::size_t sets = n ? scores.size() / n : 0;
   const bool kl = regularization == Regularization::kl;
   const double sign = direction == Direction::descending ? 1 : -1;  // w = sign * scores, downwards
@@ -160,29 +174,37 @@ Var<T> fast_soft_sort(const Var<T>& scores, double strength, Regularization regu
     };
     if (kl) {
       const Exponentials W = Exponentials::of(w);
-      solution.begins[set] = pooled<EntropyBlock>(
-          n,
+      pool(
+          0, n,
           [&](std::size_t i) {
             return EntropyBlock{std::uint32_t(i), term(Z, i), term(W, i)};
           },
+          violates_entropy,
           [&](const EntropyBlock& block, std::size_t end) {
             const std::size_t begin = block.begin;
             shares(W, begin, end, block.W, solution.p.data() + set * n);
-            const double w_sum = std::log(block.W.m) + block.W.level * level_size;
-            const double z_sum = std::log(block.Z.m) + block.Z.level * level_size;
-            write(end - begin == 1 ? w.data()[begin] : z.data()[begin] - z_sum + w_sum, begin, end);
-          });
+            // z - v at the first element, where both logarithms are those of 1 and what is beside.
+            const double W_sum = block.W.m / term(W, begin).m, Z_sum = block.Z.m / term(Z, begin).m;
+            write(w.data()[begin] + std::log(W_sum / Z_sum), begin, end);
+          },
+          solution.begins[set]);
     } else {
-      solution.begins[set] = pooled<SquareBlock>(
-          n,
+      pool(
+          0, n,
           [&](std::size_t i) {
-            return SquareBlock{std::uint32_t(i), 1, z.data()[i] - w.data()[i]};
+            return SquareBlock{std::uint32_t(i), 1, w.data()[i], 0};
+          },
+          [&](const SquareBlock& block, const SquareBlock& next) {
+            return block.fall(next) * strength > block.half_count(next);
           },
           [&](const SquareBlock& block, std::size_t end) {
             const double above_mean = double(block.count - 1) / 2 / strength;
-            write(block_mean(w, block.begin, end) + above_mean, block.begin, end);
-          });
+            const double mean = mean_from_first(w, block.begin, end);
+            write(w.data()[block.begin] + (mean + above_mean), block.begin, end);
+          },
+          solution.begins[set]);
     }
+    solution.begins[set].push_back(std::uint32_t(n));
   });
 
   return record("fast_soft_sort", {scores}, std::move(value),
@@ -209,10 +231,10 @@ template <class T>
 Var<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regularization,
                       Direction direction) {
   const std::size_t n = checked_set_size("fast_soft_rank", scores.value());
-  check_positive("fast_soft_rank", "strength", strength);
+  check_scale<double>("fast_soft_rank", "strength", strength);
   const std::size_t sets = n ? scores.size() / n : 0;
   const bool kl = regularization == Regularization::kl, down = direction == Direction::descending;
-  const double scale = (down ? -1 : 1) / strength;  // z = scale * scores, downwards
+  const double sign = down ? -1 : 1;  // z = sign * scores / strength, downwards
 
   Solution solution{
       argsort(scores.value(), down ? Direction::ascending : Direction::descending), {}, {}};
@@ -225,34 +247,54 @@ Var<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regu
     const T* s = scores.value().data() + set * n;
     const Index* order = solution.order.data() + set * n;
     T* r = value.data() + set * n;
-    Array<double> z = uninitialized<double>({n});
-    for (std::size_t i = 0; i < n; ++i) z.data()[i] = scale * double(s[order[i]]);
+    Array<double> x = uninitialized<double>({n});
+    for (std::size_t i = 0; i < n; ++i) x.data()[i] = sign * double(s[order[i]]);
     if (kl) {
+      // Across a gap of z this wide nothing is pooled, as log sum e^w varies by less than 2 log n.
+      // So z may be counted from the first element after it, and keeps the digits of near ones.
+      constexpr double wide = 256;
+      Array<double> z = uninitialized<double>({n});
+      std::vector<std::size_t> cuts{0};
+      for (std::size_t i = 0; i < n; ++i) {
+        if (i > 0 && x.data()[i - 1] - x.data()[i] > wide * strength) cuts.push_back(i);
+        z.data()[i] = (x.data()[i] - x.data()[cuts.back()]) / strength;
+      }
+      cuts.push_back(n);
       const Exponentials Z = Exponentials::of(z);
       double* p = solution.p.data() + set * n;
-      solution.begins[set] = pooled<EntropyBlock>(
-          n,
-          [&](std::size_t i) {
-            return EntropyBlock{std::uint32_t(i), term(Z, i), term(W, i)};
-          },
-          [&](const EntropyBlock& block, std::size_t end) {
-            shares(Z, block.begin, end, block.Z, p);
-            for (std::size_t k = block.begin; k < end; ++k) r[order[k]] = T(p[k] * block.W.m);
-          });
+      for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
+        pool(
+            cuts[c], cuts[c + 1],
+            [&](std::size_t i) {
+              return EntropyBlock{std::uint32_t(i), term(Z, i), term(W, i)};
+            },
+            violates_entropy,
+            [&](const EntropyBlock& block, std::size_t end) {
+              shares(Z, block.begin, end, block.Z, p);
+              for (std::size_t k = block.begin; k < end; ++k) r[order[k]] = T(p[k] * block.W.m);
+            },
+            solution.begins[set]);
+      }
     } else {
-      solution.begins[set] = pooled<SquareBlock>(
-          n,
+      pool(
+          0, n,
           [&](std::size_t i) {
-            return SquareBlock{std::uint32_t(i), 1, z.data()[i] - ranks.data()[i]};
+            return SquareBlock{std::uint32_t(i), 1, x.data()[i], 0};
+          },
+          [&](const SquareBlock& block, const SquareBlock& next) {
+            return block.fall(next) < block.half_count(next) * strength;
           },
           [&](const SquareBlock& block, std::size_t end) {
-            const double z_mean = block_mean(z, block.begin, end);
+            const double mean = mean_from_first(x, block.begin, end);
             const double rank_mean = (ranks.data()[block.begin] + ranks.data()[end - 1]) / 2;
             for (std::size_t k = block.begin; k < end; ++k) {
-              r[order[k]] = T(rank_mean + (z.data()[k] - z_mean));
+              const double from_mean = (x.data()[k] - x.data()[block.begin]) - mean;
+              r[order[k]] = T(rank_mean + from_mean / strength);
             }
-          });
+          },
+          solution.begins[set]);
     }
+    solution.begins[set].push_back(std::uint32_t(n));
   });
 
   return record("fast_soft_rank", {scores}, std::move(value),
@@ -264,18 +306,18 @@ Var<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regu
                     const double* p = kl ? solution.p.data() + set * n : nullptr;
                     T* into = sbar.data() + set * n;
                     for_blocks(solution.begins[set], [&](std::size_t begin, std::size_t end) {
+                      // Relative to the first element, whose p is the largest: where it is near 1,
+                      // all terms are small, and equal cotangents give 0.
+                      const double own = double(u[order[begin]]);
                       double average = 0;
-                      if (kl) {
-                        for (std::size_t k = begin; k < end; ++k)
-                          average += p[k] * double(u[order[k]]);
-                      } else {
-                        for (std::size_t k = begin; k < end; ++k) average += double(u[order[k]]);
-                        average /= double(end - begin);
+                      for (std::size_t k = begin; k < end; ++k) {
+                        average +=
+                            (kl ? p[k] : 1 / double(end - begin)) * (double(u[order[k]]) - own);
                       }
                       for (std::size_t k = begin; k < end; ++k) {
                         const Index at = order[k];
-                        into[at] =
-                            T(scale * (double(u[at]) - average) * (kl ? double(rank[at]) : 1));
+                        const double change = (double(u[at]) - own) - average;
+                        into[at] = T(sign * change * (kl ? double(rank[at]) : 1) / strength);
                       }
                     });
                   });

@@ -20,9 +20,10 @@
 //   ascending  sort: -P(.., -s), smallest first; rank: P(+s / strength, ..), n for the largest
 //   ties     equal scores have equal ranks. Where two blocks touch there is a kink: the gradient is
 //            that of separate blocks.
-//   precision  in double throughout; z - v is computed without the large common part of z and v
+//   precision  in double throughout, from differences of scores within a block: neither an offset
+//            nor a small strength costs digits, and equal scores stay equal
 //   errors   std::invalid_argument for 0-d scores, a score that is NaN or infinite, strength that
-//            is not a positive number
+//            is not a positive normal number
 //   source   Blondel, Teboul, Berthet, Djolonga, "Fast differentiable sorting and ranking", ICML
 //            2020; the conventions (strength divides the first argument; kl ranks through exp and
 //            log) are those of its published code
