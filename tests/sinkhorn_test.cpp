@@ -4,6 +4,7 @@
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/noise.hpp"
+#include "ops/shape.hpp"
 #include "ops/sorting/permutation.hpp"
 
 using namespace tapesort;
@@ -102,7 +103,15 @@ TEST_CASE("gumbel_sinkhorn is sinkhorn without noise, and varies with it") {
   Generator same = random;
   const Array<double> noise = gumbel_noise<double>({2, 2}, same);
   CHECK(gumbel_sinkhorn(log_alpha, 1.0, random, 0.5).value() ==
-        sinkhorn(log_alpha + constant<double>(0.5 * noise), 1.0).value());
+        sinkhorn((log_alpha - constant(Array<double>{{0.3, 0.3}, {1.0, 1.0}})) +
+                     constant<double>(0.5 * noise),
+                 1.0)
+            .value());
+  // What a row has in common is taken out before: beside 1e8 the noise would be rounded in float.
+  Generator again = same, repeated = same;
+  const Var<float> row{constant(Array<float>{{0.0f, 8.0f}, {0.0f, -8.0f}})};
+  CHECK(gumbel_sinkhorn(row + constant(Array<float>{{1e8f, 1e8f}, {-1e8f, -1e8f}}), 4.0, again)
+            .value() == gumbel_sinkhorn(row, 4.0, repeated).value());
   const Array<double> one = gumbel_sinkhorn(log_alpha, 1.0, random).value();
   CHECK(one != gumbel_sinkhorn(log_alpha, 1.0, random).value());
   // As tau -> 0 a 2 x 2 sample is the identity when a logistic variable, the difference of sums of
@@ -117,6 +126,31 @@ TEST_CASE("gumbel_sinkhorn is sinkhorn without noise, and varies with it") {
   }
   CHECK(std::abs(identities / double(samples) - expected) <
         4 * std::sqrt(expected * (1 - expected) / samples));
+}
+
+TEST_CASE_TEMPLATE("sinkhorn at a small tau is the permutation, or names tau", T, float, double) {
+  const Array<T> gain{{T(0.5), T(2), T(0)}, {T(3), T(1), T(0)}, {T(0), T(0), T(1)}};
+  const double smallest = double(std::numeric_limits<T>::min());
+  for (const bool batch : {false, true}) {  // alone, and in lanes
+    const Array<T> input = batch ? broadcast_to(constant(gain), {8, 3, 3}).value() : gain;
+    for (double tau : {smallest, 1e-30, 1e-3}) {
+      Tape<T> tape;
+      const Var<T> x = tape.leaf(input);
+      const Var<T> P = sinkhorn(x, tau);
+      CHECK(nearest_permutation(P.value()) == best_assignment(input));
+      CHECK(is_doubly_stochastic(P.value(), 1e-6));
+      for (T log_p : log_sinkhorn(x, tau).value()) CHECK(std::isfinite(log_p));
+      tape.backward(P, Generator(3).normal<T>(P.shape()));
+      for (T g : x.grad()) CHECK(std::isfinite(g));
+    }
+  }
+  CHECK(error_of([&] { sinkhorn(constant(gain), smallest / 100); }).find("sinkhorn: tau is ") !=
+        std::string::npos);
+  // A forbidden column stays a column: its item is as likely at every place.
+  Array<T> forbidden = gain;
+  for (std::size_t i = 0; i < 3; ++i) forbidden(i, 2) = T(-3e38);
+  const Array<T> P = sinkhorn(constant(forbidden), 0.5).value();
+  CHECK(stochastic_error(P, -2) < 1e-6);
 }
 
 TEST_CASE("sinkhorn refuses what it cannot compute") {

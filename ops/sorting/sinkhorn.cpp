@@ -1,5 +1,6 @@
 #include "ops/sorting/sinkhorn.hpp"
 
+#include <limits>
 #include <memory>
 
 #include "engine/simd.hpp"
@@ -116,8 +117,19 @@ void separate(const T* group, std::size_t first, std::size_t size, Array<T>& bat
   }
 }
 
+// Each row's largest entry, n times. The first half-step takes out what a row has in common; done
+// before anything is added or divided, it costs the differences no digits.
+template <class T>
+Array<T> largest_of_rows(const Array<T>& log_alpha, std::size_t n) {
+  Array<T> largest = log_alpha;
+  for (T* row = largest.data(); row != largest.data() + largest.size(); row += n) {
+    std::fill_n(row, n, *std::max_element(row, row + n));
+  }
+  return largest;
+}
+
 template <class Pack, class T>
-Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T scale, std::size_t n,
+Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T tau, std::size_t n,
            const SinkhornOptions& options) {
   using PackGroup = Group<T, Pack>;
   using Groups = std::vector<std::unique_ptr<PackGroup>>;
@@ -127,12 +139,16 @@ Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T scale, 
   const std::size_t halves = 2 * std::size_t(options.iterations), cost = 2 * size * halves;
   const bool keep = log_alpha.needs_grad();
 
+  // Bounded, so that a column of nothing but forbidden places has a largest entry, too.
+  constexpr T lowest = std::numeric_limits<T>::lowest() / 4;
+  Array<T> start = log_alpha.value() - largest_of_rows(log_alpha.value(), n);
+  for (T& x : start) x = std::max(x / tau, lowest);
   auto groups = std::make_shared<Groups>(count);
   Array<T> value = uninitialized<T>(log_alpha.shape());
   for_sets(count, cost, [&](std::size_t g) {
     const std::size_t first = g * width;
     auto group = std::make_unique<PackGroup>(n, keep ? halves : 1);
-    interleave<width>(log_alpha.value(), first, size, group->X(), [&](T a) { return a * scale; });
+    interleave<width>(start, first, size, group->X(), [](T x) { return x; });
     for (int i = 0; i < options.iterations; ++i) {
       group->iterate();
       if (width == 1 && options.tolerance > 0 && group->row_error() <= options.tolerance) break;
@@ -150,7 +166,7 @@ Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T scale, 
       Array<T> Xbar = uninitialized<T>({size * width});
       interleave<width>(ybar, g * width, size, Xbar.data(), [](T x) { return x; });
       (*groups)[g]->backward(Xbar.data());
-      for (T& x : Xbar) x *= scale;
+      for (T& x : Xbar) x /= tau;
       separate<width>(Xbar.data(), g * width, size, abar);
     });
     accumulate(y.input(0), std::move(abar));
@@ -165,16 +181,15 @@ Var<T> normalised(const char* op, bool exponentiate, const Var<T>& log_alpha, do
     require(std::isfinite(a), op, ": log_alpha has an entry ", a,
             "; need finite ones (a large negative number forbids a place)");
   }
-  check_positive(op, "tau", tau);
+  check_scale<T>(op, "tau", tau);
   require(options.iterations >= 1, op, ": iterations must be >= 1, got ", options.iterations);
   require(options.tolerance >= 0, op, ": tolerance must be >= 0, got ", options.tolerance);
   if (log_alpha.size() == 0) return log_alpha;
-  const T scale = T(1 / tau);
   // Matrices that stop at different times, or that are alone, cannot share an instruction.
   if (options.tolerance > 0 || log_alpha.size() == n * n) {
-    return run<T>(op, exponentiate, log_alpha, scale, n, options);
+    return run<T>(op, exponentiate, log_alpha, T(tau), n, options);
   }
-  return run<Lanes<T>>(op, exponentiate, log_alpha, scale, n, options);
+  return run<Lanes<T>>(op, exponentiate, log_alpha, T(tau), n, options);
 }
 
 }  // namespace
@@ -192,9 +207,11 @@ Var<T> log_sinkhorn(const Var<T>& log_alpha, double tau, const SinkhornOptions& 
 template <class T>
 Var<T> gumbel_sinkhorn(const Var<T>& log_alpha, double tau, Generator& random, double noise_scale,
                        const SinkhornOptions& options) {
+  const std::size_t n = checked_matrix_size("gumbel_sinkhorn", "log_alpha", log_alpha.shape());
   Array<T> noise = gumbel_noise<T>(log_alpha.shape(), random);
   for (T& g : noise) g *= T(noise_scale);
-  return sinkhorn(log_alpha + constant<T>(std::move(noise)), tau, options);
+  const Var<T> from_largest = log_alpha - constant(largest_of_rows(log_alpha.value(), n));
+  return sinkhorn(from_largest + constant<T>(std::move(noise)), tau, options);
 }
 
 #define INSTANTIATE(T)                                                         \
