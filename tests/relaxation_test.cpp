@@ -131,6 +131,30 @@ TEST_CASE("relaxations at ties: hard keeps the order of the indices, soft shares
   }
 }
 
+TEST_CASE("relaxations at a small tau are the hard sort, or name tau") {
+  const Var<double> s = constant(Array<double>{0.3, -1.0, 2.0, 0.5});
+  for (Method method : {Method::neural_sort, Method::soft_sort, Method::odd_even, Method::bitonic,
+                        Method::fast_soft_sort, Method::fast_soft_rank, Method::lap_sum}) {
+    CAPTURE(name_of(method));
+    Relaxation soft;
+    soft.method = method;
+    for (double tau : {1e-300, 3e-308}) {
+      soft.tau = tau;
+      Relaxation hard = soft;
+      hard.hard = true;
+      if (soft.has_matrix())
+        CHECK(distance(soft.matrix(s).value(), hard.matrix(s).value()) < 1e-290);
+      if (soft.has_sorted()) CHECK(soft.sorted(s).value() == hard.sorted(s).value());
+      if (soft.has_ranks()) CHECK(soft.ranks(s).value() == hard.ranks(s).value());
+      if (soft.has_top_k())
+        CHECK(distance(soft.top_k(s, 2).value(), hard.top_k(s, 2).value()) < 1e-290);
+    }
+    soft.tau = 1e-310;
+    const std::string error = error_of([&] { soft.has_ranks() ? soft.ranks(s) : soft.sorted(s); });
+    CHECK(error.find("relaxation: tau is 1e-310; need one between") != std::string::npos);
+  }
+}
+
 TEST_CASE("relaxations have names, and say what they do not define") {
   for (Method method : all_methods) CHECK(method_named(name_of(method)) == method);
   CHECK(error_of([] { method_named("quick_sort"); }) ==

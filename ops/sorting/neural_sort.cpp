@@ -295,10 +295,9 @@ Var<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
       place[set + target.order.data()[r]] = 0.5 * double(first + next - 1);
     }
   }
-  auto slope = std::make_shared<Column<T>>(s->zero_column());  // 2 (r_j - i_j) / tau
-  s->for_places([&](std::size_t j, std::size_t item) {
-    (*slope)[j] = T(2 * (place[item] - double(j)) / options.tau);
-  });
+  auto slope = std::make_shared<std::vector<double>>(sets * n);  // 2 (r_j - i_j)
+  s->for_places(
+      [&](std::size_t j, std::size_t item) { (*slope)[j] = 2 * (place[item] - double(j)); });
   const Column<T> log_normalisers = s->band->log_normalisers();
   Shape shape = scores.shape();
   shape.pop_back();
@@ -308,7 +307,9 @@ Var<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
     for (std::size_t j = set * n; j < (set + 1) * n; ++j) {
       // The slopes sum to zero: any common offset of the scores may go.
       const double value = double(s->sorted.value[j]) - double(s->sorted.value[set * n]);
-      total += double(log_normalisers[j]) + double((*slope)[j]) * value;
+      total += double(log_normalisers[j]);
+      // Where an item is in its place, an infinite value / tau does not count.
+      if ((*slope)[j] != 0) total += (*slope)[j] * (value / options.tau);
     }
     loss.data()[set] = T(total / double(n));
   }
@@ -316,7 +317,7 @@ Var<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
     Column<T> a = s->zero_column(), vbar = s->zero_column();
     for (std::size_t j = 0; j < sets * n; ++j) {
       a[j] = loss.cotangent().data()[j / n] / T(n);
-      vbar[j] = a[j] * (*slope)[j];
+      vbar[j] = T(double(a[j]) * (*slope)[j] / options.tau);
     }
     s->band->pull_back_log_normalisers(a, vbar);
     s->give_gradient(loss.input(0), vbar);

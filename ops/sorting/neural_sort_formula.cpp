@@ -34,7 +34,11 @@ struct Set {
       const T w = weight(i);
       T largest = -std::numeric_limits<T>::infinity();
       for (std::size_t j = 0; j < n; ++j) p[j] = (w * s[j] - A[j]) / tau;
-      for (std::size_t j = 0; j < n; ++j) largest = std::max(largest, p[j]);
+      for (std::size_t j = 0; j < n; ++j) {
+        require(std::isfinite(p[j]), "neural_sort_formula: the logit in row ", i, ", column ", j,
+                " overflows; neural_sort takes such scores");
+        largest = std::max(largest, p[j]);
+      }
       softmax_row(p, n, largest);
     }
   }
@@ -45,10 +49,10 @@ struct Set {
     for (std::size_t i = 0; i < n; ++i) {
       const T *p = P + i * n, *pbar = Pbar + i * n;
       const T w = weight(i);
-      T mean = 0;
-      for (std::size_t j = 0; j < n; ++j) mean += p[j] * pbar[j];
+      const T likeliest = pbar[std::max_element(p, p + n) - p];
+      const T mean = dot_relative(p, pbar, likeliest, n);
       for (std::size_t j = 0; j < n; ++j) {
-        const T g = p[j] * (pbar[j] - mean) / tau;
+        const T g = p[j] * ((pbar[j] - likeliest) - mean) / tau;
         B[j] += g;
         sbar[j] += w * g;
       }
@@ -69,7 +73,7 @@ struct Set {
 template <class T>
 Var<T> neural_sort_formula(const Var<T>& scores, double tau, Direction direction) {
   const std::size_t n = checked_set_size("neural_sort_formula", scores.value());
-  check_positive("neural_sort_formula", "tau", tau);
+  check_scale<T>("neural_sort_formula", "tau", tau);
   const std::size_t sets = n == 0 ? 0 : scores.size() / n;
   Array<T> P = uninitialized<T>(matrix_shape(scores.shape()));
   const auto set_of = [=](const Array<T>& s, std::size_t set) {

@@ -13,7 +13,7 @@
 //   ties     equal scores share their columns' mass equally; sign(0) = 0 in the gradient, which
 //            is the mean of the one-sided derivatives
 //   errors   std::invalid_argument for 0-d scores, a score that is NaN or infinite, tau that is not
-//            a positive number
+//            a positive normal number of the type, logits that overflow
 //   source   Grover, Wang, Zweig, Ermon, "Stochastic optimization of sorting networks via
 //            continuous relaxations", ICLR 2019, equation 5
 #pragma once

@@ -31,7 +31,7 @@ NetworkOptions network_options(const Relaxation& r) {
 }
 
 void check_options(const Relaxation& r) {
-  check_positive("relaxation", "tau", r.tau);
+  check_scale<double>("relaxation", "tau", r.tau);
   require(r.steepness >= 0, "relaxation: steepness must be > 0, or 0 for 1 / tau, got ",
           r.steepness);
 }

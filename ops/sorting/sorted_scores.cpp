@@ -3,9 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/check.hpp"
-#include "engine/parallel.hpp"
 #include "ops/sorting/radix_sort.hpp"
+#include "ops/sorting/sets.hpp"
 
 namespace tapesort {
 
@@ -14,7 +13,7 @@ SortedScores<T>::SortedScores(const char* op, const Array<T>& scores, double tau
                               Direction direction)
     : tau(tau), sign(direction == Direction::descending ? T(1) : T(-1)) {
   require(scores.dimension() >= 1, op, ": scores are 0-d; need (..., n)");
-  require(tau > 0 && std::isfinite(tau), op, ": tau must be > 0 and finite, got ", tau);
+  check_scale<double>(op, "tau", tau);
   n = scores.shape().back();
   sets = n == 0 ? 0 : scores.size() / n;
   constexpr T largest = std::numeric_limits<T>::max() / 2;
