@@ -6,6 +6,7 @@
 #include "ops/noise.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/permutation.hpp"
+#include "relative_distance.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -151,6 +152,23 @@ TEST_CASE_TEMPLATE("sinkhorn at a small tau is the permutation, or names tau", T
   for (std::size_t i = 0; i < 3; ++i) forbidden(i, 2) = T(-3e38);
   const Array<T> P = sinkhorn(constant(forbidden), 0.5).value();
   CHECK(stochastic_error(P, -2) < 1e-6);
+}
+
+TEST_CASE("sinkhorn's float gradients agree with double where rows are almost certain") {
+  const Array<double> gain{{3.0, 0.5, -0.25}, {0.125, -1.0, 3.5}, {-0.75, 4.0, 0.625}};
+  const auto gradient = [&](auto number, const Array<double>& w) {
+    using T = decltype(number);
+    Tape<T> tape;
+    const Var<T> x = tape.leaf(convert<T>(gain));
+    tape.backward(sinkhorn(x, 0.15), convert<T>(w));
+    return convert<double>(x.grad());
+  };
+  const Array<double> w = Generator(3).normal<double>({3, 3}), exact = gradient(1.0, w);
+  CHECK(relative_distance(gradient(1.0f, w), exact, 0) < 1e-3);
+  double largest = 0;
+  for (double g : exact) largest = std::max(largest, std::abs(g));
+  CHECK(largest < 1e-6);
+  for (double g : gradient(1.0f, full<double>({3, 3}, 0.1))) CHECK(std::abs(g) < 1e-6 * largest);
 }
 
 TEST_CASE("sinkhorn refuses what it cannot compute") {

@@ -67,11 +67,15 @@ class Group {
       for (std::size_t line = 0; line < n_; ++line) {
         const std::size_t start = line * (rows ? n_ : 1) * width;
         T* xbar = Xbar + start;
-        Pack total(T(0));
-        for (std::size_t k = 0; k < n_; ++k) total = total + simd::load_as<Pack>(xbar + k * step);
-        for (std::size_t k = 0; k < n_; ++k) {
-          const Pack p = simd::load_as<Pack>(P + start + k * step);
-          simd::store(xbar + k * step, simd::load_as<Pack>(xbar + k * step) - p * total);
+        // Twice: where one p is near 1, the first time leaves its xbar with the rounding error of
+        // a difference of large numbers, which is what the line then sums to.
+        for (int turn = 0; turn < 2; ++turn) {
+          Pack total(T(0));
+          for (std::size_t k = 0; k < n_; ++k) total = total + simd::load_as<Pack>(xbar + k * step);
+          for (std::size_t k = 0; k < n_; ++k) {
+            const Pack p = simd::load_as<Pack>(P + start + k * step);
+            simd::store(xbar + k * step, simd::load_as<Pack>(xbar + k * step) - p * total);
+          }
         }
       }
     }
