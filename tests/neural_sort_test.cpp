@@ -12,6 +12,7 @@
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/neural_sort_formula.hpp"
+#include "relative_distance.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -366,6 +367,98 @@ TEST_CASE("neural_sort_cross_entropy gives tied truth its share of every place")
   });
   CHECK(distance(a.first, b.first) < 1e-12);
   CHECK(distance(a.second, b.second) < 1e-12);
+}
+
+TEST_CASE_TEMPLATE("NeuralSort's small gradients where rows are almost certain", T, float, double) {
+  // Of two scores d apart a row is (1, e^-d) / (1 + e^-d), the loss at the true order its log.
+  const double e = std::exp(-40.0), p = e / (1 + e);
+  const Array<double> s{40.0, 0.0};
+  const auto gradient = [&](const Array<double>& w, auto op) { return run<T>(s, w, op).second; };
+  const auto loss = run<T>(
+      s, scalar(1.0), [&](const auto& x) { return neural_sort_cross_entropy(x, x.value(), 1); });
+  CHECK(relative_distance(loss.first, scalar(std::log1p(e)), 0) < 1e-6);
+  CHECK(relative_distance(loss.second, {-p, p}, 0) < 1e-6);
+  const auto matrix = [](const auto& x) { return neural_sort(x, 1); };
+  const auto formula = [](const auto& x) { return neural_sort_formula(x, 1); };
+  const Array<double> w{{3.0, 1.0}, {0.0, 0.0}};  // 3 - 2 p_01
+  CHECK(relative_distance(gradient(w, matrix), {2 * p, -2 * p}, 0) < 1e-6);
+  CHECK(relative_distance(gradient(w, formula), {2 * p, -2 * p}, 0) < 1e-6);
+  CHECK(gradient(full<double>({2, 2}, 0.1), matrix) == zeros<double>({2}));
+  CHECK(gradient(full<double>({2, 2}, 0.1), formula) == zeros<double>({2}));
+}
+
+TEST_CASE("NeuralSort's float gradients agree with double where all rows are almost certain") {
+  const Array<double> s{2.5, 0.0, 5.25, 1.0, 4.0, 7.0, 3.25, 6.0};
+  Generator random(3);
+  const auto check = [&](auto op, double tolerance) {
+    const auto value = run<double>(s, random.normal<double>(op(constant(s)).shape()), op);
+    const Array<double> w = random.normal<double>(value.first.shape());
+    const Array<double> exact = run<double>(s, w, op).second, single = run<float>(s, w, op).second;
+    double largest = 0;
+    for (double g : exact) largest = std::max(largest, std::abs(g));
+    CHECK(largest > 0);
+    CHECK(relative_distance(single, exact, largest) < tolerance);
+  };
+  for (const double tau : {0.2, 0.05, 0.02}) {
+    CAPTURE(tau);
+    check([&](const auto& x) { return neural_sort_values(x, tau); }, 1e-6);
+    check([&](const auto& x) { return neural_sort_ranks(x, tau); }, 1e-4);
+    check([&](const auto& x) { return neural_sort_ranks(x, tau, Ranks::mean); }, 1e-6);
+    // Of the first two items: the third is as near as any is, so that what the two rows exchange
+    // with each other, and cancels, is no larger than what is left.
+    check([&](const auto& x) { return top_k_mass(x, 2, tau); }, 1e-4);
+    check([&](const auto& x) { return neural_sort_quantile(x, {0.3}, tau); }, 1e-6);
+    check([&](const auto& x) { return neural_sort_cross_entropy(x, x.value(), tau); }, 1e-6);
+    check([&](const auto& x) { return neural_sort(x, tau); }, 1e-6);
+  }
+}
+
+TEST_CASE("NeuralSort's float gradients agree with double in a long set") {
+  Generator random(5);
+  const Array<double> s = convert<double>(random.normal<float>({100000}));
+  const auto check = [&](auto op, double tolerance) {
+    const Array<double> w = Generator(6).normal<double>(op(constant(s)).shape());
+    CHECK(distance(run<float>(s, w, op).second / 1e3, run<double>(s, w, op).second / 1e3) <
+          tolerance);
+  };
+  check([](const auto& x) { return neural_sort_ranks(x, 1e-3, Ranks::mean); }, 1e-6);
+  check([](const auto& x) { return neural_sort_ranks(x, 1e-3); }, 1e-4);
+  check([](const auto& x) { return top_k_mass(x, 30000, 1e-3); }, 1e-4);
+  const auto loss = [](const auto& x) {
+    return neural_sort_cross_entropy(x, x.value(), 1e-3) * std::decay_t<decltype(x.item())>(1e4);
+  };
+  check(loss, 1e-6);
+}
+
+TEST_CASE_TEMPLATE("NeuralSort at a small tau is the permutation, or names tau", T, float, double) {
+  const Array<double> s{2.0, 3.0, 1.0}, masked{2.0, -1e30, 1.0};
+  const double tau = std::numeric_limits<double>::min();
+  const auto matrix = run<T>(s, Generator(1).normal<double>({3, 3}),
+                             [&](const auto& x) { return neural_sort(x, tau); });
+  CHECK(matrix.first == Array<double>{{0.0, 1.0, 0.0}, {1.0, 0.0, 0.0}, {0.0, 0.0, 1.0}});
+  CHECK(matrix.second == zeros<double>({3}));
+  for (const double small : {tau, 1e-38, 1e-10}) {
+    CAPTURE(small);
+    for (const Array<double>& x : {s, masked}) {
+      const auto loss = run<T>(x, scalar(1.0), [&](const auto& scores) {
+        return neural_sort_cross_entropy(scores, scores.value(), small);
+      });
+      CHECK(loss.first.data()[0] == 0);
+      CHECK(loss.second == zeros<double>({3}));
+    }
+  }
+  const Var<T> scores = constant(convert<T>(s));
+  CHECK(error_of([&] {
+          neural_sort_values(scores, 1e-310);
+        }).find("neural_sort_values: tau is 1e-310; need one between") != std::string::npos);
+  CHECK(error_of([&] {
+          neural_sort_formula(scores, double(std::numeric_limits<T>::min()) / 100);
+        }).find("neural_sort_formula: tau is ") != std::string::npos);
+  CHECK(error_of([] {
+          neural_sort_formula(constant(Array<float>{3e38f, -3e38f}), 1);
+        }) ==
+        "invalid_argument: neural_sort_formula: the logit in row 0, column 0 overflows; "
+        "neural_sort takes such scores");
 }
 
 TEST_CASE("NeuralSort refuses what it cannot sort, and says why") {

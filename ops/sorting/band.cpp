@@ -1,5 +1,7 @@
 #include "ops/sorting/band.hpp"
 
+#include <limits>
+
 #include "engine/parallel.hpp"
 #include "ops/sorting/band_frame.hpp"
 #include "ops/sorting/chebyshev.hpp"
@@ -55,8 +57,8 @@ Band<T>::Band(const SortedScores<T>& scores, const std::vector<RowRange>& ranges
     : scores_(&scores),
       interpolate_(interpolate),
       cutoff_(band_cutoff<T>(scores.n)),
-      scale_(scores.size(), T(0)) {
-  std::fill_n(scale_.data(), scale_.size(), T(0));
+      rest_(scores.size(), T(0)) {
+  std::fill_n(rest_.data(), rest_.size(), std::numeric_limits<T>::infinity());
   // Chunks are planned on their own, in parallel. They do not depend on the number of threads.
   const std::size_t longest = std::max<std::size_t>(512, scores.size() / 16 + 1);
   for (const RowRange& range : ranges) {
@@ -180,18 +182,18 @@ void Band<T>::plan(Chunk& chunk, std::size_t index, const Pass& pass) {
 template <class T>
 template <int columns>
 void Band<T>::lanes(Chunk& chunk, std::size_t row, std::size_t count, const Pass& pass) {
-  T scale[Lanes<T>::size], mean[columns > 0 ? columns : 1][Lanes<T>::size];
+  T rest[Lanes<T>::size], mean[columns > 0 ? columns : 1][Lanes<T>::size];
   const std::size_t reach =
-      band::lane_rows<T, columns>(scores_->gap.data(), row, cutoff_, pass.b, scale, mean);
+      band::lane_rows<T, columns>(scores_->gap.data(), row, cutoff_, pass.b, rest, mean);
   chunk.reach = std::max(chunk.reach, reach);
-  std::copy_n(scale, count, scale_.data() + row);
+  std::copy_n(rest, count, rest_.data() + row);
   for (int c = 0; c < columns; ++c) {
     std::copy_n(mean[c], count, pass.means->rows[pass.first_column + c].data() + row);
     if (pass.y[c] == nullptr) continue;
     for (std::size_t k = 0; k < count; ++k) pass.y[c][row + k] = pass.b[c][row + k] + mean[c][k];
   }
   if (pass.log_normaliser != nullptr) {
-    for (std::size_t k = 0; k < count; ++k) pass.log_normaliser[row + k] = -std::log(scale[k]);
+    for (std::size_t k = 0; k < count; ++k) pass.log_normaliser[row + k] = std::log1p(rest[k]);
   }
 }
 

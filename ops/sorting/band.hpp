@@ -47,8 +47,8 @@ constexpr T band_cutoff(std::size_t n) {
 //   vbar_j = (2 K_j + (first + last - 2 j) G_j + S_first + S_(last+1)) / tau.
 // The weights n + 1 - 2 i of the formula and the signs in A_j's derivative are both in it, joined
 // before anything could cancel.
-template <class T>
-void add_score_gradient(const SortedScores<T>& scores, const T* G, const T* K, Column<T>& vbar);
+template <class T, class Sum>
+void add_score_gradient(const SortedScores<T>& scores, const Sum* G, const Sum* K, Column<T>& vbar);
 
 template <class T>
 class Band {
@@ -114,7 +114,9 @@ class Band {
   const SortedScores<T>* scores_;
   bool interpolate_, planned_ = false;
   T cutoff_;
-  Column<T> scale_;  // 1 / sum_j e^(logit(i, j) - logit(i, i)) where the row is done by lanes, or 0
+  // sum_(j != i) e^(logit(i, j) - logit(i, i)) where the row is done by lanes, or infinity: the row's
+  // own item has 1 / (1 + rest), the others together rest / (1 + rest).
+  Column<T> rest_;
   std::vector<Chunk> chunks_;
 };
 

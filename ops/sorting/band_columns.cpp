@@ -41,7 +41,7 @@ void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* me
       w[c] = weight;
       if (sums == Sums::logits) means_of[c] = means->rows[first + c].data();
       parallel_for(size, 1 << 16, [&](std::size_t begin, std::size_t end, std::size_t) {
-        for (std::size_t i = begin; i < end; ++i) weight[i] = a[c][i] * scale_[i];
+        for (std::size_t i = begin; i < end; ++i) weight[i] = a[c][i] / (1 + rest_[i]);
       });
     }
     std::vector<RowRange> pieces;
@@ -152,8 +152,8 @@ void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* me
   }
 }
 
-template <class T>
-void add_score_gradient(const SortedScores<T>& s, const T* G, const T* K, Column<T>& vbar) {
+template <class T, class Sum>
+void add_score_gradient(const SortedScores<T>& s, const Sum* G, const Sum* K, Column<T>& vbar) {
   const T* v = s.value.data();
   parallel_for(s.sets, 1 + 16384 / (s.n + 1), [&](std::size_t begin, std::size_t end, std::size_t) {
     for (std::size_t set = begin; set < end; ++set) {
@@ -208,16 +208,21 @@ void Band<T>::pull_back(const Columns& a, const Columns& b, const Means& means, 
 
 template <class T>
 void Band<T>::pull_back_log_normalisers(const Column<T>& a, Column<T>& vbar) const {
-  // g_ij = a_i (p_ij - [i = j]): the second term moves no mass, so K does not see it.
+  // g_ij = a_i (p_ij - [i = j]): the second term moves no mass, so K does not see it. A row done by
+  // lanes left its own item out of G, which loses what the others together have.
   Array<T> G = zeros<T>({scores_->size()}), K = zeros<T>({scores_->size()});
   const T* from[1] = {a.data()};
   T* to[1] = {G.data()};
   columns_pass<1, Sums::moments>(from, nullptr, nullptr, 0, nullptr, K.data(), to);
-  for (std::size_t j = 0; j < scores_->size(); ++j) G.data()[j] -= a[j];
+  for (std::size_t j = 0; j < scores_->size(); ++j) {
+    G.data()[j] -= std::isinf(rest_[j]) ? a[j] : a[j] * (rest_[j] / (1 + rest_[j]));
+  }
   add_score_gradient(*scores_, G.data(), K.data(), vbar);
 }
 
 template void add_score_gradient(const SortedScores<float>&, const float*, const float*,
+                                 Column<float>&);
+template void add_score_gradient(const SortedScores<float>&, const double*, const double*,
                                  Column<float>&);
 template void add_score_gradient(const SortedScores<double>&, const double*, const double*,
                                  Column<double>&);

@@ -25,22 +25,22 @@ using simd::store;
 // What the columns of a band are summed for.
 enum class Sums {
   transpose,  // H_j = sum_i p_ij a_i
-  moments,    // H_j, K_j = sum_i (j - i) p_ij a_i, for one column
+  moments,    // H_j (lane_columns: without i = j), K_j = sum_i (j - i) p_ij a_i, for one column
   logits      // H_j, and with g_ij = p_ij <a_i, b_j - y_i>, y_i = sum_j p_ij b_j:
               // G_j = sum_i g_ij, K_j = sum_i (j - i) g_ij
 };
 
 constexpr std::size_t short_sum = 64;
 
-// Rows i .. i + lanes - 1: scale = 1 / sum_j e^logit(i, j), and for each column b its mean under
-// the row, relative to the row's own item: mean_i = sum_j p_ij (b_j - b_i). Returns how far the
-// widest row reaches.
+// Rows i .. i + lanes - 1: rest = sum_(j != i) e^logit(i, j), which beside the row's own 1 may be
+// too small to see, and for each column b its mean under the row, relative to the row's own item:
+// mean_i = sum_j p_ij (b_j - b_i). Returns how far the widest row reaches.
 template <class T, int columns>
-std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, T* scale,
+std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, T* rest,
                       T (*mean)[Lanes<T>::size]) {
   using L = Lanes<T>;
   constexpr int slots = columns > 0 ? columns : 1;
-  L total(T(1));
+  L total(T(0));
   L own[slots]{L(T(0))}, sums[slots]{L(T(0))};
   for (int c = 0; c < columns; ++c) {
     own[c] = load(b[c] + i);
@@ -76,8 +76,8 @@ std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, 
     add(logit, i - left, left);
   }
   carry();
-  const L inverse = L(T(1)) / total;
-  store(scale, inverse);
+  const L inverse = L(T(1)) / (L(T(1)) + total);
+  store(rest, total);
   for (int c = 0; c < columns; ++c) store(mean[c], sums[c] * inverse);
   return std::max(left, right);
 }
@@ -119,7 +119,7 @@ void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, cons
     if (sums != Sums::transpose) k_recent += L(distance) * g;
     if (sums == Sums::logits) g_recent += g;
   };
-  add(L(T(1)), j, T(0));
+  if (sums != Sums::moments) add(L(T(1)), j, T(0));
   L logit(T(0)), difference(T(0));
   for (std::size_t m = 1; m <= reach; ++m) {
     const L step = load(gap + j - m);

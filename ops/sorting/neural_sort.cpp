@@ -39,17 +39,19 @@ struct Sorting {
     return column;
   }
   // Column `c` of items (sets, n, stride), by place.
-  Column<T> by_place(const T* items, std::size_t stride = 1, std::size_t c = 0) const {
+  template <class Item>
+  Column<T> by_place(const Item* items, std::size_t stride = 1, std::size_t c = 0) const {
     Column<T> column(sorted.size(), T(0));
     for_places(
-        [&](std::size_t place, std::size_t item) { column[place] = items[item * stride + c]; });
+        [&](std::size_t place, std::size_t item) { column[place] = T(items[item * stride + c]); });
     return column;
   }
   // The reverse, times `factor`.
-  void by_item(const Column<T>& column, T* items, T factor = 1, std::size_t stride = 1,
+  template <class Item>
+  void by_item(const Column<T>& column, Item* items, T factor = 1, std::size_t stride = 1,
                std::size_t c = 0) const {
     for_places([&](std::size_t place, std::size_t item) {
-      items[item * stride + c] = factor * column[place];
+      items[item * stride + c] = Item(factor * column[place]);
     });
   }
   template <class F>
@@ -58,8 +60,9 @@ struct Sorting {
       for (std::size_t j = start; j < start + sorted.n; ++j) f(j, start + sorted.order.data()[j]);
     }
   }
-  void give_gradient(const Var<T>& scores, const Column<T>& vbar) const {
-    Array<T> sbar = uninitialized<T>(scores.shape());
+  template <class Item>
+  void give_gradient(const Var<Item>& scores, const Column<T>& vbar) const {
+    Array<Item> sbar = uninitialized<Item>(scores.shape());
     by_item(vbar, sbar.data(), sorted.sign);
     accumulate(scores, std::move(sbar));
   }
@@ -79,13 +82,13 @@ std::vector<Column<T>> one_column(Column<T> column) {
 }
 
 template <class T>
-std::shared_ptr<Sorting<T>> sort(const char* op, const Var<T>& scores,
+std::shared_ptr<Sorting<T>> sort(const char* op, const Array<T>& scores,
                                  const NeuralSortOptions& options) {
-  return std::make_shared<Sorting<T>>(op, scores.value(), options);
+  return std::make_shared<Sorting<T>>(op, scores, options);
 }
 
 template <class T>
-std::shared_ptr<Sorting<T>> sort_all_rows(const char* op, const Var<T>& scores,
+std::shared_ptr<Sorting<T>> sort_all_rows(const char* op, const Array<T>& scores,
                                           const NeuralSortOptions& options) {
   const auto s = sort(op, scores, options);
   s->choose_rows({{0, s->sorted.n}}, options.interpolate);
@@ -96,7 +99,7 @@ std::shared_ptr<Sorting<T>> sort_all_rows(const char* op, const Var<T>& scores,
 
 template <class T>
 Var<T> neural_sort_values(const Var<T>& scores, const NeuralSortOptions& options) {
-  const auto s = sort_all_rows("neural_sort_values", scores, options);
+  const auto s = sort_all_rows("neural_sort_values", scores.value(), options);
   const std::size_t size = s->sorted.size();
   auto y = one_column(Column<T>(size, T(0)));
   s->b = one_column(s->sorted.value);
@@ -119,7 +122,7 @@ Var<T> neural_sort_payload(const Var<T>& scores, const Var<T>& payload,
   require(payload.dimension() >= 2 && Shape(shape.begin(), shape.end() - 1) == scores.shape(),
           "neural_sort_payload: payload is ", shape, ", scores are ", scores.shape(),
           "; need payload (..., n, d) for scores (..., n)");
-  const auto s = sort_all_rows("neural_sort_payload", scores, options);
+  const auto s = sort_all_rows("neural_sort_payload", scores.value(), options);
   const std::size_t size = s->sorted.size(), d = shape.back();
   typename Band<T>::Columns y(d, s->zero_column());
   for (std::size_t c = 0; c < d; ++c) s->b.push_back(s->by_place(payload.value().data(), d, c));
@@ -156,9 +159,9 @@ typename Band<T>::Columns column_sums(Sorting<T>& s, const typename Band<T>::Col
   return H;
 }
 
-template <class T>
+template <class T, class Item>
 void pull_back_column_sums(Sorting<T>& s, const typename Band<T>::Columns& a,
-                           const typename Band<T>::Columns& Hbar, const Var<T>& scores) {
+                           const typename Band<T>::Columns& Hbar, const Var<Item>& scores) {
   typename Band<T>::Columns none, unused(a.size(), s.zero_column());
   const auto means = s.band->apply(Hbar, none);
   Column<T> vbar = s.zero_column();
@@ -166,19 +169,18 @@ void pull_back_column_sums(Sorting<T>& s, const typename Band<T>::Columns& a,
   s.give_gradient(scores, vbar);
 }
 
-}  // namespace
-
-template <class T>
-Var<T> neural_sort_ranks(const Var<T>& scores, const NeuralSortOptions& options, Ranks kind) {
-  const auto s = sort_all_rows("neural_sort_ranks", scores, options);
+// Computed in N.
+template <class N, class T>
+Var<T> ranks_in(const Var<T>& scores, const NeuralSortOptions& options, Ranks kind) {
+  const auto s = sort_all_rows("neural_sort_ranks", convert<N>(scores.value()), options);
   const std::size_t n = s->sorted.n, size = s->sorted.size();
-  auto a = std::make_shared<typename Band<T>::Columns>(1, s->zero_column());
-  for (std::size_t i = 0; i < size; ++i) (*a)[0][i] = T(i % n + 1);
+  auto a = std::make_shared<typename Band<N>::Columns>(1, s->zero_column());
+  for (std::size_t i = 0; i < size; ++i) (*a)[0][i] = N(i % n + 1);
   if (kind == Ranks::mean) {
     a->push_back(s->zero_column());
-    std::fill_n((*a)[1].data(), size, T(1));
+    std::fill_n((*a)[1].data(), size, N(1));
   }
-  typename Band<T>::Columns H = column_sums(*s, *a);
+  typename Band<N>::Columns H = column_sums(*s, *a);
   if (kind == Ranks::mean) {
     for (std::size_t j = 0; j < size; ++j) H[0][j] /= H[1][j];
   }
@@ -197,9 +199,19 @@ Var<T> neural_sort_ranks(const Var<T>& scores, const NeuralSortOptions& options,
   });
 }
 
+}  // namespace
+
+// The gradient of a mean place is a difference: of places up to n, and of their mean. In float, with
+// n = 1,000,000, a third of it would be rounding.
+template <class T>
+Var<T> neural_sort_ranks(const Var<T>& scores, const NeuralSortOptions& options, Ranks kind) {
+  return kind == Ranks::mean ? ranks_in<double>(scores, options, kind)
+                             : ranks_in<T>(scores, options, kind);
+}
+
 template <class T>
 Var<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& options) {
-  const auto s = sort("top_k_mass", scores, options);
+  const auto s = sort("top_k_mass", scores.value(), options);
   const std::size_t n = s->sorted.n, size = s->sorted.size();
   require(1 <= k && k <= n, "top_k_mass: k = ", k, " is out of range for scores ", scores.shape(),
           "; need 1 <= k <= ", n);
@@ -217,7 +229,7 @@ Var<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& 
 template <class T>
 Var<T> neural_sort_quantile(const Var<T>& scores, const std::vector<double>& fractions,
                             const NeuralSortOptions& options) {
-  const auto s = sort("neural_sort_quantile", scores, options);
+  const auto s = sort("neural_sort_quantile", scores.value(), options);
   const std::size_t n = s->sorted.n, sets = s->sorted.sets, count = fractions.size();
   require(n >= 1, "neural_sort_quantile: scores are ", scores.shape(), "; need n >= 1");
   struct Between {
@@ -282,7 +294,10 @@ template <class T>
 Var<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
                                  const NeuralSortOptions& options) {
   require_same_shape("neural_sort_cross_entropy", "truth", truth.shape(), "scores", scores.shape());
-  const auto s = sort_all_rows("neural_sort_cross_entropy", scores, options);
+  // In double: the gradient is the difference of a distribution and a permutation, added up along
+  // the whole set.
+  const auto s =
+      sort_all_rows("neural_sort_cross_entropy", convert<double>(scores.value()), options);
   const std::size_t n = s->sorted.n, sets = s->sorted.sets;
   // offset_j = r_j - i_j, from truth's own order, ties at the mean of their places.
   const SortedScores<T> target("neural_sort_cross_entropy (truth)", truth, 1, options.direction);
@@ -298,7 +313,7 @@ Var<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
   auto slope = std::make_shared<std::vector<double>>(sets * n);  // 2 (r_j - i_j)
   s->for_places(
       [&](std::size_t j, std::size_t item) { (*slope)[j] = 2 * (place[item] - double(j)); });
-  const Column<T> log_normalisers = s->band->log_normalisers();
+  const Column<double> log_normalisers = s->band->log_normalisers();
   Shape shape = scores.shape();
   shape.pop_back();
   Array<T> loss = zeros<T>(shape);
@@ -306,18 +321,18 @@ Var<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
     double total = 0;
     for (std::size_t j = set * n; j < (set + 1) * n; ++j) {
       // The slopes sum to zero: any common offset of the scores may go.
-      const double value = double(s->sorted.value[j]) - double(s->sorted.value[set * n]);
-      total += double(log_normalisers[j]);
+      const double value = s->sorted.value[j] - s->sorted.value[set * n];
+      total += log_normalisers[j];
       // Where an item is in its place, an infinite value / tau does not count.
       if ((*slope)[j] != 0) total += (*slope)[j] * (value / options.tau);
     }
     loss.data()[set] = T(total / double(n));
   }
   return record("neural_sort_cross_entropy", {scores}, std::move(loss), [=](Node<T>& loss) {
-    Column<T> a = s->zero_column(), vbar = s->zero_column();
+    Column<double> a = s->zero_column(), vbar = s->zero_column();
     for (std::size_t j = 0; j < sets * n; ++j) {
-      a[j] = loss.cotangent().data()[j / n] / T(n);
-      vbar[j] = T(double(a[j]) * (*slope)[j] / options.tau);
+      a[j] = double(loss.cotangent().data()[j / n]) / double(n);
+      vbar[j] = a[j] * (*slope)[j] / options.tau;
     }
     s->band->pull_back_log_normalisers(a, vbar);
     s->give_gradient(loss.input(0), vbar);

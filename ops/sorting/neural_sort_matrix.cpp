@@ -84,12 +84,14 @@ Var<T> neural_sort(const Var<T>& scores, const NeuralSortOptions& options) {
   });
   return record("neural_sort", {scores}, std::move(P), [=](Node<T>& P) {
     // g_ij = p_ij (Pbar_ij - <p_i, Pbar_i>) and its column sums, as add_score_gradient wants them.
-    std::vector<std::vector<T>> G(parallel_parts(rows, 1 + 50000 / (n + 1))), K(G.size());
+    // Pbar_i is taken relative to its element at the row's own item, whose g is what the others
+    // lose: where a row is almost certain, all of its g are sums of small terms.
+    std::vector<std::vector<double>> G(parallel_parts(rows, 1 + 50000 / (n + 1))), K(G.size());
     for_rows(rows, n, [&](std::size_t begin, std::size_t end, std::size_t part) {
-      std::vector<T>&g = G[part], &k = K[part];
-      g.assign(rows, T(0));
-      k.assign(rows, T(0));
-      std::vector<T> p, pbar;
+      std::vector<double>&g = G[part], &k = K[part];
+      g.assign(rows, 0);
+      k.assign(rows, 0);
+      std::vector<double> p, pbar;
       for (std::size_t i = begin; i < end; ++i) {
         const Reach r = (*reach)[i];
         const std::uint32_t* item = s->order.data() + i - r.left;
@@ -97,18 +99,21 @@ Var<T> neural_sort(const Var<T>& scores, const NeuralSortOptions& options) {
         const std::size_t width = r.left + 1 + r.right;
         p.resize(width);
         pbar.resize(width);
-        T mean = 0;
+        const double own = double(bar[item[r.left]]);
+        double mean = 0, lost = 0;
         for (std::size_t j = 0; j < width; ++j) {
-          p[j] = row[item[j]];
-          pbar[j] = bar[item[j]];
+          p[j] = j == r.left ? 0 : double(row[item[j]]);
+          pbar[j] = double(bar[item[j]]) - own;
         }
         for (std::size_t j = 0; j < width; ++j) mean += p[j] * pbar[j];
-        T *to_g = g.data() + i - r.left, *to_k = k.data() + i - r.left;
+        double *to_g = g.data() + i - r.left, *to_k = k.data() + i - r.left;
         for (std::size_t j = 0; j < width; ++j) {
-          const T x = p[j] * (pbar[j] - mean);
+          const double x = p[j] * (pbar[j] - mean);
+          lost += x;
           to_g[j] += x;
-          to_k[j] += (T(j) - T(r.left)) * x;
+          to_k[j] += (double(j) - double(r.left)) * x;
         }
+        to_g[r.left] -= lost;
       }
     });
     for (std::size_t part = 1; part < G.size(); ++part) {
