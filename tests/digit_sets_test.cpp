@@ -52,7 +52,7 @@ TEST_CASE("a number's digits stand one above the other, the most significant on 
   CHECK(std::count(seen.begin(), seen.end(), true) == 30);  // every image is used
 }
 
-TEST_CASE("numbers are uniform, and the generator alone decides") {
+TEST_CASE("numbers are uniform, and the generator alone decides, on any number of threads") {
   const DigitPool pool(two_pixel_digits());
   Generator random(1);
   std::vector<double> counts(10);
@@ -232,7 +232,8 @@ TEST_CASE("an affine change moves the picture as a whole, about its middle") {
   Array<float> image = zeros<float>({1, size, size, 1});
   const auto hill = [](double y, double x) { return std::exp(-(y * y / 8 + x * x / 18)); };
   for (std::size_t y = 0; y < size; ++y) {
-    for (std::size_t x = 0; x < size; ++x) image(0, y, x, 0) = float(hill(y - 10.0, x - 10.0));
+    for (std::size_t x = 0; x < size; ++x)
+      image(0, y, x, 0) = float(hill(double(y) - 10.0, double(x) - 10.0));
   }
   struct Moments {
     double sum = 0, y = 0, x = 0, yy = 0, xx = 0, yx = 0;
@@ -242,13 +243,14 @@ TEST_CASE("an affine change moves the picture as a whole, about its middle") {
     for (std::size_t y = 0; y < size; ++y) {
       for (std::size_t x = 0; x < size; ++x) {
         const double p = picture(0, y, x, 0);
-        m.sum += p, m.y += p * (y - 10.0), m.x += p * (x - 10.0);
+        m.sum += p, m.y += p * (double(y) - 10.0), m.x += p * (double(x) - 10.0);
       }
     }
     m.y /= m.sum, m.x /= m.sum;
     for (std::size_t y = 0; y < size; ++y) {
       for (std::size_t x = 0; x < size; ++x) {
-        const double p = picture(0, y, x, 0) / m.sum, dy = y - 10.0 - m.y, dx = x - 10.0 - m.x;
+        const double p = picture(0, y, x, 0) / m.sum, dy = double(y) - 10.0 - m.y,
+                     dx = double(x) - 10.0 - m.x;
         m.yy += p * dy * dy, m.xx += p * dx * dx, m.yx += p * dy * dx;
       }
     }

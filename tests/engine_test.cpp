@@ -41,7 +41,8 @@ TEST_CASE("sum_to_shape is the transpose of broadcast_to: <u, B x> = <B' u, x>")
       {{}, {2, 3}},           {{3}, {2, 3}},          {{2, 1}, {2, 3}},
       {{1, 3}, {2, 3}},       {{2, 1, 4}, {2, 3, 4}}, {{1, 3, 1}, {2, 3, 4}},
       {{3, 1}, {2, 5, 3, 4}}, {{1, 1}, {1, 1}},       {{1, 4}, {0, 4}}};
-  for (const auto& [small, large] : cases) {
+  for (const auto& shapes : cases) {
+    const Shape &small = shapes.first, &large = shapes.second;
     CAPTURE(to_text(small));
     const Array<double> x = random.normal<double>(small), u = random.normal<double>(large);
     const Array<double> bx = broadcast_to("f", x, large), btu = sum_to_shape(u, small);
@@ -231,7 +232,9 @@ TEST_CASE("storage taken on one thread may be given back on another") {
 
 // --- threads
 
-TEST_CASE("parallel_for covers every position once, in parts that depend on the count alone") {
+TEST_CASE(
+    "parallel_for covers every position once, in parts that depend on the count and the threads "
+    "alone") {
   const int before = threads();
   for (int count : {1, 2, 3}) {
     set_threads(count);
@@ -247,7 +250,7 @@ TEST_CASE("parallel_for covers every position once, in parts that depend on the 
         "invalid_argument: set_threads: need at least 1 thread, got 0");
 }
 
-TEST_CASE("parallel_for runs nested, passes an exception on, and works again afterwards") {
+TEST_CASE("parallel_for runs nested, passes a thread's exception on, and works again afterwards") {
   const int before = threads();
   set_threads(2);
   std::vector<int> visits(64, 0);
@@ -293,7 +296,7 @@ TEST_CASE("where threads cannot be made, fewer work, and threads() says how many
   CHECK(threads() == 3);
 }
 
-TEST_CASE("FlushDenormals reaches the workers and is undone") {
+TEST_CASE("FlushDenormals reaches the pool's threads and is undone") {
   const int before = threads();
   set_threads(2);
   volatile float tiny = 1e-38f;

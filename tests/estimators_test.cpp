@@ -130,9 +130,9 @@ TEST_CASE("unbiased estimators agree with the enumeration, value and gradient, i
          return control_variate_expectation(s, f_on_orders, relax, 3, random);
        }}};
   const Measured truth = exact(batch);
-  for (const auto& [name, estimator] : estimators) {
-    CAPTURE(name);
-    const Measured measured = measure(estimator, batch, 4000);
+  for (const auto& row : estimators) {
+    CAPTURE(row.first);
+    const Measured measured = measure(row.second, batch, 4000);
     REQUIRE(measured.value.mean().shape() == Shape{2});
     CHECK(measured.value.deviation(truth.value.mean()) < 4);
     CHECK(measured.gradient.deviation(truth.gradient.mean()) < 4);

@@ -50,7 +50,8 @@ TEST_CASE("sorting refuses what has no order") {
         "invalid_argument: straight_through: shapes differ: hard is (2), soft is (3)");
 }
 
-TEST_CASE("argsort is std::stable_sort's order: any length, ties, infinities, signed zeros") {
+TEST_CASE(
+    "argsort is std::stable_sort's order: any length, ties, infinities, signed zeros, threads") {
   const int before = threads();
   const auto check = [](auto zero) {
     using T = decltype(zero);

@@ -356,7 +356,7 @@ TEST_CASE("a damaged checkpoint is read as some checkpoint or refused, in one li
 }
 
 #if TAPESORT_RECYCLE  // not under a sanitizer
-TEST_CASE("a steady training step takes no new memory for arrays and nodes") {
+TEST_CASE("a steady training step on two threads takes no new memory for arrays and nodes") {
   const int before = threads();
   set_threads(2);
   for (const char* name : {"paper_mnist", "small", "small_resnet", "mlp"}) {

@@ -149,10 +149,10 @@ TEST_CASE("sorting networks have the published values and gradients") {
 TEST_CASE("a network's matrix is doubly stochastic, and applied to the scores gives its values") {
   Generator random(12);
   const Array<double> scores = random.normal<double>({3, 11});
-  for (const auto& [name, network] : networks) {
-    CAPTURE(name);
+  for (const auto& row : networks) {
+    CAPTURE(row.first);
     for (Direction direction : {Direction::descending, Direction::ascending}) {
-      const NetworkOptions options = with(network, Swap::logistic, 3, direction);
+      const NetworkOptions options = with(row.second, Swap::logistic, 3, direction);
       const Array<double> P_hat = sorting_network(constant(scores), options).value();
       CHECK(is_doubly_stochastic(P_hat, 1e-12));
       Array<double> product = zeros<double>({3, 11});
@@ -162,7 +162,7 @@ TEST_CASE("a network's matrix is doubly stochastic, and applied to the scores gi
         }
       }
       CHECK(distance(product, sorting_network_values(constant(scores), options).value()) < 1e-14);
-      const NetworkOptions steep = with(network, Swap::logistic, 1e5, direction);
+      const NetworkOptions steep = with(row.second, Swap::logistic, 1e5, direction);
       CHECK(distance(sorting_network(constant(scores), steep).value(),
                      permutation_matrix<double>(argsort(scores, direction))) < 1e-12);
     }
@@ -186,9 +186,9 @@ TEST_CASE("the monotonic swaps: raising a score lowers no soft sorted value") {
 }
 
 TEST_CASE("networks at ties, at extremes and at small n") {
-  for (const auto& [name, swap] : swaps) {
-    CAPTURE(name);
-    const NetworkOptions options = with(Network::odd_even, swap, 2);
+  for (const auto& row : swaps) {
+    CAPTURE(row.first);
+    const NetworkOptions options = with(Network::odd_even, row.second, 2);
     Tape<double> tape;
     const Var<double> s = tape.leaf(Array<double>{1.0, 1.0});
     const Var<double> P_hat = sorting_network(s, options);
