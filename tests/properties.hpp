@@ -24,7 +24,7 @@ namespace tapesort::testing {
 //     RC_PARAMS="seed=7 max_success=1000" build/tests/tapesort_tests --test-case="property*"
 template <class Property>
 void check_property(const std::string& name, const Property& property) {
-  setenv("RC_PARAMS", "seed=2019 max_success=60", /*overwrite=*/0);
+  setenv("RC_PARAMS", "seed=2019 max_success=200", /*overwrite=*/0);
   const rc::detail::TestResult result =
       rc::detail::checkTestable(property, rc::detail::TestMetadata{name, name});
   std::ostringstream text;
