@@ -55,16 +55,19 @@ inline Relaxation relaxation(Method method, double tau) {
   return r;
 }
 
-// Where an operator does not keep something, the reason stands beside it. Those that compare with the
-// sorted scores lose `ties`: at a place of a tie stands the item with the smallest index that is
-// left, and the gradient of that place's score is its.
+// Where an operator does not keep something, the reason stands beside it. Those that pick an
+// item for a place lose `ties`: among equal scores the smallest index that is left is picked, and
+// gets the gradient of the place's score.
 inline std::vector<SetRow> set_rows() {
   std::vector<SetRow> rows{
       {"softmax", Kind::items, [](const auto& s, auto tau) { return softmax(s / tau); }},
       {"log_softmax", Kind::items, [](const auto& s, auto tau) { return log_softmax(s / tau); }},
       {"logsumexp", Kind::number,
        [](const auto& s, auto tau) { return logsumexp(s / tau, -1) * tau; }},
-      {"max", Kind::number, [](const auto& s, auto) { return max(s, -1); }},
+      {"max",
+       Kind::number,
+       [](const auto& s, auto) { return max(s, -1); },
+       {true, true, true, true, false}},
       {"neural_sort", Kind::matrix, [](const auto& s, auto tau) { return neural_sort(s, tau); }},
       {"neural_sort_values", Kind::places,
        [](const auto& s, auto tau) { return neural_sort_values(s, tau); }},
