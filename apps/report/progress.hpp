@@ -60,7 +60,7 @@ class Progress {
   double loss_sum_ = 0;
   std::size_t loss_count_ = 0, images_ = 0;
   std::optional<double> validation_;  // none yet
-  double budget_ = 0;     // seconds; 0: none
+  double budget_ = 0;                 // seconds; 0: none
   bool line_open_ = false;
 };
 
