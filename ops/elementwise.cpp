@@ -168,13 +168,18 @@ Array<T> power(const Array<T>& base, const Array<T>& exponent) {
 
 }  // namespace
 
+// The gradients are products of up to three factors, any two of which may be out of range where the
+// product is not: double has room for float's.
 template <class T>
 Var<T> pow(const Var<T>& x, Number<T> p) {
   return record("pow", {x}, power(x.value(), full<T>(x.shape(), p)), [p](Node<T>& y) {
     if (p == T(0)) return;  // constant 1; 0 * 0^-1 would be NaN
-    const Array<T>& x = y.input(0).value();
-    accumulate(y.input(0), map(y.cotangent(), power(x, full<T>(x.shape(), p - T(1))),
-                               [p](auto ybar, auto lower) { return ybar * p * lower; }));
+    const T *x = y.input(0).value().data(), *ybar = y.cotangent().data();
+    Array<T> xbar = uninitialized<T>(y.value().shape());
+    for (std::size_t i = 0; i < xbar.size(); ++i) {
+      xbar.data()[i] = T(double(ybar[i]) * double(p) * std::pow(double(x[i]), double(p) - 1));
+    }
+    accumulate(y.input(0), std::move(xbar));
   });
 }
 
@@ -188,10 +193,10 @@ Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
     const Stretched<T> stretched_b("pow", y.input(1).value(), shape);
     Array<T> abar = zeros<T>(shape), bbar = zeros<T>(shape);
     for (std::size_t i = 0; i < abar.size(); ++i) {
-      const T a = (*stretched_a).data()[i], b = (*stretched_b).data()[i];
-      const T ybar = y.cotangent().data()[i];
-      if (b != T(0)) abar.data()[i] = ybar * b * std::pow(a, b - T(1));
-      if (a != T(0)) bbar.data()[i] = ybar * y.value().data()[i] * std::log(a);
+      const double a = double((*stretched_a).data()[i]), b = double((*stretched_b).data()[i]);
+      const double ybar = double(y.cotangent().data()[i]), value = double(y.value().data()[i]);
+      if (b != 0) abar.data()[i] = T(ybar * b * std::pow(a, b - 1));
+      if (a != 0) bbar.data()[i] = T(ybar * value * std::log(a));
     }
     accumulate(y.input(0), std::move(abar));
     accumulate(y.input(1), std::move(bbar));

@@ -1,6 +1,7 @@
 #include "ops/plackett_luce.hpp"
 
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "engine/parallel.hpp"
@@ -96,9 +97,10 @@ Var<T> PlackettLuce<T>::near_zero() const {
   Array<T> nearest = s_.value();
   const std::size_t n = nearest.shape().back();
   for (T* row = nearest.data(); row != nearest.data() + nearest.size(); row += n) {
-    std::fill_n(row, n, *std::min_element(row, row + n, [](T a, T b) {
-                  return std::abs(a) < std::abs(b);
-                }));
+    const auto [least, most] =
+        std::minmax_element(row, row + n, [](T a, T b) { return std::abs(a) < std::abs(b); });
+    const bool overflows = std::abs(*most) > std::numeric_limits<T>::max() / 2;
+    std::fill_n(row, n, overflows ? T(0) : T(*least));
   }
   return s_ - constant(std::move(nearest));
 }

@@ -1,7 +1,7 @@
 // A score of -1e30 masks an item: whatever else is computed does not notice how far out it is. What
 // holds for operators on sets that have one item more is in properties_sorting_test.cpp; here is
 // the rest.
-#include "ops/matmul.hpp"
+#include "ops/distances.hpp"
 #include "ops/plackett_luce.hpp"
 #include "ops/sorting/sinkhorn.hpp"
 #include "properties.hpp"

@@ -6,6 +6,7 @@
 // as it is (ops/elementwise.hpp): it is not 0. A NaN in the cotangent is one in the gradient.
 #include "elementwise_rows.hpp"
 #include "ops/conv/conv.hpp"
+#include "ops/distances.hpp"
 #include "ops/matmul.hpp"
 #include "ops/norm.hpp"
 #include "ops/plackett_luce.hpp"

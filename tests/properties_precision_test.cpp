@@ -73,8 +73,7 @@ TEST_CASE("property: sets, float is double's result up to the rounding of its ex
       const auto d = run(double());
       const auto [low, high] = std::minmax_element(s.begin(), s.end());
       double exponent = (*high - *low) / tau;
-      const bool network = row.name.find("odd_even") == 0 || row.name.find("bitonic") == 0;
-      if (network || row.name.find("neural_sort") == 0) exponent *= double(s.size());
+      if (is_network(row) || row.name.find("neural_sort") == 0) exponent *= double(s.size());
       if (row.name.find("power 2") != std::string::npos) exponent *= exponent;
       if (row.name.find("power 3") != std::string::npos) exponent *= exponent * exponent;
       const double bound = 1e-6 + 4 * epsilon * exponent;

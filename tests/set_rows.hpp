@@ -48,6 +48,10 @@ struct SetRow {
   std::function<Var<float>(const Var<float>&, float tau)> f32;
 };
 
+inline bool is_network(const SetRow& row) {
+  return row.name.find("odd_even") == 0 || row.name.find("bitonic") == 0;
+}
+
 inline Relaxation relaxation(Method method, double tau) {
   Relaxation r;
   r.method = method;
@@ -124,7 +128,8 @@ inline std::vector<SetRow> set_rows() {
        [](const auto& s, auto tau) { return fast_soft_rank(s, tau, Regularization::kl); }},
   };
   // Which items meet depends on their wires, and one wire more makes it another network.
-  // logistic_phi is steeper at small differences, whatever their unit.
+  // logistic_phi is steeper at small differences, whatever their unit: infinitely so at a tie, near
+  // which the rounding of a mixed score is magnified without a bound.
   const std::pair<const char*, Swap> swaps[] = {
       {"logistic", Swap::logistic}, {"logistic_phi", Swap::logistic_phi},
       {"gaussian", Swap::gaussian}, {"reciprocal", Swap::reciprocal},
@@ -140,7 +145,8 @@ inline std::vector<SetRow> set_rows() {
         o.steepness = 1 / tau;
         return o;
       };
-      const Keeps keeps{false, true, named.second != Swap::logistic_phi, false, false};
+      const bool smooth = named.second != Swap::logistic_phi;
+      const Keeps keeps{false, smooth, smooth, false, false};
       rows.push_back(
           {name, Kind::matrix,
            [options](const auto& s, auto tau) { return sorting_network(s, options(tau)); }, keeps});

@@ -1,6 +1,7 @@
 // Memory in long runs: operators on batches that two threads share, hundreds of times.
 #include "op_table.hpp"
 #include "ops/conv/relu_pool.hpp"
+#include "ops/distances.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/matmul.hpp"
 #include "ops/plackett_luce.hpp"

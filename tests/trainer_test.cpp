@@ -428,5 +428,6 @@ TEST_CASE("a checkpoint that holds a NaN is not resumed") {
   options.resume = true;
   options.epochs = 4;
   CHECK(error_of([&] { run(again, options); }) ==
-        "exception: " + options.checkpoint + ": fc.bias holds nan");
+        "exception: " + options.checkpoint +
+            ": array fc.bias holds nan at position 0; expected finite numbers");
 }

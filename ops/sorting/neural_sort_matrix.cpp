@@ -34,8 +34,10 @@ void write_rows(const SortedScores<T>& s, std::size_t i, std::size_t count, T cu
     std::uint32_t m = 1;
     for (L logit(T(0));; ++m, first += step) {
       logit -= L(T(2 * m - 1)) * simd::load(gap + first);
-      if (!simd::any(logit > L(-cutoff))) return m - 1;
-      const L e = exp(logit);
+      const Mask<T> inside = logit > L(-cutoff);
+      if (!simd::any(inside)) return m - 1;
+      // Each row ends by itself, whichever rows are beside it.
+      const L e = simd::select(inside, exp(logit), L(T(0)));
       total += e;
       scratch.resize(scratch.size() + L::size);
       simd::store(scratch.data() + scratch.size() - L::size, e);

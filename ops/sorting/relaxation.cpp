@@ -81,7 +81,16 @@ Var<T> soft_sorted(const Relaxation& r, const Var<T>& input) {
   if (r.method == Method::neural_sort) return neural_sort_values(input, {r.tau, r.direction});
   if (r.method == Method::lap_sum) return lap_sum_sort(input, r.tau, r.direction);
   if (is_network(r.method)) return sorting_network_values(input, network_options(r));
-  return flattened(matmul(soft_matrix(r, input), as_columns(input)), input.shape());
+  const Var<T> P_hat = soft_matrix(r, input);
+  // Of the scores less their offset, as rows sum to one: beside a large one P_hat's gradient would
+  // be lost in rounding.
+  Array<T> offset = uninitialized<T>(input.shape());
+  const std::size_t n = input.shape().back();
+  for (std::size_t i = 0; i < offset.size(); i += n) {
+    std::fill_n(offset.data() + i, n, common_offset(input.value().data() + i, n));
+  }
+  const Var<T> common = constant(std::move(offset));
+  return flattened(matmul(P_hat, as_columns(input - common)), input.shape()) + common;
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 // (..., n, n), each on its own.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -36,6 +37,15 @@ std::size_t checked_set_size(const char* op, const Array<T>& scores) {
             "; need finite scores (a large negative number stands for minus infinity)");
   }
   return n;
+}
+
+// What a set's scores have in common: the one nearest to zero when all have its sign, else 0.
+// Subtracting it is exact or makes scores smaller, and cannot overflow; differences computed
+// afterwards do not see an offset.
+template <class T>
+T common_offset(const T* s, std::size_t n) {
+  const auto [low, high] = std::minmax_element(s, s + n);
+  return n == 0 ? T(0) : *low > 0 ? *low : *high < 0 ? *high : T(0);
 }
 
 // n of matrices (..., n, n).

@@ -206,13 +206,15 @@ Var<T> run(const char* op, const Var<T>& scores, const NetworkOptions& options, 
   Array<T> half = uninitialized<T>({sets * steps}), D = uninitialized<T>({sets * kept});
   for_sets(sets, cost, [&](std::size_t set) {
     Array<T> x = uninitialized<T>({n}), X = zeros<T>({matrix ? n * n : 0});
-    std::copy_n(scores.value().data() + set * n, n, x.data());
+    const T *own = scores.value().data() + set * n, offset = common_offset(own, n);
+    for (std::size_t i = 0; i < n; ++i) x.data()[i] = own[i] - offset;
     for (std::size_t i = 0; i < X.size(); i += n + 1) X.data()[i] = 1;
     Run<T>{*schedule, options, n}.forward(x.data(), half.data() + set * steps,
                                           matrix ? X.data() : nullptr, D.data() + set * kept);
     const T* from = matrix ? X.data() : x.data();
     for (std::size_t i = 0; i < n; ++i) {
       std::copy_n(from + i * width, width, value.data() + (set * n + place(i)) * width);
+      if (!matrix) value.data()[set * n + place(i)] += offset;
     }
   });
 
