@@ -41,9 +41,7 @@ void limit_memory() {
 
 int main(int argc, char** argv) {
   open_standard_streams();
-#if !SANITIZED  // a sanitizer promises itself more
-  limit_memory();
-#endif
+  if (!SANITIZED) limit_memory();  // a sanitizer promises itself more
   CLI::App program("tapesort: reverse-mode automatic differentiation around sorting");
   tapesort::declare(program);
   return tapesort::run_program(program, argc, argv);

@@ -79,8 +79,9 @@ void one_thread_gemm(bool transpose_a, bool transpose_b, std::size_t m, std::siz
                      std::size_t k, T alpha, const T* a, std::size_t lda, const T* b,
                      std::size_t ldb, T beta, T* c, std::size_t ldc) {
   const auto side = [](bool transposed) { return transposed ? cxxblas::Trans : cxxblas::NoTrans; };
-  cxxblas::gemm<xt::blas_index_t>(cxxblas::RowMajor, side(transpose_a), side(transpose_b), m, n, k,
-                                  alpha, a, lda, b, ldb, beta, c, ldc);
+  using Int = xt::blas_index_t;
+  cxxblas::gemm<Int>(cxxblas::RowMajor, side(transpose_a), side(transpose_b), Int(m), Int(n),
+                     Int(k), alpha, a, Int(lda), b, Int(ldb), beta, c, Int(ldc));
 }
 
 // The largest error of C = A B at odd sizes (edge tiles included), in units of k * epsilon.
