@@ -242,9 +242,19 @@ void add_relax(CLI::App& program) {
   const auto options = std::make_shared<Options>();
   Relaxation& relaxation = options->relaxation;
   const CLI::Validator above_zero = number(1e-300, 1e300);
-  command->add_option("--method", options->method,
-                      "neural_sort, soft_sort, sinkhorn, odd_even, bitonic, fast_soft_sort, "
-                      "fast_soft_rank or lap_sum (default: neural_sort)");
+  const auto unknown_method = [](const std::string& name) {
+    try {
+      method_named(name);
+      return std::string();
+    } catch (const std::invalid_argument& error) {
+      return std::string(error.what());
+    }
+  };
+  command
+      ->add_option("--method", options->method,
+                   "neural_sort, soft_sort, sinkhorn, odd_even, bitonic, fast_soft_sort, "
+                   "fast_soft_rank or lap_sum (default: neural_sort)")
+      ->check(CLI::Validator(unknown_method, ""));
   command
       ->add_option("--tau", relaxation.tau, "temperature; a strength for fast_soft_* (default: 1)")
       ->check(above_zero);

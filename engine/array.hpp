@@ -34,6 +34,16 @@ using Indices = Array<Index>;
 // Up to four extents without an allocation; the same type for every T.
 using Shape = typename Array<float>::shape_type;
 
+namespace detail {
+template <class T>
+struct Same {
+  using type = T;
+};
+}  // namespace detail
+// T as the type of an argument that is converted to T, not one that T is deduced from.
+template <class T>
+using Converted = typename detail::Same<T>::type;
+
 // "(64, 10)", "(3)", "()" -- the form used by every message of this library.
 inline std::string to_text(const Shape& shape) {
   std::ostringstream text;

@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <xsimd/xsimd.hpp>
 
+#include "engine/array.hpp"
+
 namespace tapesort {
 
 template <class T>
@@ -84,23 +86,14 @@ Lanes<T> ramp() {
 
 // --- choices
 
-namespace detail {
-template <class T>
-struct Same {
-  using type = T;
-};
-}  // namespace detail
-// T, converted to rather than deduced.
-template <class T>
-using As = typename detail::Same<T>::type;
-
 // condition ? a : b
 template <class T>
-Lanes<T> select(const Mask<T>& condition, const As<Lanes<T>>& a, const As<Lanes<T>>& b) {
+Lanes<T> select(const Mask<T>& condition, const Converted<Lanes<T>>& a,
+                const Converted<Lanes<T>>& b) {
   return xsimd::select(condition, a, b);
 }
 template <class T>
-std::enable_if_t<std::is_floating_point_v<T>, T> select(bool condition, T a, As<T> b) {
+std::enable_if_t<std::is_floating_point_v<T>, T> select(bool condition, T a, Converted<T> b) {
   return condition ? a : b;
 }
 template <class T>

@@ -36,15 +36,9 @@
 
 namespace tapesort {
 
-namespace detail {
-template <class T>
-struct Same {
-  using type = T;
-};
-}  // namespace detail
 // A number beside a Var<T>: converted to T rather than deduced, so that x * 2 works in float too.
 template <class T>
-using Number = typename detail::Same<T>::type;
+using Number = Converted<T>;
 
 template <class T>
 Var<T> operator+(const Var<T>& a, const Var<T>& b);

@@ -6,24 +6,13 @@
 
 namespace tapesort::testing {
 
-struct ElementwiseRow {
+struct ElementwiseRow : InBothTypes<OfInputs> {
   template <class F>
   ElementwiseRow(std::string name, std::size_t inputs, F op)
-      : name(std::move(name)), inputs(inputs), f64(op), f32(op) {}
-
-  template <class T>
-  const auto& f() const {
-    if constexpr (std::is_same_v<T, float>) {
-      return f32;
-    } else {
-      return f64;
-    }
-  }
+      : InBothTypes(op), name(std::move(name)), inputs(inputs) {}
 
   std::string name;
   std::size_t inputs;
-  std::function<Var<double>(const Inputs<double>&)> f64;
-  std::function<Var<float>(const Inputs<float>&)> f32;
 };
 
 inline std::vector<ElementwiseRow> elementwise_rows() {

@@ -13,6 +13,7 @@
 
 #include "engine/gradcheck.hpp"
 #include "engine/parallel.hpp"
+#include "relative_distance.hpp"
 
 namespace tapesort::testing {
 
@@ -38,16 +39,35 @@ inline Array<double> distinct(Generator& random, const Shape& shape) {
   return x;
 }
 
-struct OpRow {
+// A generic lambda as a function in either type.
+template <template <class> class Signature>
+struct InBothTypes {
+  template <class F>
+  explicit InBothTypes(F f) : f64(f), f32(f) {}
+
+  template <class T>
+  const auto& f() const {
+    if constexpr (std::is_same_v<T, float>) {
+      return f32;
+    } else {
+      return f64;
+    }
+  }
+
+  std::function<Signature<double>> f64;
+  std::function<Signature<float>> f32;
+};
+template <class T>
+using OfInputs = Var<T>(const Inputs<T>&);
+
+struct OpRow : InBothTypes<OfInputs> {
   template <class F>
   OpRow(std::string name, std::vector<Shape> shapes, Draw draw, F op)
-      : name(std::move(name)), shapes(std::move(shapes)), draw(std::move(draw)), f64(op), f32(op) {}
+      : InBothTypes(op), name(std::move(name)), shapes(std::move(shapes)), draw(std::move(draw)) {}
 
   std::string name;
   std::vector<Shape> shapes;
   Draw draw;
-  std::function<Var<double>(const Inputs<double>&)> f64;
-  std::function<Var<float>(const Inputs<float>&)> f32;
   double float_tolerance = 1e-5;  // of the largest element, and at least of 1
 };
 
@@ -109,9 +129,6 @@ inline double distance(const Array<double>& a, const Array<double>& b) {
   }
   return error / largest;
 }
-
-// |a - b| / |b|. (doctest::Approx adds 1 to the scale, and so accepts anything beside 1e-8.)
-inline double relative_error(double a, double b) { return std::abs(a - b) / std::abs(b); }
 
 // Runs the row on two threads until it needs no more memory: here, where the operator may use
 // both; then one run on each, whose results are freed here.

@@ -88,22 +88,13 @@ void check_elementwise() {
 }
 
 // Operators that mix the elements of a set, or of a row: f gets x (3, n), and a NaN stands in row 1.
-struct MixingRow {
+struct MixingRow : InBothTypes<OfInputs> {
   template <class F>
   MixingRow(std::string name, F op, bool own_row = true)
-      : name(std::move(name)), own_row(own_row), f64(op), f32(op) {}
-  template <class T>
-  const auto& f() const {
-    if constexpr (std::is_same_v<T, float>) {
-      return f32;
-    } else {
-      return f64;
-    }
-  }
+      : InBothTypes(op), name(std::move(name)), own_row(own_row) {}
+
   std::string name;
   bool own_row;  // row i of the result depends on row i of x alone
-  std::function<Var<double>(const Inputs<double>&)> f64;
-  std::function<Var<float>(const Inputs<float>&)> f32;
 };
 
 // The same numbers as a constant of x's type.

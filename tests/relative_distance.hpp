@@ -8,6 +8,9 @@
 
 namespace tapesort::testing {
 
+// |a - b| / |b|. (doctest::Approx adds 1 to the scale, and so accepts anything beside 1e-8.)
+inline double relative_error(double a, double b) { return std::abs(a - b) / std::abs(b); }
+
 // The largest |a - b| / max(|b|, floor); infinite where the shapes differ, or a difference is NaN.
 // Below `floor` the type has no digits left.
 inline double relative_distance(const Array<double>& a, const Array<double>& b, double floor) {

@@ -27,25 +27,17 @@ struct Keeps {
   bool ties = true;   // equal scores with equal cotangents have equal gradients
 };
 
-struct SetRow {
+template <class T>
+using OfScores = Var<T>(const Var<T>& scores, T tau);
+
+struct SetRow : InBothTypes<OfScores> {
   template <class F>
   SetRow(std::string name, Kind kind, F op, Keeps keeps = {})
-      : name(std::move(name)), kind(kind), keeps(keeps), f64(op), f32(op) {}
-
-  template <class T>
-  const auto& f() const {
-    if constexpr (std::is_same_v<T, float>) {
-      return f32;
-    } else {
-      return f64;
-    }
-  }
+      : InBothTypes(op), name(std::move(name)), kind(kind), keeps(keeps) {}
 
   std::string name;
   Kind kind;
   Keeps keeps;
-  std::function<Var<double>(const Var<double>&, double tau)> f64;
-  std::function<Var<float>(const Var<float>&, float tau)> f32;
 };
 
 inline bool is_network(const SetRow& row) {
