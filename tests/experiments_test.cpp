@@ -405,7 +405,7 @@ TEST_CASE("a model is not saved over a file of the run itself") {
   const TemporaryFolder folder;
   const std::string out = folder / "out";
   for (const char* name : run_files) {
-    for (const std::string save : {out + "/" + name, out + "/./../out/" + name}) {
+    for (const std::string& save : {out + "/" + name, out + "/./../out/" + name}) {
       CAPTURE(save);
       CHECK(error_of([&] { RunFolder(out, save, true); }) ==
             "exception: " + save + ": the run's own file; save the model under another name");
