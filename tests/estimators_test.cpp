@@ -324,9 +324,10 @@ TEST_CASE_TEMPLATE("estimators do not see an offset of the scores", T, float, do
       {"straight-through", [&](const auto& s, Generator& r) {
          return straight_through_expectation<T>(s, cost, relaxed, 8, r);
        }}};
-  for (const auto& [name, estimate] : estimates) {
+  for (const auto& row : estimates) {
+    const std::string name = row.first;
     CAPTURE(name);
-    const auto at = [&, &estimate = estimate](const Array<T>& scores) {
+    const auto at = [&, &estimate = row.second](const Array<T>& scores) {
       Tape<T> tape;
       const Var<T> s = tape.leaf(scores);
       Generator random(31);

@@ -11,6 +11,7 @@
 #include "apps/digit_experiment.hpp"
 #include "apps/paper_tables.hpp"
 #include "apps/sorting_methods.hpp"
+#include "apps/stop_signals.hpp"
 #include "models/checkpoint.hpp"
 #include "op_table.hpp"
 #include "run_command.hpp"
@@ -307,8 +308,8 @@ TEST_CASE("what stops a table is passed on to its cell, and the table stops with
                               "while [ $i -lt 3000000 ]; do i=$((i + 1)); done\n"
                               "exit 5\n");
   chmod((folder / "program").c_str(), 0755);
-  for (const auto& [signal, name] :
-       {std::pair(SIGINT, "INT"), std::pair(SIGTERM, "TERM"), std::pair(SIGHUP, "HUP")}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    const std::string name = signal_name(signal).substr(3);  // as the shell's kill has it
     CAPTURE(name);
     const auto before = std::signal(signal, SIG_DFL);
     folder.write("signal", name);
