@@ -11,8 +11,7 @@
 namespace tapesort {
 
 // NonFiniteError "fc1.weight holds nan" when one of x's elements is a NaN or an infinity.
-template <class T>
-void require_finite(const std::string& name, const Array<T>& x) {
+template <class T> void require_finite(const std::string& name, const Array<T>& x) {
   const T* const end = x.data() + x.size();
   const T* const found = std::find_if(x.data(), end, [](T v) { return !std::isfinite(v); });
   if (found != end) throw NonFiniteError(to_message(name, " holds ", *found));
@@ -20,8 +19,7 @@ void require_finite(const std::string& name, const Array<T>& x) {
 
 // ": the value of exp (..) holds a NaN or an infinity", for the first operator of which
 // that is true when again() is run; nothing if it is true of none.
-template <class Again>
-std::string first_non_finite(const Again& again) {
+template <class Again> std::string first_non_finite(const Again& again) {
   const NonFiniteTrap trap;
   try {
     again();

@@ -14,8 +14,7 @@ namespace tapesort {
 
 // The whole text as a number from least to most (so NaN is none); the digits of whole numbers are
 // decimal, and their first one is no 0, so that equal numbers are equal texts.
-template <class T>
-CLI::Validator number_check(const char* kind, T least, T most) {
+template <class T> CLI::Validator number_check(const char* kind, T least, T most) {
   const std::string range = to_message(least, " to ", most);
   return CLI::Validator(
       [=](const std::string& text) {

@@ -29,8 +29,7 @@ struct Input {
 };
 
 // Calls each(list) for every list of numbers among `lists`, or for `lists` if it is one.
-template <class F>
-void for_each_list(Nested lists, const std::string& source, const F& each) {
+template <class F> void for_each_list(Nested lists, const std::string& source, const F& each) {
   lists = as_list(std::move(lists), 1);
   for (const Nested& list : lists.items) {
     if (depth(list) != 1 || list.items.empty()) {

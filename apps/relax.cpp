@@ -26,8 +26,7 @@ std::string in_text(const char* format, double x) {
 }
 
 // Two columns a number, five shades from 0 to 1.
-template <class T>
-void write_heatmap(std::ostream& out, const Array<T>& P) {
+template <class T> void write_heatmap(std::ostream& out, const Array<T>& P) {
   static const char* const shades[] = {"  ", "░░", "▒▒", "▓▓", "██"};
   const std::size_t n = P.shape(1);
   for (std::size_t i = 0; i < P.size(); ++i) {

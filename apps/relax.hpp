@@ -12,8 +12,7 @@ namespace tapesort {
 
 // What is computed of one set: of the outputs those that the method defines. P's row i is place i;
 // permutation[i] is the index of the item at place i.
-template <class T>
-struct Relaxed {
+template <class T> struct Relaxed {
   Array<T> scores;
   std::optional<Array<T>> P, sorted, ranks, grad;
   Indices permutation;

@@ -205,12 +205,10 @@ template <bool stochastic, bool outputs_are_rows>
 Made make_sinkhorn(const Settings& s, Generator&) {
   return std::make_unique<SinkhornMethod>(s, stochastic, outputs_are_rows);
 }
-template <bool relu_between>
-Made make_row_stochastic(const Settings& s, Generator& random) {
+template <bool relu_between> Made make_row_stochastic(const Settings& s, Generator& random) {
   return std::make_unique<RowStochastic>(s.n, relu_between, random);
 }
-template <bool stochastic>
-Made make_neural_sort(const Settings& s, Generator&) {
+template <bool stochastic> Made make_neural_sort(const Settings& s, Generator&) {
   const double tau = s.tau;
   return std::make_unique<ScoreMethod>([tau](const V& x) { return neural_sort_logits(x, tau); },
                                        stochastic ? s.samples : 0);
@@ -219,8 +217,7 @@ Made make_soft_sort(const Settings& s, Generator&) {
   const double tau = s.tau;
   return std::make_unique<ScoreMethod>([tau](const V& x) { return soft_sort_logits(x, tau); });
 }
-template <Method method>
-Made make_relaxed(const Settings& s, Generator&) {
+template <Method method> Made make_relaxed(const Settings& s, Generator&) {
   Relaxation relaxation;
   relaxation.method = method;
   relaxation.tau = s.tau;

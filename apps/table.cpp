@@ -408,8 +408,7 @@ class Report {
   std::vector<std::pair<Cell, json>> rows_;
 };
 
-template <class T>
-void require_distinct(const char* option, const std::vector<T>& values) {
+template <class T> void require_distinct(const char* option, const std::vector<T>& values) {
   for (auto at = values.begin(); at != values.end(); ++at) {
     require(std::find(values.begin(), at, *at) == at, "table: ", option, " names ", *at, " twice");
   }

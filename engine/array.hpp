@@ -24,8 +24,7 @@
 
 namespace tapesort {
 
-template <class T>
-using Array = xt::xarray<T, xt::layout_type::row_major, RecyclingAllocator<T>>;
+template <class T> using Array = xt::xarray<T, xt::layout_type::row_major, RecyclingAllocator<T>>;
 
 // Labels and positions. 64 bits, signed, so that a negative one can be reported as what it is.
 using Index = std::int64_t;
@@ -35,14 +34,10 @@ using Indices = Array<Index>;
 using Shape = typename Array<float>::shape_type;
 
 namespace detail {
-template <class T>
-struct Same {
-  using type = T;
-};
+template <class T> struct Same { using type = T; };
 }  // namespace detail
 // T as the type of an argument that is converted to T, not one that T is deduced from.
-template <class T>
-using Converted = typename detail::Same<T>::type;
+template <class T> using Converted = typename detail::Same<T>::type;
 
 // "(64, 10)", "(3)", "()" -- the form used by every message of this library.
 inline std::string to_text(const Shape& shape) {
@@ -72,33 +67,24 @@ inline std::size_t element_count(const Shape& shape, const char* op = "array") {
 }
 
 // std::invalid_argument, as by element_count, when the shape is too large.
-template <class T>
-Array<T> uninitialized(const Shape& shape, const char* op = "array") {
+template <class T> Array<T> uninitialized(const Shape& shape, const char* op = "array") {
   element_count(shape, op);
   return Array<T>::from_shape(shape);
 }
 
-template <class T>
-Array<T> full(const Shape& shape, T value) {
+template <class T> Array<T> full(const Shape& shape, T value) {
   Array<T> array = uninitialized<T>(shape);
   std::fill_n(array.data(), array.size(), value);
   return array;
 }
 
-template <class T>
-Array<T> zeros(const Shape& shape) {
-  return full<T>(shape, T(0));
-}
+template <class T> Array<T> zeros(const Shape& shape) { return full<T>(shape, T(0)); }
 
 // 0-d array.
-template <class T>
-Array<T> scalar(T value) {
-  return full<T>(Shape{}, value);
-}
+template <class T> Array<T> scalar(T value) { return full<T>(Shape{}, value); }
 
 // Same elements, other type.
-template <class To, class From>
-Array<To> convert(const Array<From>& from) {
+template <class To, class From> Array<To> convert(const Array<From>& from) {
   Array<To> to = uninitialized<To>(from.shape());
   std::transform(from.data(), from.data() + from.size(), to.data(),
                  [](From value) { return static_cast<To>(value); });
@@ -106,8 +92,7 @@ Array<To> convert(const Array<From>& from) {
 }
 
 // The same elements in the same order under another shape (element counts must agree).
-template <class T>
-Array<T> with_shape(Array<T> array, const Shape& shape) {
+template <class T> Array<T> with_shape(Array<T> array, const Shape& shape) {
   element_count(shape);  // xtensor compares products that may have overflowed
   array.reshape(shape);
   return array;
@@ -115,8 +100,7 @@ Array<T> with_shape(Array<T> array, const Shape& shape) {
 
 // A contiguous sum. Sixteen running partial sums vectorise without reordering flags; long sums are
 // halved, so that the rounding error grows with log n.
-template <class T>
-T contiguous_sum(const T* x, std::size_t n) {
+template <class T> T contiguous_sum(const T* x, std::size_t n) {
   if (n > 1024) return contiguous_sum(x, n / 2) + contiguous_sum(x + n / 2, n - n / 2);
   constexpr std::size_t lanes = 16;
   T partial[lanes] = {};

@@ -85,8 +85,7 @@ void one_thread_gemm(bool transpose_a, bool transpose_b, std::size_t m, std::siz
 }
 
 // The largest error of C = A B at odd sizes (edge tiles included), in units of k * epsilon.
-template <class T>
-double product_error() {
+template <class T> double product_error() {
   constexpr std::size_t m = 67, n = 45, k = 83;
   std::vector<T> a(m * k), b(k * n), c(m * n);
   for (std::size_t i = 0; i < a.size(); ++i) a[i] = T(i * 37 % 101) / 101 - T(0.5);

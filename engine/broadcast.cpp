@@ -79,8 +79,7 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
   return result;
 }
 
-template <class T>
-Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape) {
+template <class T> Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape) {
   require(stretches_to(x.shape(), shape), op, ": shape ", x.shape(), " does not broadcast to ",
           shape, "; counted from the last axis, extents must be equal or 1");
   Array<T> y = uninitialized<T>(shape, op);
@@ -114,8 +113,7 @@ Array<Sum> summed(const Walk& walk, const Array<T>& y, const Shape& shape) {
 
 }  // namespace
 
-template <class T>
-Array<T> sum_to_shape(const Array<T>& y, const Shape& shape) {
+template <class T> Array<T> sum_to_shape(const Array<T>& y, const Shape& shape) {
   require(stretches_to(shape, y.shape()), "sum_to_shape: shape ", shape, " does not broadcast to ",
           y.shape());
   if (y.size() == 0) return zeros<T>(shape);

@@ -14,17 +14,14 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b);
 
 // x stretched to `shape`; std::invalid_argument naming `op` when x does not stretch to it, or when
 // `shape` is too large (element_count).
-template <class T>
-Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape);
+template <class T> Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape);
 
 // y summed over the axes along which `shape` was stretched to give y's shape;
 // std::invalid_argument when `shape` does not stretch to it.
-template <class T>
-Array<T> sum_to_shape(const Array<T>& y, const Shape& shape);
+template <class T> Array<T> sum_to_shape(const Array<T>& y, const Shape& shape);
 
 // x seen as if it had `shape`: copied only when it has another one. x must outlive it.
-template <class T>
-class Stretched {
+template <class T> class Stretched {
  public:
   Stretched(const char* op, const Array<T>& x, const Shape& shape) : seen_(&x) {
     if (x.shape() != shape) {

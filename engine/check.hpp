@@ -19,28 +19,22 @@ struct NonFiniteError : std::runtime_error {
 
 namespace detail {
 inline void put(std::ostringstream& out, const Shape& shape) { out << to_text(shape); }
-template <class Part>
-void put(std::ostringstream& out, const Part& part) {
-  out << part;
-}
+template <class Part> void put(std::ostringstream& out, const Part& part) { out << part; }
 }  // namespace detail
 
 // The parts one after another; shapes as "(2, 3)".
-template <class... Parts>
-std::string to_message(const Parts&... parts) {
+template <class... Parts> std::string to_message(const Parts&... parts) {
   std::ostringstream out;
   (detail::put(out, parts), ...);
   return out.str();
 }
 
-template <class... Parts>
-[[noreturn]] void bad_argument(const Parts&... parts) {
+template <class... Parts> [[noreturn]] void bad_argument(const Parts&... parts) {
   throw std::invalid_argument(to_message(parts...));
 }
 
 // Throws unless `ok`. The parts are put into words only on failure.
-template <class... Parts>
-void require(bool ok, const Parts&... parts) {
+template <class... Parts> void require(bool ok, const Parts&... parts) {
   if (!ok) bad_argument(parts...);
 }
 

@@ -39,8 +39,7 @@ thread_local bool inside_parallel_work = false;
 
 // Waits a few microseconds for `ready`, without sleeping: a training step asks for threads in short
 // intervals, and waking one up takes longer than many a piece of work.
-template <class Ready>
-void spin_until(const Ready& ready) {
+template <class Ready> void spin_until(const Ready& ready) {
   for (int i = 0; i < 2000 && !ready(); ++i) {
 #if defined(__SSE__)
     _mm_pause();

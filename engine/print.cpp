@@ -6,15 +6,13 @@
 namespace tapesort {
 namespace {
 
-template <class... Numbers>
-std::string formatted(const char* format, Numbers... numbers) {
+template <class... Numbers> std::string formatted(const char* format, Numbers... numbers) {
   char text[160];
   std::snprintf(text, sizeof text, format, numbers...);
   return text;
 }
 
-template <class T>
-std::string summary(const Array<T>& x) {
+template <class T> std::string summary(const Array<T>& x) {
   if (x.size() == 0) return "empty";
   std::string text;
   if (x.size() <= 4) {
@@ -30,8 +28,7 @@ std::string summary(const Array<T>& x) {
   return formatted("mean %.4g in [%.4g, %.4g]", sum / double(x.size()), low, high);
 }
 
-template <class T>
-std::string input_list(const Node<T>& node) {
+template <class T> std::string input_list(const Node<T>& node) {
   std::string text;
   for (std::size_t i = 0; i < node.input_count(); ++i) {
     const Var<T>& input = node.input(i);
@@ -43,8 +40,7 @@ std::string input_list(const Node<T>& node) {
 
 }  // namespace
 
-template <class T>
-std::string to_table(const Tape<T>& tape) {
+template <class T> std::string to_table(const Tape<T>& tape) {
   std::string text = formatted("%5s  %-16s %-16s %-14s %-34s %s\n", "index", "op", "shape",
                                "inputs", "value", "cotangent");
   for (std::size_t i = 0; i < tape.size(); ++i) {
@@ -57,8 +53,7 @@ std::string to_table(const Tape<T>& tape) {
   return text;
 }
 
-template <class T>
-std::string to_dot(const Tape<T>& tape) {
+template <class T> std::string to_dot(const Tape<T>& tape) {
   std::string nodes, edges;
   for (std::size_t i = 0; i < tape.size(); ++i) {
     const Node<T>& node = tape.node(i);

@@ -60,8 +60,7 @@ std::uint64_t Generator::below(std::uint64_t end) {
 }
 
 // Elements 2 i and 2 i + 1 come from block i.
-template <class T>
-Array<T> Generator::uniform(const Shape& shape, T low, T high) {
+template <class T> Array<T> Generator::uniform(const Shape& shape, T low, T high) {
   Array<T> x = uninitialized<T>(shape);
   const std::size_t blocks = (x.size() + 1) / 2;
   parallel_for(blocks, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
@@ -79,8 +78,7 @@ Array<T> Generator::uniform(const Shape& shape, T low, T high) {
   return x;
 }
 
-template <class T>
-Array<T> Generator::normal(const Shape& shape, T mean, T deviation) {
+template <class T> Array<T> Generator::normal(const Shape& shape, T mean, T deviation) {
   Array<T> x = uninitialized<T>(shape);
   const std::size_t blocks = (x.size() + 1) / 2;
   parallel_for(blocks, grain, [&](std::size_t begin, std::size_t end, std::size_t) {

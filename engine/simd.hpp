@@ -20,11 +20,9 @@
 
 namespace tapesort {
 
-template <class T>
-using Lanes = xsimd::batch<T>;
+template <class T> using Lanes = xsimd::batch<T>;
 // One truth value a lane.
-template <class T>
-using Mask = xsimd::batch_bool<T>;
+template <class T> using Mask = xsimd::batch_bool<T>;
 
 // How many vector registers a tile of running sums may count on.
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -34,8 +32,7 @@ constexpr std::size_t vector_registers = 16;
 #endif
 
 // n rounded up to whole registers.
-template <class T>
-constexpr std::size_t whole_lanes(std::size_t n) {
+template <class T> constexpr std::size_t whole_lanes(std::size_t n) {
   return (n + Lanes<T>::size - 1) / Lanes<T>::size * Lanes<T>::size;
 }
 
@@ -43,31 +40,22 @@ namespace simd {
 
 // --- memory
 
-template <class T>
-Lanes<T> load(const T* from) {
-  return Lanes<T>::load_unaligned(from);
-}
-template <class T>
-void store(T* to, const Lanes<T>& x) {
-  x.store_unaligned(to);
-}
+template <class T> Lanes<T> load(const T* from) { return Lanes<T>::load_unaligned(from); }
+template <class T> void store(T* to, const Lanes<T>& x) { x.store_unaligned(to); }
 // The first `count` lanes, 1 <= count <= size; the others repeat the first number.
-template <class T>
-Lanes<T> load_part(const T* from, std::size_t count) {
+template <class T> Lanes<T> load_part(const T* from, std::size_t count) {
   if (count == 1) return Lanes<T>(*from);
   T padded[Lanes<T>::size];
   std::fill(std::copy_n(from, count, padded), padded + Lanes<T>::size, *from);
   return load(padded);
 }
-template <class T>
-void store_part(T* to, const Lanes<T>& x, std::size_t count) {
+template <class T> void store_part(T* to, const Lanes<T>& x, std::size_t count) {
   T all[Lanes<T>::size];
   store(all, x);
   std::copy_n(all, count, to);
 }
 // One number or a register of them, for loops that are written once for both.
-template <class V, class T>
-V load_as(const T* from) {
+template <class V, class T> V load_as(const T* from) {
   if constexpr (std::is_same_v<V, T>) {
     return *from;
   } else {
@@ -77,8 +65,7 @@ V load_as(const T* from) {
 inline void store(float* to, float x) { *to = x; }
 inline void store(double* to, double x) { *to = x; }
 // 0, 1, 2, ..
-template <class T>
-Lanes<T> ramp() {
+template <class T> Lanes<T> ramp() {
   T numbers[Lanes<T>::size];
   for (std::size_t i = 0; i < Lanes<T>::size; ++i) numbers[i] = T(i);
   return load(numbers);
@@ -96,24 +83,16 @@ template <class T>
 std::enable_if_t<std::is_floating_point_v<T>, T> select(bool condition, T a, Converted<T> b) {
   return condition ? a : b;
 }
-template <class T>
-Mask<T> isnan(const Lanes<T>& x) {
-  return xsimd::isnan(x);
-}
-template <class T>
-bool any(const Mask<T>& x) {
-  return xsimd::any(x);
-}
+template <class T> Mask<T> isnan(const Lanes<T>& x) { return xsimd::isnan(x); }
+template <class T> bool any(const Mask<T>& x) { return xsimd::any(x); }
 
 // --- arithmetic
 
 // x * y + z, rounded once where the CPU can
-template <class T>
-Lanes<T> multiply_add(const Lanes<T>& x, const Lanes<T>& y, const Lanes<T>& z) {
+template <class T> Lanes<T> multiply_add(const Lanes<T>& x, const Lanes<T>& y, const Lanes<T>& z) {
   return xsimd::fma(x, y, z);
 }
-template <class T>
-std::enable_if_t<std::is_floating_point_v<T>, T> multiply_add(T x, T y, T z) {
+template <class T> std::enable_if_t<std::is_floating_point_v<T>, T> multiply_add(T x, T y, T z) {
 #if defined(__FMA__) || defined(__aarch64__)
   return std::fma(x, y, z);
 #else
@@ -121,30 +100,17 @@ std::enable_if_t<std::is_floating_point_v<T>, T> multiply_add(T x, T y, T z) {
 #endif
 }
 // max(x, 0); NaN stays NaN
-template <class V>
-V positive_part(const V& x) {
-  return simd::select(x < V(0), V(0), x);
-}
+template <class V> V positive_part(const V& x) { return simd::select(x < V(0), V(0), x); }
 // The sum of all lanes.
-template <class T>
-T sum(const Lanes<T>& x) {
-  return xsimd::hadd(x);
-}
+template <class T> T sum(const Lanes<T>& x) { return xsimd::hadd(x); }
 
 // --- functions
 
-template <class T>
-Lanes<T> abs(const Lanes<T>& x) {
-  return xsimd::abs(x);
-}
-template <class T>
-Lanes<T> sqrt(const Lanes<T>& x) {
-  return xsimd::sqrt(x);
-}
+template <class T> Lanes<T> abs(const Lanes<T>& x) { return xsimd::abs(x); }
+template <class T> Lanes<T> sqrt(const Lanes<T>& x) { return xsimd::sqrt(x); }
 
 // xsimd gives up before the range of T ends, at 88.38 for float. There, e^x = (e^(x/2))^2.
-template <class T>
-Lanes<T> exp(const Lanes<T>& x) {
+template <class T> Lanes<T> exp(const Lanes<T>& x) {
   const Lanes<T> y = xsimd::exp(x);
   const Mask<T> far = xsimd::abs(x) > Lanes<T>(std::is_same_v<T, float> ? T(87) : T(708));
   if (!xsimd::any(far)) return y;
@@ -152,22 +118,15 @@ Lanes<T> exp(const Lanes<T>& x) {
   return xsimd::select(far, root * root, y);
 }
 // Below the normal numbers, where xsimd's is wrong, ln x = ln(2^54 x) - 54 ln 2.
-template <class T>
-Lanes<T> log(const Lanes<T>& x) {
+template <class T> Lanes<T> log(const Lanes<T>& x) {
   const Lanes<T> y = xsimd::log(x);
   const Mask<T> tiny = x < Lanes<T>(std::numeric_limits<T>::min());
   if (!xsimd::any(tiny)) return y;
   const Lanes<T> raised = xsimd::log(x * Lanes<T>(T(0x1p54))) - Lanes<T>(T(37.429947750237048));
   return xsimd::select(tiny, raised, y);
 }
-template <class T>
-Lanes<T> log1p(const Lanes<T>& x) {
-  return xsimd::log1p(x);
-}
-template <class T>
-Lanes<T> tanh(const Lanes<T>& x) {
-  return xsimd::tanh(x);
-}
+template <class T> Lanes<T> log1p(const Lanes<T>& x) { return xsimd::log1p(x); }
+template <class T> Lanes<T> tanh(const Lanes<T>& x) { return xsimd::tanh(x); }
 
 // The same of single numbers: the first lane of the same function.
 #define TAPESORT_SINGLE(function)                                             \

@@ -152,25 +152,17 @@ class Storage {
 };
 
 // The standard allocator interface over Storage; all instances are equal.
-template <class T>
-struct RecyclingAllocator {
+template <class T> struct RecyclingAllocator {
   using value_type = T;
   RecyclingAllocator() = default;
-  template <class U>
-  RecyclingAllocator(const RecyclingAllocator<U>&) noexcept {}
+  template <class U> RecyclingAllocator(const RecyclingAllocator<U>&) noexcept {}
   T* allocate(std::size_t n) {
     if (n > Storage::most_bytes / sizeof(T)) throw std::bad_alloc();
     return static_cast<T*>(Storage::take(n * sizeof(T)));
   }
   void deallocate(T* p, std::size_t n) noexcept { Storage::give(p, n * sizeof(T)); }
-  template <class U>
-  bool operator==(const RecyclingAllocator<U>&) const noexcept {
-    return true;
-  }
-  template <class U>
-  bool operator!=(const RecyclingAllocator<U>&) const noexcept {
-    return false;
-  }
+  template <class U> bool operator==(const RecyclingAllocator<U>&) const noexcept { return true; }
+  template <class U> bool operator!=(const RecyclingAllocator<U>&) const noexcept { return false; }
 };
 
 }  // namespace tapesort

@@ -9,8 +9,7 @@
 namespace tapesort {
 namespace {
 
-template <class T>
-void add_into(Array<T>& sum, const Array<T>& term) {
+template <class T> void add_into(Array<T>& sum, const Array<T>& term) {
   T* s = sum.data();
   const T* t = term.data();
   const auto add = [s, t](std::size_t begin, std::size_t end, std::size_t) {
@@ -20,29 +19,25 @@ void add_into(Array<T>& sum, const Array<T>& term) {
   sum.size() < 2 * grain ? add(0, sum.size(), 0) : parallel_for(sum.size(), grain, add);
 }
 
-template <class T>
-bool all_finite(const Array<T>& x) {
+template <class T> bool all_finite(const Array<T>& x) {
   return std::all_of(x.data(), x.data() + x.size(), [](T v) { return std::isfinite(v); });
 }
 
-template <class T>
-std::string shapes_of(const Var<T>* inputs, std::size_t count) {
+template <class T> std::string shapes_of(const Var<T>* inputs, std::size_t count) {
   std::string text = count == 1 ? "input " : "inputs ";
   for (std::size_t i = 0; i < count; ++i) text += (i ? ", " : "") + to_text(inputs[i].shape());
   return count == 0 ? "no inputs" : text;
 }
 
 // A constant, or a leaf made from an Array: nothing to pass on.
-template <class T>
-class PlainNode final : public Node<T> {
+template <class T> class PlainNode final : public Node<T> {
  public:
   using typename Node<T>::Kind;
   PlainNode(const char* op, Kind kind, Array<T> value) : Node<T>(op, kind, std::move(value)) {}
 };
 
 // A Parameter's value. On a tape, passing its cotangent on means adding it to the parameter's grad.
-template <class T>
-class ParameterNode final : public Node<T> {
+template <class T> class ParameterNode final : public Node<T> {
  public:
   using typename Node<T>::Kind;
   ParameterNode(Kind kind, std::shared_ptr<Loan<T>> loan)
@@ -80,8 +75,7 @@ class ParameterNode final : public Node<T> {
 
 // --- Node
 
-template <class T>
-void Node<T>::receive(Array<T> contribution) {
+template <class T> void Node<T>::receive(Array<T> contribution) {
   if (contribution.shape() != value().shape()) {
     contribution = sum_to_shape(contribution, value().shape());
   }
@@ -92,21 +86,18 @@ void Node<T>::receive(Array<T> contribution) {
   }
 }
 
-template <class T>
-Array<T> Node<T>::take_cotangent() {
+template <class T> Array<T> Node<T>::take_cotangent() {
   if (cotangent_ == nullptr) no_cotangent();
   if (tape_->keep_cotangents_) return cotangent_->array;
   return std::move(std::unique_ptr<Cotangent>(std::move(cotangent_))->array);
 }
 
-template <class T>
-void Node<T>::no_input(std::size_t i) const {
+template <class T> void Node<T>::no_input(std::size_t i) const {
   throw std::logic_error(to_message("input: ", op_, " of shape ", value().shape(), " has ",
                                     input_count_, " recorded inputs; there is no input ", i));
 }
 
-template <class T>
-void Node<T>::no_cotangent() const {
+template <class T> void Node<T>::no_cotangent() const {
   throw std::logic_error(to_message("cotangent: ", op_, " of shape ", value().shape(),
                                     " has none; none has arrived, or it has been passed on, as by "
                                     "take_cotangent()"));
@@ -114,8 +105,7 @@ void Node<T>::no_cotangent() const {
 
 // --- Var
 
-template <class T>
-const Node<T>& Var<T>::checked() const {
+template <class T> const Node<T>& Var<T>::checked() const {
   if (node_ == nullptr) {
     throw std::logic_error(
         "Var: this Var is empty; assign an operator's result or a leaf to it first");
@@ -123,22 +113,19 @@ const Node<T>& Var<T>::checked() const {
   return *node_;
 }
 
-template <class T>
-Array<T> Var<T>::value() && {
+template <class T> Array<T> Var<T>::value() && {
   const Var last = std::move(*this);
   const Array<T>& value = last.checked().value();
   if (last.node_->references_ == 1 && !last.node_->borrows_) return std::move(last.node_->value_);
   return value;
 }
 
-template <class T>
-T Var<T>::item() const {
+template <class T> T Var<T>::item() const {
   require(size() == 1, "item: need one element, shape is ", shape());
   return *value().data();
 }
 
-template <class T>
-Array<T> Var<T>::grad() const {
+template <class T> Array<T> Var<T>::grad() const {
   const Node<T>& node = checked();
   if (node.kind() == Node<T>::Kind::orphan) {
     throw std::logic_error(to_message("grad: the tape of this ", node.op(), " of shape ",
@@ -153,14 +140,12 @@ Array<T> Var<T>::grad() const {
   return node.has_cotangent() ? node.cotangent() : zeros<T>(node.value().shape());
 }
 
-template <class T>
-Var<T> constant(Array<T> value) {
+template <class T> Var<T> constant(Array<T> value) {
   if (Profile* profile = Profile::active()) profile->other("between operators");
   return unrecorded<T>("constant", std::move(value));
 }
 
-template <class T>
-Var<T> unrecorded(const char* op, Array<T> value) {
+template <class T> Var<T> unrecorded(const char* op, Array<T> value) {
   return Var<T>(new PlainNode<T>(op, Node<T>::Kind::constant, std::move(value)));
 }
 
@@ -168,8 +153,7 @@ Var<T> unrecorded(const char* op, Array<T> value) {
 
 // From the end, so that a node's inputs are still held by the tape when the node lets go of them:
 // however long the chain, no destructor runs inside another.
-template <class T>
-Tape<T>::~Tape() {
+template <class T> Tape<T>::~Tape() {
   while (!nodes_.empty()) {
     Node<T>* node = nodes_.back().node();
     if (node->references_ > 1) {  // somebody outside still holds it
@@ -182,8 +166,7 @@ Tape<T>::~Tape() {
   }
 }
 
-template <class T>
-Var<T> Tape<T>::append(Node<T>* node) {
+template <class T> Var<T> Tape<T>::append(Node<T>* node) {
   if (Profile* profile = Profile::active()) profile->other("between operators");
   Var<T> var(node);
   node->tape_ = this;
@@ -192,36 +175,31 @@ Var<T> Tape<T>::append(Node<T>* node) {
   return var;
 }
 
-template <class T>
-Var<T> Tape<T>::leaf(Parameter<T>& parameter) {
+template <class T> Var<T> Tape<T>::leaf(Parameter<T>& parameter) {
   using Kind = typename Node<T>::Kind;
   auto* node = new ParameterNode<T>(recording() ? Kind::op : Kind::constant, parameter.loan_);
   return recording() ? append(node) : Var<T>(node);
 }
 
-template <class T>
-Var<T> Tape<T>::leaf(Array<T> value) {
+template <class T> Var<T> Tape<T>::leaf(Array<T> value) {
   if (!recording()) return constant(std::move(value));
   return append(new PlainNode<T>("leaf", Node<T>::Kind::leaf, std::move(value)));
 }
 
-template <class T>
-void Tape<T>::drop_cotangents() {
+template <class T> void Tape<T>::drop_cotangents() {
   for (const Var<T>& var : nodes_) {
     if (var.node()->kind_ != Node<T>::Kind::leaf) var.node()->cotangent_.reset();
   }
 }
 
-template <class T>
-void Tape<T>::backward(const Var<T>& result) {
+template <class T> void Tape<T>::backward(const Var<T>& result) {
   require(result.size() == 1, "backward: the result of ", result.checked().op(), " has shape ",
           result.shape(),
           "; pass a cotangent of that shape, or reduce it to one number, as by sum or mean");
   backward(result, full<T>(result.shape(), T(1)));
 }
 
-template <class T>
-void Tape<T>::backward(const Var<T>& result, Array<T> cotangent) {
+template <class T> void Tape<T>::backward(const Var<T>& result, Array<T> cotangent) {
   const char* op = result.checked().op();
   require_same_shape("backward", "the result", result.shape(), "its cotangent", cotangent.shape());
   if (common_tape("backward", &result, 1) != this) {
@@ -263,8 +241,7 @@ void Tape<T>::backward(const Var<T>& result, Array<T> cotangent) {
 
 // --- Behind record()
 
-template <class T>
-Tape<T>* common_tape(const char* op, const Var<T>* inputs, std::size_t count) {
+template <class T> Tape<T>* common_tape(const char* op, const Var<T>* inputs, std::size_t count) {
   Tape<T>* tape = nullptr;
   for (std::size_t i = 0; i < count; ++i) {
     const Node<T>* node = inputs[i].node();

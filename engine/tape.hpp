@@ -34,16 +34,12 @@
 
 namespace tapesort {
 
-template <class T>
-class Tape;
-template <class T>
-class Var;
-template <class T>
-class Parameter;
+template <class T> class Tape;
+template <class T> class Var;
+template <class T> class Parameter;
 
 // One value of a program. On a tape: also how it came about and how to go back.
-template <class T>
-class Node {
+template <class T> class Node {
  public:
   enum class Kind : unsigned char {
     constant,  // on no tape: no gradient flows here
@@ -126,8 +122,7 @@ class Node {
 };
 
 // A handle to a Node, one pointer wide. Copies share the node.
-template <class T>
-class Var {
+template <class T> class Var {
  public:
   Var() = default;  // empty: holds no value
   Var(const Var& other) : node_(other.node_) {
@@ -165,8 +160,7 @@ class Var {
 
  private:
   friend class Tape<T>;
-  template <class U>
-  friend Var<U> unrecorded(const char* op, Array<U> value);
+  template <class U> friend Var<U> unrecorded(const char* op, Array<U> value);
   template <class U, class Inputs, class Pullback>
   friend Var<U> record_inputs(const char*, Inputs, Array<U>, Pullback);
 
@@ -177,8 +171,7 @@ class Var {
 };
 
 // What a Parameter shares with the leaves that borrow its value. They may outlive it.
-template <class T>
-struct Loan {
+template <class T> struct Loan {
   Parameter<T>* owner = nullptr;  // null again when the parameter is gone
   std::size_t changes = 0;        // of the value
   std::string name;               // the parameter's, when it is gone
@@ -191,8 +184,7 @@ struct Loan {
 // gone, or has been changed by an optimizer's step or a loaded checkpoint, whoever uses the leaf,
 // backward() above all, gets a std::logic_error that names the parameter. (On a tape that does not
 // record, and after the end of one that did, a leaf shows the parameter's present value.)
-template <class T>
-class Parameter {
+template <class T> class Parameter {
  public:
   Parameter(std::string name, Array<T> value)
       : name(std::move(name)), value(std::move(value)), grad(zeros<T>(this->value.shape())) {
@@ -220,14 +212,12 @@ class Parameter {
 };
 
 // A value on no tape.
-template <class T>
-Var<T> constant(Array<T> value);
+template <class T> Var<T> constant(Array<T> value);
 
 enum class Recording { on, off };
 
 // Owns the recorded nodes, in recording order. One tape a training step, freed by scope.
-template <class T>
-class Tape {
+template <class T> class Tape {
  public:
   explicit Tape(Recording recording = Recording::on) : recording_(recording) {}
   ~Tape();
@@ -326,8 +316,7 @@ void accumulate(const Var<T>& input, Expression&& contribution) {
 // ---------------------------------------------------------------------------------------------
 // Behind record()
 
-template <class T, class Inputs, class Pullback>
-class OpNode final : public Node<T> {
+template <class T, class Inputs, class Pullback> class OpNode final : public Node<T> {
  public:
   OpNode(const char* op, Inputs inputs, Array<T> value, Pullback pullback)
       : Node<T>(op, Node<T>::Kind::op, std::move(value)),
@@ -349,12 +338,10 @@ class OpNode final : public Node<T> {
 };
 
 // An operator's result of which only the value is kept.
-template <class T>
-Var<T> unrecorded(const char* op, Array<T> value);
+template <class T> Var<T> unrecorded(const char* op, Array<T> value);
 
 // The one tape of those inputs that need a gradient, null when none does.
-template <class T>
-Tape<T>* common_tape(const char* op, const Var<T>* inputs, std::size_t count);
+template <class T> Tape<T>* common_tape(const char* op, const Var<T>* inputs, std::size_t count);
 
 // Throws NonFiniteError, naming op and inputs, when value is not finite.
 template <class T>

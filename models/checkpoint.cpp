@@ -28,8 +28,7 @@ template <class... Parts>
   throw std::runtime_error(to_message(file, ": ", parts...));
 }
 
-template <class T>
-constexpr const char* dtype = sizeof(T) == 4 ? "F32" : "F64";
+template <class T> constexpr const char* dtype = sizeof(T) == 4 ? "F32" : "F64";
 
 // What the header says of an array: its shape, and where in the data its elements are.
 struct Entry {
@@ -113,8 +112,7 @@ std::map<std::string, std::string> parse_metadata(const std::string& file, const
 }
 
 // The arrays of a state, and what a checkpoint has for them.
-template <class T>
-using Copies = std::vector<std::pair<Array<T>*, const Array<T>*>>;
+template <class T> using Copies = std::vector<std::pair<Array<T>*, const Array<T>*>>;
 
 template <class T>
 Copies<T> matched(const std::string& file, const Checkpoint<T>& checkpoint, const State<T>& state,
@@ -144,8 +142,7 @@ Copies<T> matched(const std::string& file, const Checkpoint<T>& checkpoint, cons
 
 }  // namespace
 
-template <class T>
-void save_checkpoint(const std::string& file, const Checkpoint<T>& checkpoint) {
+template <class T> void save_checkpoint(const std::string& file, const Checkpoint<T>& checkpoint) {
   json header = json::object();
   if (!checkpoint.metadata.empty()) header["__metadata__"] = checkpoint.metadata;
   std::size_t offset = 0;
@@ -168,8 +165,7 @@ void save_checkpoint(const std::string& file, const Checkpoint<T>& checkpoint) {
   replace_file_content(file, pieces);
 }
 
-template <class T>
-Checkpoint<T> load_checkpoint(const std::string& file) {
+template <class T> Checkpoint<T> load_checkpoint(const std::string& file) {
   std::error_code error;
   const std::size_t size = std::filesystem::file_size(file, error);  // of regular files only
   std::ifstream in(file, std::ios::binary);
@@ -217,8 +213,7 @@ Checkpoint<T> load_checkpoint(const std::string& file) {
   return checkpoint;
 }
 
-template <class T>
-void add_to_checkpoint(Checkpoint<T>& checkpoint, const State<T>& state) {
+template <class T> void add_to_checkpoint(Checkpoint<T>& checkpoint, const State<T>& state) {
   const auto add = [&](const std::string& name, const Array<T>& value) {
     require(checkpoint.arrays.emplace(name, value).second, "checkpoint: two arrays are named ",
             name, "; give each layer a name of its own");
@@ -247,8 +242,7 @@ void save_model(const std::string& file, const State<T>& state,
   save_checkpoint(file, checkpoint);
 }
 
-template <class T>
-void load_model(const std::string& file, const State<T>& state) {
+template <class T> void load_model(const std::string& file, const State<T>& state) {
   restore(file, load_checkpoint<T>(file), state);
 }
 

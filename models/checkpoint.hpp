@@ -17,22 +17,18 @@
 
 namespace tapesort {
 
-template <class T>
-struct Checkpoint {
+template <class T> struct Checkpoint {
   std::map<std::string, Array<T>> arrays;
   std::map<std::string, std::string> metadata;
 };
 
-template <class T>
-void save_checkpoint(const std::string& file, const Checkpoint<T>& checkpoint);
+template <class T> void save_checkpoint(const std::string& file, const Checkpoint<T>& checkpoint);
 // The arrays must be of type T ("F32" or "F64").
-template <class T>
-Checkpoint<T> load_checkpoint(const std::string& file);
+template <class T> Checkpoint<T> load_checkpoint(const std::string& file);
 
 // Between a model's state and a checkpoint. Restoring wants every name, in the model's shape and
 // with finite numbers; nothing is changed otherwise. `file` is for messages.
-template <class T>
-void add_to_checkpoint(Checkpoint<T>& checkpoint, const State<T>& state);
+template <class T> void add_to_checkpoint(Checkpoint<T>& checkpoint, const State<T>& state);
 // Throws what restore would, changing nothing; for names that stand there after a prefix.
 template <class T>
 void check_restorable(const std::string& file, const Checkpoint<T>& checkpoint,
@@ -44,7 +40,6 @@ void restore(const std::string& file, const Checkpoint<T>& checkpoint, const Sta
 template <class T>
 void save_model(const std::string& file, const State<T>& state,
                 const std::map<std::string, std::string>& metadata = {});
-template <class T>
-void load_model(const std::string& file, const State<T>& state);
+template <class T> void load_model(const std::string& file, const State<T>& state);
 
 }  // namespace tapesort

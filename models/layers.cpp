@@ -48,13 +48,11 @@ Linear<T>::Linear(const std::string& name, std::size_t in, std::size_t out, Init
     : weight_(name + ".weight", initial_weight<T>({in, out}, in, init, random)),
       bias_(name + ".bias", initial_bias<T>(out, in, init, random)) {}
 
-template <class T>
-Var<T> Linear<T>::forward(const Pass<T>& pass, const Var<T>& x) {
+template <class T> Var<T> Linear<T>::forward(const Pass<T>& pass, const Var<T>& x) {
   return matmul(x, pass.tape.leaf(weight_)) + pass.tape.leaf(bias_);
 }
 
-template <class T>
-void Linear<T>::collect(State<T>& state) {
+template <class T> void Linear<T>::collect(State<T>& state) {
   state.parameters.push_back(&weight_);
   state.parameters.push_back(&bias_);
 }
@@ -68,20 +66,17 @@ Conv2d<T>::Conv2d(const std::string& name, std::size_t kernel, std::size_t in, s
   if (bias) bias_.emplace(name + ".bias", initial_bias<T>(out, kernel * kernel * in, init, random));
 }
 
-template <class T>
-Var<T> Conv2d<T>::forward(const Pass<T>& pass, const Var<T>& x) {
+template <class T> Var<T> Conv2d<T>::forward(const Pass<T>& pass, const Var<T>& x) {
   const Var<T> weight = pass.tape.leaf(weight_);
   return bias_ ? conv2d(x, weight, pass.tape.leaf(*bias_), options_) : conv2d(x, weight, options_);
 }
 
-template <class T>
-void Conv2d<T>::collect(State<T>& state) {
+template <class T> void Conv2d<T>::collect(State<T>& state) {
   state.parameters.push_back(&weight_);
   if (bias_) state.parameters.push_back(&*bias_);
 }
 
-template <class T>
-Var<T> Conv2dReluPool<T>::forward(const Pass<T>& pass, const Var<T>& x) {
+template <class T> Var<T> Conv2dReluPool<T>::forward(const Pass<T>& pass, const Var<T>& x) {
   return conv2d_relu_pool(x, pass.tape.leaf(this->weight_), pass.tape.leaf(*this->bias_),
                           this->options_);
 }
@@ -94,31 +89,27 @@ BatchNorm2d<T>::BatchNorm2d(const std::string& name, std::size_t channels, bool 
       beta_(name + ".beta", zeros<T>({channels})),
       statistics_(channels) {}
 
-template <class T>
-Var<T> BatchNorm2d<T>::forward(const Pass<T>& pass, const Var<T>& x) {
+template <class T> Var<T> BatchNorm2d<T>::forward(const Pass<T>& pass, const Var<T>& x) {
   BatchNormOptions options;
   options.training = pass.training;
   options.relu = relu_;
   return batch_norm(x, pass.tape.leaf(gamma_), pass.tape.leaf(beta_), statistics_, options);
 }
 
-template <class T>
-void BatchNorm2d<T>::collect(State<T>& state) {
+template <class T> void BatchNorm2d<T>::collect(State<T>& state) {
   state.parameters.push_back(&gamma_);
   state.parameters.push_back(&beta_);
   state.buffers.push_back({name_ + ".mean", &statistics_.mean});
   state.buffers.push_back({name_ + ".variance", &statistics_.variance});
 }
 
-template <class T>
-Var<T> Dropout<T>::forward(const Pass<T>& pass, const Var<T>& x) {
+template <class T> Var<T> Dropout<T>::forward(const Pass<T>& pass, const Var<T>& x) {
   if (!pass.training) return x;
   require(pass.random != nullptr, "Dropout: the pass has no generator; give it one in training");
   return dropout(x, p_, *pass.random, true);
 }
 
-template <class T>
-Relu<T>::Relu() : Function<T>([](const Var<T>& x) { return relu(x); }) {}
+template <class T> Relu<T>::Relu() : Function<T>([](const Var<T>& x) { return relu(x); }) {}
 
 template <class T>
 Sigmoid<T>::Sigmoid() : Function<T>([](const Var<T>& x) { return sigmoid(x); }) {}
@@ -139,15 +130,13 @@ Flatten<T>::Flatten()
         return reshape(x, {Index(x.shape()[0]), -1});
       }) {}
 
-template <class T>
-Var<T> Sequential<T>::forward(const Pass<T>& pass, const Var<T>& x) {
+template <class T> Var<T> Sequential<T>::forward(const Pass<T>& pass, const Var<T>& x) {
   Var<T> y = x;
   for (const auto& layer : layers_) y = layer->forward(pass, y);
   return y;
 }
 
-template <class T>
-void Sequential<T>::collect(State<T>& state) {
+template <class T> void Sequential<T>::collect(State<T>& state) {
   for (const auto& layer : layers_) layer->collect(state);
 }
 

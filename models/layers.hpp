@@ -19,16 +19,14 @@
 namespace tapesort {
 
 // What a forward pass needs beside its input.
-template <class T>
-struct Pass {
+template <class T> struct Pass {
   Tape<T>& tape;
   bool training = false;        // batch_norm and dropout do two different things
   Generator* random = nullptr;  // for dropout in training
 };
 
 // All that makes up a trained model: what the optimizer changes, and what else is remembered.
-template <class T>
-struct State {
+template <class T> struct State {
   struct Buffer {
     std::string name;
     Array<T>* value;
@@ -37,8 +35,7 @@ struct State {
   std::vector<Buffer> buffers;
 };
 
-template <class T>
-class Layer {
+template <class T> class Layer {
  public:
   virtual ~Layer() = default;
   virtual Var<T> forward(const Pass<T>& pass, const Var<T>& x) = 0;
@@ -61,8 +58,7 @@ enum class Init {
 };
 
 // y = x W + b: (.., in) -> (.., out). Parameters name.weight (in, out) and name.bias (out).
-template <class T>
-class Linear : public Layer<T> {
+template <class T> class Linear : public Layer<T> {
  public:
   Linear(const std::string& name, std::size_t in, std::size_t out, Init init, Generator& random);
   Var<T> forward(const Pass<T>& pass, const Var<T>& x) override;
@@ -74,8 +70,7 @@ class Linear : public Layer<T> {
 
 // (N, H, W, in) -> (N, H', W', out). Parameters name.weight (kernel, kernel, in, out)
 // and, unless there is none, name.bias (out).
-template <class T>
-class Conv2d : public Layer<T> {
+template <class T> class Conv2d : public Layer<T> {
  public:
   Conv2d(const std::string& name, std::size_t kernel, std::size_t in, std::size_t out,
          const Conv2dOptions& options, Init init, Generator& random, bool bias = true);
@@ -89,8 +84,7 @@ class Conv2d : public Layer<T> {
 };
 
 // Conv2d, ReLU and MaxPool2d(2) in one step, which is faster (ops/conv/relu_pool.hpp).
-template <class T>
-class Conv2dReluPool : public Conv2d<T> {
+template <class T> class Conv2dReluPool : public Conv2d<T> {
  public:
   Conv2dReluPool(const std::string& name, std::size_t kernel, std::size_t in, std::size_t out,
                  const Conv2dOptions& options, Init init, Generator& random)
@@ -101,8 +95,7 @@ class Conv2dReluPool : public Conv2d<T> {
 // Each channel to a learned mean and deviation (ops/norm.hpp), then ReLU if asked for, which is
 // faster than a layer of its own. Parameters name.gamma, name.beta; buffers name.mean,
 // name.variance.
-template <class T>
-class BatchNorm2d : public Layer<T> {
+template <class T> class BatchNorm2d : public Layer<T> {
  public:
   BatchNorm2d(const std::string& name, std::size_t channels, bool relu = false);
   Var<T> forward(const Pass<T>& pass, const Var<T>& x) override;
@@ -116,8 +109,7 @@ class BatchNorm2d : public Layer<T> {
 };
 
 // Zeroes elements with probability p in training (ops/norm.hpp), which needs Pass::random.
-template <class T>
-class Dropout : public Layer<T> {
+template <class T> class Dropout : public Layer<T> {
  public:
   explicit Dropout(double p) : p_(p) {}
   Var<T> forward(const Pass<T>& pass, const Var<T>& x) override;
@@ -127,8 +119,7 @@ class Dropout : public Layer<T> {
 };
 
 // A layer without parameters, from any function of one Var.
-template <class T>
-class Function : public Layer<T> {
+template <class T> class Function : public Layer<T> {
  public:
   using F = std::function<Var<T>(const Var<T>&)>;
   explicit Function(F f) : f_(std::move(f)) {}
@@ -138,36 +129,19 @@ class Function : public Layer<T> {
   F f_;
 };
 
-template <class T>
-struct Relu : Function<T> {
-  Relu();
-};
-template <class T>
-struct Sigmoid : Function<T> {
-  Sigmoid();
-};
+template <class T> struct Relu : Function<T> { Relu(); };
+template <class T> struct Sigmoid : Function<T> { Sigmoid(); };
 // Windows of `window` pixels each way, side by side.
-template <class T>
-struct MaxPool2d : Function<T> {
-  explicit MaxPool2d(std::size_t window);
-};
+template <class T> struct MaxPool2d : Function<T> { explicit MaxPool2d(std::size_t window); };
 // (N, H, W, C) -> (N, C): the mean over all pixels.
-template <class T>
-struct GlobalAvgPool2d : Function<T> {
-  GlobalAvgPool2d();
-};
+template <class T> struct GlobalAvgPool2d : Function<T> { GlobalAvgPool2d(); };
 // (N, ..) -> (N, all the rest)
-template <class T>
-struct Flatten : Function<T> {
-  Flatten();
-};
+template <class T> struct Flatten : Function<T> { Flatten(); };
 
 // One layer after the other.
-template <class T>
-class Sequential : public Layer<T> {
+template <class T> class Sequential : public Layer<T> {
  public:
-  template <class L, class... Arguments>
-  Sequential& add(Arguments&&... arguments) {
+  template <class L, class... Arguments> Sequential& add(Arguments&&... arguments) {
     layers_.push_back(std::make_unique<L>(std::forward<Arguments>(arguments)...));
     return *this;
   }
@@ -183,8 +157,7 @@ class Sequential : public Layer<T> {
 };
 
 // How many numbers training changes.
-template <class T>
-std::size_t parameter_count(const State<T>& state) {
+template <class T> std::size_t parameter_count(const State<T>& state) {
   std::size_t count = 0;
   for (const Parameter<T>* parameter : state.parameters) count += parameter->value.size();
   return count;

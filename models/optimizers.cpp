@@ -13,27 +13,23 @@ Optimizer<T>::Optimizer(std::vector<Parameter<T>*> parameters, double learning_r
   set_learning_rate(learning_rate);
 }
 
-template <class T>
-void Optimizer<T>::zero_grad() {
+template <class T> void Optimizer<T>::zero_grad() {
   for (Parameter<T>* parameter : parameters_) parameter->zero_grad();
 }
 
-template <class T>
-void Optimizer<T>::set_learning_rate(double rate) {
+template <class T> void Optimizer<T>::set_learning_rate(double rate) {
   require(rate >= 0 && std::isfinite(rate), "optimizer: need learning_rate >= 0, got ", rate);
   learning_rate_ = rate;
 }
 
-template <class T>
-std::vector<Array<T>>& Optimizer<T>::add_memory(const std::string& kind) {
+template <class T> std::vector<Array<T>>& Optimizer<T>::add_memory(const std::string& kind) {
   auto arrays = std::make_unique<std::vector<Array<T>>>();
   for (const Parameter<T>* p : parameters_) arrays->push_back(zeros<T>(p->value.shape()));
   memory_.emplace_back(kind, std::move(arrays));
   return *memory_.back().second;
 }
 
-template <class T>
-std::vector<typename Optimizer<T>::Memory> Optimizer<T>::memory() {
+template <class T> std::vector<typename Optimizer<T>::Memory> Optimizer<T>::memory() {
   std::vector<Memory> all;
   for (auto& [kind, arrays] : memory_) {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -46,8 +42,7 @@ std::vector<typename Optimizer<T>::Memory> Optimizer<T>::memory() {
 namespace {
 
 // update(i) for every element of every parameter.
-template <class Update>
-void for_elements(std::size_t count, const Update& update) {
+template <class Update> void for_elements(std::size_t count, const Update& update) {
   parallel_for(count, 1 << 18, [&](std::size_t begin, std::size_t end, std::size_t) {
     for (std::size_t i = begin; i < end; ++i) update(i);
   });
@@ -66,8 +61,7 @@ Sgd<T>::Sgd(std::vector<Parameter<T>*> parameters, double learning_rate, double 
   require(weight_decay >= 0, "Sgd: need weight_decay >= 0, got ", weight_decay);
 }
 
-template <class T>
-void Sgd<T>::step() {
+template <class T> void Sgd<T>::step() {
   ++this->steps_;
   const T rate = T(this->learning_rate_), momentum = T(momentum_), decay = T(weight_decay_);
   for (std::size_t k = 0; k < this->parameters_.size(); ++k) {
@@ -103,8 +97,7 @@ Adam<T>::Adam(std::vector<Parameter<T>*> parameters, double learning_rate, doubl
   require(weight_decay >= 0, "Adam: need weight_decay >= 0, got ", weight_decay);
 }
 
-template <class T>
-void Adam<T>::step() {
+template <class T> void Adam<T>::step() {
   const double t = double(++this->steps_);
   const T rate = T(this->learning_rate_ / (1 - std::pow(beta1_, t)));
   const T scale = T(1 / std::sqrt(1 - std::pow(beta2_, t)));

@@ -10,8 +10,7 @@
 
 namespace tapesort {
 
-template <class T>
-class Optimizer {
+template <class T> class Optimizer {
  public:
   // std::invalid_argument unless learning_rate >= 0 and finite.
   Optimizer(std::vector<Parameter<T>*> parameters, double learning_rate);
@@ -47,8 +46,7 @@ class Optimizer {
 
 // Stochastic gradient descent. std::invalid_argument unless 0 <= momentum < 1, weight_decay >= 0.
 //   g <- grad + weight_decay value;  v <- momentum v + g;  value <- value - learning_rate v
-template <class T>
-class Sgd : public Optimizer<T> {
+template <class T> class Sgd : public Optimizer<T> {
  public:
   Sgd(std::vector<Parameter<T>*> parameters, double learning_rate, double momentum = 0,
       double weight_decay = 0);
@@ -63,8 +61,7 @@ class Sgd : public Optimizer<T> {
 //   g <- grad + weight_decay value;  m <- beta1 m + (1 - beta1) g;  v <- beta2 v + (1 - beta2) g^2
 //   value <- value - learning_rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
 // std::invalid_argument unless 0 <= beta1, beta2 < 1, eps > 0, weight_decay >= 0.
-template <class T>
-class Adam : public Optimizer<T> {
+template <class T> class Adam : public Optimizer<T> {
  public:
   Adam(std::vector<Parameter<T>*> parameters, double learning_rate, double beta1 = 0.9,
        double beta2 = 0.999, double eps = 1e-8, double weight_decay = 0);

@@ -8,8 +8,7 @@
 namespace tapesort {
 namespace {
 
-template <class T>
-Array<T> centred(const Array<float>& x, const Array<float>& mean) {
+template <class T> Array<T> centred(const Array<float>& x, const Array<float>& mean) {
   Array<T> y = uninitialized<T>(x.shape());
   for (std::size_t i = 0; i < x.size(); ++i) {
     y.data()[i] = T(x.data()[i]) - T(mean.data()[i % mean.size()]);

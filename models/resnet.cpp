@@ -16,16 +16,14 @@ ResidualBlock<T>::ResidualBlock(const std::string& name, std::size_t in, std::si
   shortcut_.emplace(name + ".shortcut", 1, in, out, options, Init::he, random, /*bias=*/false);
 }
 
-template <class T>
-Var<T> ResidualBlock<T>::forward(const Pass<T>& pass, const Var<T>& x) {
+template <class T> Var<T> ResidualBlock<T>::forward(const Pass<T>& pass, const Var<T>& x) {
   const Var<T> a = norm1_.forward(pass, x);
   const Var<T> b = conv1_.forward(pass, a);
   const Var<T> c = conv2_.forward(pass, norm2_.forward(pass, b));
   return c + (shortcut_ ? shortcut_->forward(pass, a) : x);
 }
 
-template <class T>
-void ResidualBlock<T>::collect(State<T>& state) {
+template <class T> void ResidualBlock<T>::collect(State<T>& state) {
   norm1_.collect(state);
   conv1_.collect(state);
   norm2_.collect(state);

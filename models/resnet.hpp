@@ -10,8 +10,7 @@ namespace tapesort {
 //   a = relu(norm1(x)),  y = shortcut + conv2(relu(norm2(conv1(a))))
 // where the shortcut is x itself, or a 1 x 1 convolution of a when channels or stride change.
 // Parameters name.norm1.gamma, name.conv1.weight and so on, name.shortcut.weight.
-template <class T>
-class ResidualBlock : public Layer<T> {
+template <class T> class ResidualBlock : public Layer<T> {
  public:
   ResidualBlock(const std::string& name, std::size_t in, std::size_t out, std::size_t stride,
                 Generator& random);

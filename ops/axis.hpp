@@ -16,8 +16,7 @@ struct AxisView {
   }
 
   // Calls f(first element's position, line number) for every line; its elements are `inner` apart.
-  template <class F>
-  void for_lines(const F& f) const {
+  template <class F> void for_lines(const F& f) const {
     for (std::size_t o = 0; o < outer; ++o) {
       for (std::size_t i = 0; i < inner; ++i) f(o * n * inner + i, o * inner + i);
     }

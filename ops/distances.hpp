@@ -14,13 +14,11 @@
 
 namespace tapesort {
 
-template <class T>
-Var<T> squared_distances(const Var<T>& queries, const Var<T>& candidates);
+template <class T> Var<T> squared_distances(const Var<T>& queries, const Var<T>& candidates);
 
 // Candidates laid out for many distances: strips of `width` of them, in each of which one coordinate
 // of all stands side by side. The last strip is filled up with zeros.
-template <class T>
-class CandidateStrips {
+template <class T> class CandidateStrips {
  public:
   static constexpr std::size_t width = 2 * Lanes<T>::size;
 

@@ -8,8 +8,7 @@ namespace tapesort {
 namespace {
 
 // f(a, b), stretching what has another shape than the result.
-template <class T, class F>
-Array<T> zip(const char* op, const Var<T>& a, const Var<T>& b, F f) {
+template <class T, class F> Array<T> zip(const char* op, const Var<T>& a, const Var<T>& b, F f) {
   const Array<T>&x = a.value(), &y = b.value();
   if (x.shape() == y.shape()) return map(x, y, f);
   const Shape shape = broadcast_shape(op, x.shape(), y.shape());
@@ -17,8 +16,7 @@ Array<T> zip(const char* op, const Var<T>& a, const Var<T>& b, F f) {
 }
 
 // y = f(x), and xbar = vjp(ybar, x, y).
-template <class T, class F, class Vjp>
-Var<T> unary(const char* op, const Var<T>& x, F f, Vjp vjp) {
+template <class T, class F, class Vjp> Var<T> unary(const char* op, const Var<T>& x, F f, Vjp vjp) {
   return record(op, {x}, map(x.value(), f), [vjp](Node<T>& y) {
     accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), y.value(), vjp));
   });
@@ -43,8 +41,7 @@ constexpr auto negative = [](auto x) { return -x; };
 }  // namespace
 
 // Both pass on the cotangent that they get, which need not be copied.
-template <class T>
-Var<T> operator+(const Var<T>& a, const Var<T>& b) {
+template <class T> Var<T> operator+(const Var<T>& a, const Var<T>& b) {
   const auto plus = [](auto a, auto b) { return a + b; };
   return record("add", {a, b}, zip("add", a, b, plus), [](Node<T>& c) {
     accumulate(c.input(0), c.cotangent());
@@ -52,8 +49,7 @@ Var<T> operator+(const Var<T>& a, const Var<T>& b) {
   });
 }
 
-template <class T>
-Var<T> operator-(const Var<T>& a, const Var<T>& b) {
+template <class T> Var<T> operator-(const Var<T>& a, const Var<T>& b) {
   const auto minus = [](auto a, auto b) { return a - b; };
   return record("sub", {a, b}, zip("sub", a, b, minus), [](Node<T>& c) {
     if (c.input(1).needs_grad()) accumulate(c.input(1), map(c.cotangent(), negative));
@@ -61,16 +57,14 @@ Var<T> operator-(const Var<T>& a, const Var<T>& b) {
   });
 }
 
-template <class T>
-Var<T> operator*(const Var<T>& a, const Var<T>& b) {
+template <class T> Var<T> operator*(const Var<T>& a, const Var<T>& b) {
   return binary(
       "mul", a, b, [](auto a, auto b) { return a * b; },
       [](auto cbar, auto, auto b, auto) { return cbar * b; },
       [](auto cbar, auto a, auto, auto) { return cbar * a; });
 }
 
-template <class T>
-Var<T> operator/(const Var<T>& a, const Var<T>& b) {
+template <class T> Var<T> operator/(const Var<T>& a, const Var<T>& b) {
   return binary(
       "div", a, b, [](auto a, auto b) { return a / b; },
       [](auto cbar, auto, auto b, auto) { return cbar / b; },
@@ -79,32 +73,27 @@ Var<T> operator/(const Var<T>& a, const Var<T>& b) {
 
 // --- with a plain number c
 
-template <class T>
-Var<T> operator+(const Var<T>& x, Number<T> c) {
+template <class T> Var<T> operator+(const Var<T>& x, Number<T> c) {
   return record("add", {x}, map(x.value(), [c](auto x) { return x + c; }),
                 [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
 }
 
-template <class T>
-Var<T> operator*(const Var<T>& x, Number<T> c) {
+template <class T> Var<T> operator*(const Var<T>& x, Number<T> c) {
   return unary(
       "mul", x, [c](auto x) { return x * c; }, [c](auto ybar, auto, auto) { return ybar * c; });
 }
 
-template <class T>
-Var<T> operator/(const Var<T>& x, Number<T> c) {
+template <class T> Var<T> operator/(const Var<T>& x, Number<T> c) {
   return unary(
       "div", x, [c](auto x) { return x / c; }, [c](auto ybar, auto, auto) { return ybar / c; });
 }
 
-template <class T>
-Var<T> operator-(Number<T> c, const Var<T>& x) {
+template <class T> Var<T> operator-(Number<T> c, const Var<T>& x) {
   return unary(
       "sub", x, [c](auto x) { return c - x; }, [](auto ybar, auto, auto) { return -ybar; });
 }
 
-template <class T>
-Var<T> operator/(Number<T> c, const Var<T>& x) {
+template <class T> Var<T> operator/(Number<T> c, const Var<T>& x) {
   return unary(
       "div", x, [c](auto x) { return c / x; },
       [](auto ybar, auto x, auto y) { return -ybar * y / x; });
@@ -112,41 +101,35 @@ Var<T> operator/(Number<T> c, const Var<T>& x) {
 
 // --- of one operand
 
-template <class T>
-Var<T> operator-(const Var<T>& x) {
+template <class T> Var<T> operator-(const Var<T>& x) {
   return unary("neg", x, negative, [](auto ybar, auto, auto) { return -ybar; });
 }
 
-template <class T>
-Var<T> exp(const Var<T>& x) {
+template <class T> Var<T> exp(const Var<T>& x) {
   return unary(
       "exp", x, [](auto x) { return simd::exp(x); },
       [](auto ybar, auto, auto y) { return ybar * y; });
 }
 
-template <class T>
-Var<T> log(const Var<T>& x) {
+template <class T> Var<T> log(const Var<T>& x) {
   return unary(
       "log", x, [](auto x) { return simd::log(x); },
       [](auto ybar, auto x, auto) { return ybar / x; });
 }
 
-template <class T>
-Var<T> sqrt(const Var<T>& x) {
+template <class T> Var<T> sqrt(const Var<T>& x) {
   return unary(
       "sqrt", x, [](auto x) { return simd::sqrt(x); },
       [](auto ybar, auto, auto y) { return ybar / (T(2) * y); });
 }
 
-template <class T>
-Var<T> square(const Var<T>& x) {
+template <class T> Var<T> square(const Var<T>& x) {
   return unary(
       "square", x, [](auto x) { return x * x; },
       [](auto ybar, auto x, auto) { return T(2) * ybar * x; });
 }
 
-template <class T>
-Var<T> abs(const Var<T>& x) {
+template <class T> Var<T> abs(const Var<T>& x) {
   return unary(
       "abs", x, [](auto x) { return simd::abs(x); },
       [](auto ybar, auto x, auto) {
@@ -157,8 +140,7 @@ Var<T> abs(const Var<T>& x) {
 namespace {
 
 // std::pow knows every special case; it has no vector form that does.
-template <class T>
-Array<T> power(const Array<T>& base, const Array<T>& exponent) {
+template <class T> Array<T> power(const Array<T>& base, const Array<T>& exponent) {
   Array<T> y = uninitialized<T>(base.shape());
   for (std::size_t i = 0; i < y.size(); ++i) {
     y.data()[i] = std::pow(base.data()[i], exponent.data()[i]);
@@ -170,8 +152,7 @@ Array<T> power(const Array<T>& base, const Array<T>& exponent) {
 
 // The gradients are products of up to three factors, any two of which may be out of range where the
 // product is not: double has room for float's.
-template <class T>
-Var<T> pow(const Var<T>& x, Number<T> p) {
+template <class T> Var<T> pow(const Var<T>& x, Number<T> p) {
   return record("pow", {x}, power(x.value(), full<T>(x.shape(), p)), [p](Node<T>& y) {
     if (p == T(0)) return;  // constant 1; 0 * 0^-1 would be NaN
     const T *x = y.input(0).value().data(), *ybar = y.cotangent().data();
@@ -183,8 +164,7 @@ Var<T> pow(const Var<T>& x, Number<T> p) {
   });
 }
 
-template <class T>
-Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
+template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
   const Shape shape = broadcast_shape("pow", base.shape(), exponent.shape());
   Array<T> value = power(*Stretched<T>("pow", base.value(), shape),
                          *Stretched<T>("pow", exponent.value(), shape));
@@ -220,30 +200,26 @@ constexpr auto logistic_slope = [](auto x) {
 }  // namespace
 
 // tanh x = 2 s(2x) - 1, so that its slope is 4 s'(2x).
-template <class T>
-Var<T> tanh(const Var<T>& x) {
+template <class T> Var<T> tanh(const Var<T>& x) {
   return unary(
       "tanh", x, [](auto x) { return simd::tanh(x); },
       [](auto ybar, auto x, auto) { return ybar * T(4) * logistic_slope(T(2) * x); });
 }
 
-template <class T>
-Var<T> sigmoid(const Var<T>& x) {
+template <class T> Var<T> sigmoid(const Var<T>& x) {
   return unary("sigmoid", x, logistic,
                [](auto ybar, auto x, auto) { return ybar * logistic_slope(x); });
 }
 
 // Comparisons are turned so that a NaN stays one.
-template <class T>
-Var<T> relu(const Var<T>& x) {
+template <class T> Var<T> relu(const Var<T>& x) {
   return unary(
       "relu", x, [](auto x) { return simd::positive_part(x); },
       [](auto ybar, auto, auto y) { return simd::select(y <= T(0), T(0), ybar); });
 }
 
 // ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|), which neither overflows nor loses small results.
-template <class T>
-Var<T> softplus(const Var<T>& x) {
+template <class T> Var<T> softplus(const Var<T>& x) {
   return unary(
       "softplus", x,
       [](auto x) { return simd::positive_part(x) + simd::log1p(simd::exp(-simd::abs(x))); },
@@ -268,18 +244,15 @@ Var<T> winner(const char* op, const Var<T>& a, const Var<T>& b, Better better) {
 
 }  // namespace
 
-template <class T>
-Var<T> maximum(const Var<T>& a, const Var<T>& b) {
+template <class T> Var<T> maximum(const Var<T>& a, const Var<T>& b) {
   return winner("maximum", a, b, [](auto a, auto b) { return a > b; });
 }
 
-template <class T>
-Var<T> minimum(const Var<T>& a, const Var<T>& b) {
+template <class T> Var<T> minimum(const Var<T>& a, const Var<T>& b) {
   return winner("minimum", a, b, [](auto a, auto b) { return a < b; });
 }
 
-template <class T>
-Var<T> clip(const Var<T>& x, Number<T> low, Number<T> high) {
+template <class T> Var<T> clip(const Var<T>& x, Number<T> low, Number<T> high) {
   require(low <= high, "clip: need low <= high, got ", low, " and ", high);
   return unary(
       "clip", x,
@@ -297,8 +270,7 @@ constexpr auto if_nonzero = [](auto c, auto a, auto b) {
 
 }  // namespace
 
-template <class T>
-Var<T> where(const Var<T>& condition, const Var<T>& a, const Var<T>& b) {
+template <class T> Var<T> where(const Var<T>& condition, const Var<T>& a, const Var<T>& b) {
   const Shape shape =
       broadcast_shape("where", broadcast_shape("where", a.shape(), b.shape()), condition.shape());
   const Array<T> taken = *Stretched<T>("where", condition.value(), shape);
@@ -315,18 +287,14 @@ Var<T> where(const Var<T>& condition, const Var<T>& a, const Var<T>& b) {
   });
 }
 
-template <class T>
-Var<T> greater(const Var<T>& a, const Var<T>& b) {
+template <class T> Var<T> greater(const Var<T>& a, const Var<T>& b) {
   return constant<T>(zip("greater", a, b, [](auto a, auto b) {
     using V = decltype(a);
     return simd::select(a > b, V(1), V(0));
   }));
 }
 
-template <class T>
-Var<T> stop_gradient(const Var<T>& x) {
-  return constant(x.value());
-}
+template <class T> Var<T> stop_gradient(const Var<T>& x) { return constant(x.value()); }
 
 #define INSTANTIATE(T)                                                \
   template Var<T> operator+(const Var<T>&, const Var<T>&);            \

@@ -37,78 +37,41 @@
 namespace tapesort {
 
 // A number beside a Var<T>: converted to T rather than deduced, so that x * 2 works in float too.
-template <class T>
-using Number = Converted<T>;
+template <class T> using Number = Converted<T>;
 
-template <class T>
-Var<T> operator+(const Var<T>& a, const Var<T>& b);
-template <class T>
-Var<T> operator-(const Var<T>& a, const Var<T>& b);
-template <class T>
-Var<T> operator*(const Var<T>& a, const Var<T>& b);
-template <class T>
-Var<T> operator/(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> operator+(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> operator-(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> operator*(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> operator/(const Var<T>& a, const Var<T>& b);
 
-template <class T>
-Var<T> operator+(const Var<T>& x, Number<T> c);
-template <class T>
-Var<T> operator*(const Var<T>& x, Number<T> c);
-template <class T>
-Var<T> operator/(const Var<T>& x, Number<T> c);
-template <class T>
-Var<T> operator-(Number<T> c, const Var<T>& x);
-template <class T>
-Var<T> operator/(Number<T> c, const Var<T>& x);
-template <class T>
-Var<T> operator-(const Var<T>& x, Number<T> c) {
-  return x + (-c);
-}
-template <class T>
-Var<T> operator+(Number<T> c, const Var<T>& x) {
-  return x + c;
-}
-template <class T>
-Var<T> operator*(Number<T> c, const Var<T>& x) {
-  return x * c;
-}
+template <class T> Var<T> operator+(const Var<T>& x, Number<T> c);
+template <class T> Var<T> operator*(const Var<T>& x, Number<T> c);
+template <class T> Var<T> operator/(const Var<T>& x, Number<T> c);
+template <class T> Var<T> operator-(Number<T> c, const Var<T>& x);
+template <class T> Var<T> operator/(Number<T> c, const Var<T>& x);
+template <class T> Var<T> operator-(const Var<T>& x, Number<T> c) { return x + (-c); }
+template <class T> Var<T> operator+(Number<T> c, const Var<T>& x) { return x + c; }
+template <class T> Var<T> operator*(Number<T> c, const Var<T>& x) { return x * c; }
 
-template <class T>
-Var<T> operator-(const Var<T>& x);
-template <class T>
-Var<T> exp(const Var<T>& x);
-template <class T>
-Var<T> log(const Var<T>& x);
-template <class T>
-Var<T> sqrt(const Var<T>& x);
-template <class T>
-Var<T> square(const Var<T>& x);
-template <class T>
-Var<T> abs(const Var<T>& x);
-template <class T>
-Var<T> pow(const Var<T>& x, Number<T> exponent);
-template <class T>
-Var<T> pow(const Var<T>& base, const Var<T>& exponent);
-template <class T>
-Var<T> tanh(const Var<T>& x);
-template <class T>
-Var<T> sigmoid(const Var<T>& x);
-template <class T>
-Var<T> relu(const Var<T>& x);
-template <class T>
-Var<T> softplus(const Var<T>& x);
-template <class T>
-Var<T> maximum(const Var<T>& a, const Var<T>& b);
-template <class T>
-Var<T> minimum(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> operator-(const Var<T>& x);
+template <class T> Var<T> exp(const Var<T>& x);
+template <class T> Var<T> log(const Var<T>& x);
+template <class T> Var<T> sqrt(const Var<T>& x);
+template <class T> Var<T> square(const Var<T>& x);
+template <class T> Var<T> abs(const Var<T>& x);
+template <class T> Var<T> pow(const Var<T>& x, Number<T> exponent);
+template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent);
+template <class T> Var<T> tanh(const Var<T>& x);
+template <class T> Var<T> sigmoid(const Var<T>& x);
+template <class T> Var<T> relu(const Var<T>& x);
+template <class T> Var<T> softplus(const Var<T>& x);
+template <class T> Var<T> maximum(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> minimum(const Var<T>& a, const Var<T>& b);
 // std::invalid_argument unless low <= high.
-template <class T>
-Var<T> clip(const Var<T>& x, Number<T> low, Number<T> high);
+template <class T> Var<T> clip(const Var<T>& x, Number<T> low, Number<T> high);
 // All three broadcast. For example where(greater(x, y), x, y).
-template <class T>
-Var<T> where(const Var<T>& condition, const Var<T>& a, const Var<T>& b);
-template <class T>
-Var<T> greater(const Var<T>& a, const Var<T>& b);
-template <class T>
-Var<T> stop_gradient(const Var<T>& x);
+template <class T> Var<T> where(const Var<T>& condition, const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> greater(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> stop_gradient(const Var<T>& x);
 
 }  // namespace tapesort

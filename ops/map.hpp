@@ -44,12 +44,10 @@ Array<T> map_all(const Shape& shape, const F& f, const Xs*... xs) {
 
 }  // namespace detail
 
-template <class T, class F>
-Array<T> map(const Array<T>& x, const F& f) {
+template <class T, class F> Array<T> map(const Array<T>& x, const F& f) {
   return detail::map_all<T>(x.shape(), f, x.data());
 }
-template <class T, class F>
-Array<T> map(const Array<T>& x1, const Array<T>& x2, const F& f) {
+template <class T, class F> Array<T> map(const Array<T>& x1, const Array<T>& x2, const F& f) {
   return detail::map_all<T>(x1.shape(), f, x1.data(), x2.data());
 }
 template <class T, class F>

@@ -91,8 +91,7 @@ void product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, cons
 }  // namespace
 
 // Where an operand was stretched over the front axes, several products add into one cotangent.
-template <class T>
-Var<T> matmul(const Var<T>& a, const Var<T>& b) {
+template <class T> Var<T> matmul(const Var<T>& a, const Var<T>& b) {
   const Products p(a.shape(), b.shape());
   Array<T> value = uninitialized<T>(p.result, "matmul");
   for (std::size_t i = 0; i < p.count; ++i) {

@@ -13,7 +13,6 @@
 
 namespace tapesort {
 
-template <class T>
-Var<T> matmul(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> matmul(const Var<T>& a, const Var<T>& b);
 
 }  // namespace tapesort

@@ -16,13 +16,11 @@ Array<double> standard_exponentials(const Shape& shape, Generator& random) {
 
 }  // namespace
 
-template <class T>
-Array<T> exponential_noise(const Shape& shape, Generator& random) {
+template <class T> Array<T> exponential_noise(const Shape& shape, Generator& random) {
   return convert<T>(standard_exponentials(shape, random));
 }
 
-template <class T>
-Array<T> gumbel_noise(const Shape& shape, Generator& random) {
+template <class T> Array<T> gumbel_noise(const Shape& shape, Generator& random) {
   return convert<T>(
       map(standard_exponentials(shape, random), [](auto e) { return -simd::log(e); }));
 }

@@ -6,11 +6,9 @@
 namespace tapesort {
 
 // Exponential: -log u, with u uniform.
-template <class T>
-Array<T> exponential_noise(const Shape& shape, Generator& random);
+template <class T> Array<T> exponential_noise(const Shape& shape, Generator& random);
 
 // Gumbel: -log(-log u).
-template <class T>
-Array<T> gumbel_noise(const Shape& shape, Generator& random);
+template <class T> Array<T> gumbel_noise(const Shape& shape, Generator& random);
 
 }  // namespace tapesort

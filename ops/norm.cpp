@@ -22,8 +22,7 @@ struct Rows {
   std::size_t block_size(std::size_t b) const { return std::min(block, rows - b * block); }
 
   // f(begin, end, block) for every block of rows begin .. end - 1.
-  template <class F>
-  void for_blocks(const F& f) const {
+  template <class F> void for_blocks(const F& f) const {
     const std::size_t grain = 1 + (std::size_t{1} << 15) / (block * channels);
     parallel_for(blocks(), grain, [&](std::size_t first, std::size_t last, std::size_t) {
       for (std::size_t b = first; b < last; ++b) f(b * block, b * block + block_size(b), b);
@@ -33,8 +32,7 @@ struct Rows {
   // f(first channel, zero) for every strip: a Lanes<T> of channels at a time, the last of which may
   // overlap the one before, or single channels when there are fewer. f writes what it computes and
   // adds nothing to memory, so that it does not matter when it is called twice for a channel.
-  template <class T, class F>
-  void for_strips(const F& f) const {
+  template <class T, class F> void for_strips(const F& f) const {
     constexpr std::size_t lanes = Lanes<T>::size;
     for (std::size_t c = 0; channels < lanes && c < channels; ++c) f(c, T(0));
     for (std::size_t c = 0; channels >= lanes && c < channels; c += lanes) {
@@ -45,8 +43,7 @@ struct Rows {
 
 // Each channel's mean and sum of squared distances from it, (2, C). One pass over memory: each
 // block's first, which are then combined in double.
-template <class T>
-Array<T> moments(const Rows& size, const T* x) {
+template <class T> Array<T> moments(const Rows& size, const T* x) {
   const std::size_t channels = size.channels;
   Array<T> means = uninitialized<T>({size.blocks(), channels}), squares = means;
   size.for_blocks([&](std::size_t begin, std::size_t end, std::size_t block) {
@@ -88,8 +85,7 @@ Array<T> moments(const Rows& size, const T* x) {
 }
 
 // The pre-activation. Recomputed in the pullback, which is cheaper than storing it.
-template <class V>
-V normalised(const V& x, const V& mean, const V& factor, const V& beta) {
+template <class V> V normalised(const V& x, const V& mean, const V& factor, const V& beta) {
   return simd::multiply_add(x - mean, factor, beta);
 }
 
@@ -216,8 +212,7 @@ Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
       });
 }
 
-template <class T>
-Var<T> dropout(const Var<T>& x, double p, Generator& random, bool training) {
+template <class T> Var<T> dropout(const Var<T>& x, double p, Generator& random, bool training) {
   require(p >= 0 && p < 1, "dropout: need 0 <= p < 1, got ", p);
   if (!training || p == 0) return x;
   Array<T> factor = random.uniform<T>(x.shape());

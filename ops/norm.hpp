@@ -7,8 +7,7 @@
 namespace tapesort {
 
 // What batch_norm remembers for evaluation: each channel's mean and variance over past batches.
-template <class T>
-struct BatchStatistics {
+template <class T> struct BatchStatistics {
   Array<T> mean, variance;  // (C)
 
   explicit BatchStatistics(std::size_t channels)
@@ -44,7 +43,6 @@ Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
 //   vjp     the same elements, the same factor
 //   errors  std::invalid_argument unless 0 <= p < 1
 //   source  Srivastava et al. 2014
-template <class T>
-Var<T> dropout(const Var<T>& x, double p, Generator& random, bool training);
+template <class T> Var<T> dropout(const Var<T>& x, double p, Generator& random, bool training);
 
 }  // namespace tapesort

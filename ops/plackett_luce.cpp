@@ -15,8 +15,7 @@ namespace tapesort {
 
 using namespace plackett_luce;
 
-template <class T>
-PlackettLuce<T>::PlackettLuce(const Var<T>& log_scores) : s_(log_scores) {
+template <class T> PlackettLuce<T>::PlackettLuce(const Var<T>& log_scores) : s_(log_scores) {
   require(s_.dimension() >= 1, "PlackettLuce: log_scores are 0-d; need (..., n)");
   const std::size_t n = s_.shape().back();
   require(n >= 1, "PlackettLuce: log_scores are ", s_.shape(), "; need n >= 1");
@@ -26,8 +25,7 @@ PlackettLuce<T>::PlackettLuce(const Var<T>& log_scores) : s_(log_scores) {
   }
 }
 
-template <class T>
-Var<T> PlackettLuce<T>::log_prob(const Indices& order) const {
+template <class T> Var<T> PlackettLuce<T>::log_prob(const Indices& order) const {
   const OrderRows shape("PlackettLuce::log_prob", s_.shape(), order.shape());
   const std::size_t n = shape.n, k = shape.k;
   Array<T> y = uninitialized<T>(Shape(order.shape().begin(), order.shape().end() - 1));
@@ -80,20 +78,15 @@ Var<T> PlackettLuce<T>::log_prob(const Indices& order) const {
       });
 }
 
-template <class T>
-Indices PlackettLuce<T>::mode() const {
-  return argsort(s_.value());
-}
+template <class T> Indices PlackettLuce<T>::mode() const { return argsort(s_.value()); }
 
-template <class T>
-Shape PlackettLuce<T>::with_samples(const Shape& samples) const {
+template <class T> Shape PlackettLuce<T>::with_samples(const Shape& samples) const {
   Shape shape = samples;
   for (std::size_t extent : s_.shape()) shape.push_back(extent);
   return shape;
 }
 
-template <class T>
-Var<T> PlackettLuce<T>::near_zero() const {
+template <class T> Var<T> PlackettLuce<T>::near_zero() const {
   Array<T> nearest = s_.value();
   const std::size_t n = nearest.shape().back();
   for (T* row = nearest.data(); row != nearest.data() + nearest.size(); row += n) {
@@ -105,8 +98,7 @@ Var<T> PlackettLuce<T>::near_zero() const {
   return s_ - constant(std::move(nearest));
 }
 
-template <class T>
-Var<T> PlackettLuce<T>::perturbed(const Array<T>& noise) const {
+template <class T> Var<T> PlackettLuce<T>::perturbed(const Array<T>& noise) const {
   return s_ + constant<T>(noise);
 }
 
@@ -115,8 +107,7 @@ Var<T> PlackettLuce<T>::perturbed(Generator& random, const Shape& samples) const
   return perturbed(gumbel_noise<T>(with_samples(samples), random));
 }
 
-template <class T>
-Indices PlackettLuce<T>::perturbed_order(const Array<T>& noise) const {
+template <class T> Indices PlackettLuce<T>::perturbed_order(const Array<T>& noise) const {
   const Array<T> z = perturbed(noise).value();
   const T* s = s_.value().data();
   const std::size_t n = z.shape().back();
@@ -141,8 +132,7 @@ Indices PlackettLuce<T>::perturbed_order(const Array<T>& noise) const {
   return order;
 }
 
-template <class T>
-Indices PlackettLuce<T>::sample(Generator& random, const Shape& samples) const {
+template <class T> Indices PlackettLuce<T>::sample(Generator& random, const Shape& samples) const {
   return perturbed_order(gumbel_noise<T>(with_samples(samples), random));
 }
 
@@ -162,8 +152,7 @@ Var<T> PlackettLuce<T>::straight_through_sample(const RelaxedSort<T>& relaxed_so
 
 // In both, the gradient of f itself with respect to p's scores has mean zero and would only add
 // noise: E grad log p = 0.
-template <class T>
-Var<T> PlackettLuce<T>::entropy(Generator& random, std::size_t samples) const {
+template <class T> Var<T> PlackettLuce<T>::entropy(Generator& random, std::size_t samples) const {
   require(samples >= 2, "PlackettLuce::entropy: need at least 2 samples, got ", samples);
   const Var<T> log_p = log_prob(sample(random, {samples}));
   const Var<T> f = -stop_gradient(log_p);

@@ -23,13 +23,11 @@ namespace tapesort {
 
 // A relaxation of sorting in descending order:
 // scores (..., n) -> P_hat (..., n, n), row-stochastic.
-template <class T>
-using RelaxedSort = std::function<Var<T>(const Var<T>& scores)>;
+template <class T> using RelaxedSort = std::function<Var<T>(const Var<T>& scores)>;
 
 // Below, `samples` are leading axes: sample(random, {100}) draws 100 orders of every row. Orders
 // may have such axes wherever they are an argument, and they lead every result.
-template <class T>
-class PlackettLuce {
+template <class T> class PlackettLuce {
  public:
   // A distribution for every row of log_scores (..., n). std::invalid_argument unless n >= 1 and
   // all are finite.

@@ -75,8 +75,7 @@ struct Choices {
       : n(shape.n), k(shape.k), total(shape.k + 1), odds(shape.k), place(shape.n) {}
 
   // `total` is filled from the last place to the first, so nothing is ever subtracted from a sum.
-  template <class T>
-  void read(const char* op, const T* s, const Index* order, std::size_t row) {
+  template <class T> void read(const char* op, const T* s, const Index* order, std::size_t row) {
     std::fill(place.begin(), place.end(), k);
     for (std::size_t i = 0; i < k; ++i) {
       require(order[i] >= 0 && std::size_t(order[i]) < n, op, ": row ", row, " of order has item ",

@@ -26,8 +26,7 @@ struct Windows {
 
   // Calls f(positions of the window's first pixel in x and of its result in y) for every window,
   // image by image in parallel: windows of one image may overlap. Each is the first of c channels.
-  template <class F>
-  void for_each(const F& f) const {
+  template <class F> void for_each(const F& f) const {
     const std::size_t grain = 1 + (std::size_t{1} << 15) / (h * w * c + 1);
     parallel_for(n, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
       for (std::size_t image = begin; image < end; ++image) {
@@ -41,8 +40,7 @@ struct Windows {
   }
 
   // Calls f(distance from the window's first pixel) for its pixels, rows first.
-  template <class F>
-  void for_taps(const F& f) const {
+  template <class F> void for_taps(const F& f) const {
     for (std::size_t k = 0; k < window; ++k) {
       for (std::size_t l = 0; l < window; ++l) f((k * w + l) * c);
     }
@@ -51,8 +49,7 @@ struct Windows {
 
 }  // namespace
 
-template <class T>
-Var<T> max_pool2d(const Var<T>& x, std::size_t window, std::size_t stride) {
+template <class T> Var<T> max_pool2d(const Var<T>& x, std::size_t window, std::size_t stride) {
   const Windows win("max_pool2d", x.shape(), window, stride);
   Array<T> y = uninitialized<T>(win.y_shape());
   win.for_each([&win, xs = x.value().data(), ys = y.data()](std::size_t ix, std::size_t iy) {
@@ -85,8 +82,7 @@ Var<T> max_pool2d(const Var<T>& x, std::size_t window, std::size_t stride) {
   });
 }
 
-template <class T>
-Var<T> avg_pool2d(const Var<T>& x, std::size_t window, std::size_t stride) {
+template <class T> Var<T> avg_pool2d(const Var<T>& x, std::size_t window, std::size_t stride) {
   const Windows win("avg_pool2d", x.shape(), window, stride);
   const T share = T(1) / T(window * window);
   Array<T> y = zeros<T>(win.y_shape());

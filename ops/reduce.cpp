@@ -34,22 +34,17 @@ struct Reduction {
   }
 };
 
-template <class T>
-Axes all_axes(const Var<T>& x) {
+template <class T> Axes all_axes(const Var<T>& x) {
   Axes axes(x.dimension());
   for (std::size_t i = 0; i < axes.size(); ++i) axes[i] = int(i);
   return axes;
 }
 
-template <class T>
-Var<T> flattened(const Var<T>& x) {
-  return reshape(x, {-1});
-}
+template <class T> Var<T> flattened(const Var<T>& x) { return reshape(x, {-1}); }
 
 }  // namespace
 
-template <class T>
-Var<T> sum(const Var<T>& x, const Axes& axes, bool keep_dims) {
+template <class T> Var<T> sum(const Var<T>& x, const Axes& axes, bool keep_dims) {
   const Reduction r("sum", x.shape(), axes, keep_dims);
   return record("sum", {x}, with_shape(sum_to_shape(x.value(), r.kept), r.result), [r](Node<T>& y) {
     const Var<T>& x = y.input(0);
@@ -57,15 +52,13 @@ Var<T> sum(const Var<T>& x, const Axes& axes, bool keep_dims) {
   });
 }
 
-template <class T>
-Var<T> mean(const Var<T>& x, const Axes& axes, bool keep_dims) {
+template <class T> Var<T> mean(const Var<T>& x, const Axes& axes, bool keep_dims) {
   const Reduction r("mean", x.shape(), axes, keep_dims);
   require(r.count > 0, "mean: nothing to average in shape ", x.shape());
   return sum(x, axes, keep_dims) / T(r.count);
 }
 
-template <class T>
-Var<T> var(const Var<T>& x, const Axes& axes, bool keep_dims, int ddof) {
+template <class T> Var<T> var(const Var<T>& x, const Axes& axes, bool keep_dims, int ddof) {
   const Reduction r("var", x.shape(), axes, keep_dims);
   require(ddof >= 0 && r.count > std::size_t(ddof), "var: need more than ddof = ", ddof,
           " elements, got ", r.count, " in shape ", x.shape());
@@ -133,20 +126,17 @@ Var<T> extreme(const char* op, const Var<T>& x, int axis, bool keep_dims, Better
 
 }  // namespace
 
-template <class T>
-Var<T> max(const Var<T>& x, int axis, bool keep_dims) {
+template <class T> Var<T> max(const Var<T>& x, int axis, bool keep_dims) {
   return extreme("max", x, axis, keep_dims, std::greater<T>());
 }
 
-template <class T>
-Var<T> min(const Var<T>& x, int axis, bool keep_dims) {
+template <class T> Var<T> min(const Var<T>& x, int axis, bool keep_dims) {
   return extreme("min", x, axis, keep_dims, std::less<T>());
 }
 
 // e_k = e^(x_k - m) and their sum are kept for the pullback: beside a large m, y = m + ln sum has
 // lost what ln sum is. Elements equal to an infinite m count as e^0.
-template <class T>
-Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims) {
+template <class T> Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims) {
   const AxisView view("logsumexp", axis, x.shape());
   const Shape kept = without_axis(x.shape(), view.axis, true);
   const Array<T> m = view.n > 0
@@ -167,8 +157,7 @@ Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims) {
 }
 
 // The running sum is kept in double.
-template <class T>
-Var<T> cumsum(const Var<T>& x, int axis) {
+template <class T> Var<T> cumsum(const Var<T>& x, int axis) {
   const AxisView view("cumsum", axis, x.shape());
   Array<T> value = x.value();
   view.for_lines([&](std::size_t start, std::size_t) {
@@ -191,33 +180,14 @@ Var<T> cumsum(const Var<T>& x, int axis) {
   });
 }
 
-template <class T>
-Var<T> sum(const Var<T>& x) {
-  return sum(x, all_axes(x));
-}
-template <class T>
-Var<T> mean(const Var<T>& x) {
-  return mean(x, all_axes(x));
-}
-template <class T>
-Var<T> var(const Var<T>& x) {
-  return var(x, all_axes(x));
-}
-template <class T>
-Var<T> max(const Var<T>& x) {
-  return max(flattened(x), 0);
-}
-template <class T>
-Var<T> min(const Var<T>& x) {
-  return min(flattened(x), 0);
-}
-template <class T>
-Var<T> logsumexp(const Var<T>& x) {
-  return logsumexp(flattened(x), 0);
-}
+template <class T> Var<T> sum(const Var<T>& x) { return sum(x, all_axes(x)); }
+template <class T> Var<T> mean(const Var<T>& x) { return mean(x, all_axes(x)); }
+template <class T> Var<T> var(const Var<T>& x) { return var(x, all_axes(x)); }
+template <class T> Var<T> max(const Var<T>& x) { return max(flattened(x), 0); }
+template <class T> Var<T> min(const Var<T>& x) { return min(flattened(x), 0); }
+template <class T> Var<T> logsumexp(const Var<T>& x) { return logsumexp(flattened(x), 0); }
 
-template <class T>
-Indices argmax(const Array<T>& x) {
+template <class T> Indices argmax(const Array<T>& x) {
   const AxisView view("argmax", -1, x.shape());
   require(view.n > 0, "argmax: the rows of shape ", x.shape(), " are empty");
   const std::vector<std::size_t> winner = winners(view, x, std::greater<T>());

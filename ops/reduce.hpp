@@ -18,54 +18,38 @@ namespace tapesort {
 
 using Axes = std::vector<int>;
 
-template <class T>
-Var<T> sum(const Var<T>& x, const Axes& axes, bool keep_dims = false);
-template <class T>
-Var<T> mean(const Var<T>& x, const Axes& axes, bool keep_dims = false);
+template <class T> Var<T> sum(const Var<T>& x, const Axes& axes, bool keep_dims = false);
+template <class T> Var<T> mean(const Var<T>& x, const Axes& axes, bool keep_dims = false);
 // ddof = 1 for the unbiased estimate; need more than ddof elements.
 template <class T>
 Var<T> var(const Var<T>& x, const Axes& axes, bool keep_dims = false, int ddof = 0);
 
-template <class T>
-Var<T> max(const Var<T>& x, int axis, bool keep_dims = false);
-template <class T>
-Var<T> min(const Var<T>& x, int axis, bool keep_dims = false);
-template <class T>
-Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims = false);
-template <class T>
-Var<T> cumsum(const Var<T>& x, int axis);
+template <class T> Var<T> max(const Var<T>& x, int axis, bool keep_dims = false);
+template <class T> Var<T> min(const Var<T>& x, int axis, bool keep_dims = false);
+template <class T> Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims = false);
+template <class T> Var<T> cumsum(const Var<T>& x, int axis);
 
 // Over all elements, to shape ().
-template <class T>
-Var<T> sum(const Var<T>& x);
-template <class T>
-Var<T> mean(const Var<T>& x);
-template <class T>
-Var<T> var(const Var<T>& x);
-template <class T>
-Var<T> max(const Var<T>& x);
-template <class T>
-Var<T> min(const Var<T>& x);
-template <class T>
-Var<T> logsumexp(const Var<T>& x);
+template <class T> Var<T> sum(const Var<T>& x);
+template <class T> Var<T> mean(const Var<T>& x);
+template <class T> Var<T> var(const Var<T>& x);
+template <class T> Var<T> max(const Var<T>& x);
+template <class T> Var<T> min(const Var<T>& x);
+template <class T> Var<T> logsumexp(const Var<T>& x);
 
-template <class T>
-Var<T> sum(const Var<T>& x, int axis, bool keep_dims = false) {
+template <class T> Var<T> sum(const Var<T>& x, int axis, bool keep_dims = false) {
   return sum(x, Axes{axis}, keep_dims);
 }
-template <class T>
-Var<T> mean(const Var<T>& x, int axis, bool keep_dims = false) {
+template <class T> Var<T> mean(const Var<T>& x, int axis, bool keep_dims = false) {
   return mean(x, Axes{axis}, keep_dims);
 }
-template <class T>
-Var<T> var(const Var<T>& x, int axis, bool keep_dims = false, int ddof = 0) {
+template <class T> Var<T> var(const Var<T>& x, int axis, bool keep_dims = false, int ddof = 0) {
   return var(x, Axes{axis}, keep_dims, ddof);
 }
 
 // Where along the last axis each row is largest (the first such place, or that of its first NaN):
 // (..., n) -> (...).
 // std::invalid_argument for 0-d x or rows without elements.
-template <class T>
-Indices argmax(const Array<T>& x);
+template <class T> Indices argmax(const Array<T>& x);
 
 }  // namespace tapesort

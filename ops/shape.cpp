@@ -8,8 +8,7 @@
 
 namespace tapesort {
 
-template <class T>
-Var<T> reshape(const Var<T>& x, const std::vector<Index>& shape) {
+template <class T> Var<T> reshape(const Var<T>& x, const std::vector<Index>& shape) {
   std::string wanted = "(";
   std::size_t unknown = shape.size();
   Shape result;
@@ -33,8 +32,7 @@ Var<T> reshape(const Var<T>& x, const std::vector<Index>& shape) {
   });
 }
 
-template <class T>
-Array<T> permuted(const Array<T>& x, const std::vector<std::size_t>& axes) {
+template <class T> Array<T> permuted(const Array<T>& x, const std::vector<std::size_t>& axes) {
   const std::size_t d = axes.size();
   Shape shape(d);
   std::vector<std::size_t> strides(d);  // distance in x of one step along each axis of the result
@@ -59,8 +57,7 @@ Array<T> permuted(const Array<T>& x, const std::vector<std::size_t>& axes) {
   return y;
 }
 
-template <class T>
-Var<T> transpose(const Var<T>& x, const std::vector<int>& axes) {
+template <class T> Var<T> transpose(const Var<T>& x, const std::vector<int>& axes) {
   const std::size_t d = x.dimension();
   require(axes.size() == d, "transpose: got ", axes.size(), " axes for shape ", x.shape());
   std::vector<std::size_t> forward(d), back(d, d);
@@ -75,8 +72,7 @@ Var<T> transpose(const Var<T>& x, const std::vector<int>& axes) {
   });
 }
 
-template <class T>
-Var<T> transpose(const Var<T>& x) {
+template <class T> Var<T> transpose(const Var<T>& x) {
   std::vector<int> axes(x.dimension());
   std::iota(axes.rbegin(), axes.rend(), 0);
   return transpose(x, axes);
@@ -103,8 +99,7 @@ void copy_in(const T* part, T* whole, std::size_t outer, std::size_t n, std::siz
 
 }  // namespace
 
-template <class T>
-Var<T> slice(const Var<T>& x, int axis, Index begin, Index end) {
+template <class T> Var<T> slice(const Var<T>& x, int axis, Index begin, Index end) {
   const AxisView view("slice", axis, x.shape());
   const Index n = Index(view.n);
   const Index first = begin < 0 ? begin + n : begin, last = end < 0 ? end + n : end;
@@ -125,8 +120,7 @@ Var<T> slice(const Var<T>& x, int axis, Index begin, Index end) {
   });
 }
 
-template <class T>
-Var<T> concat(const std::vector<Var<T>>& parts, int axis) {
+template <class T> Var<T> concat(const std::vector<Var<T>>& parts, int axis) {
   require(!parts.empty(), "concat: need at least one part");
   Shape shape = parts[0].shape();
   const std::size_t along = checked_axis("concat", axis, shape);
@@ -164,8 +158,7 @@ Var<T> concat(const std::vector<Var<T>>& parts, int axis) {
   });
 }
 
-template <class T>
-Var<T> stack(const std::vector<Var<T>>& parts, int axis) {
+template <class T> Var<T> stack(const std::vector<Var<T>>& parts, int axis) {
   require(!parts.empty(), "stack: need at least one part");
   for (std::size_t i = 1; i < parts.size(); ++i) {
     require(parts[i].shape() == parts[0].shape(), "stack: part ", i, " is ", parts[i].shape(),
@@ -181,8 +174,7 @@ Var<T> stack(const std::vector<Var<T>>& parts, int axis) {
   return concat(rows, int(at));
 }
 
-template <class T>
-Var<T> take(const Var<T>& x, const Indices& indices, int axis) {
+template <class T> Var<T> take(const Var<T>& x, const Indices& indices, int axis) {
   const AxisView view("take", axis, x.shape());
   check_indices("take", indices, view.n, x.shape());
   Shape shape(x.shape().begin(), x.shape().begin() + std::ptrdiff_t(view.axis));
@@ -212,8 +204,7 @@ Var<T> take(const Var<T>& x, const Indices& indices, int axis) {
   });
 }
 
-template <class T>
-Var<T> take_along_axis(const Var<T>& x, const Indices& indices, int axis) {
+template <class T> Var<T> take_along_axis(const Var<T>& x, const Indices& indices, int axis) {
   const AxisView view("take_along_axis", axis, x.shape());
   Shape expected = x.shape();
   if (indices.dimension() == x.dimension()) expected[view.axis] = indices.shape()[view.axis];
@@ -240,14 +231,12 @@ Var<T> take_along_axis(const Var<T>& x, const Indices& indices, int axis) {
   });
 }
 
-template <class T>
-Var<T> broadcast_to(const Var<T>& x, const Shape& shape) {
+template <class T> Var<T> broadcast_to(const Var<T>& x, const Shape& shape) {
   return record("broadcast_to", {x}, broadcast_to("broadcast_to", x.value(), shape),
                 [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
 }
 
-template <class T>
-Array<T> one_hot(const Indices& indices, std::size_t classes) {
+template <class T> Array<T> one_hot(const Indices& indices, std::size_t classes) {
   check_indices("one_hot", indices, classes, indices.shape());
   Shape shape = indices.shape();
   shape.push_back(classes);

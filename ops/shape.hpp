@@ -8,53 +8,42 @@ namespace tapesort {
 
 // The same elements in the same (row-major) order. One extent may be -1: what is left.
 // std::invalid_argument when the element counts differ.
-template <class T>
-Var<T> reshape(const Var<T>& x, const std::vector<Index>& shape);
+template <class T> Var<T> reshape(const Var<T>& x, const std::vector<Index>& shape);
 
 // Axis i of the result is axis axes[i] of x; without axes, they are reversed. std::invalid_argument
 // unless axes is a permutation of x's axes.
-template <class T>
-Var<T> transpose(const Var<T>& x, const std::vector<int>& axes);
-template <class T>
-Var<T> transpose(const Var<T>& x);
+template <class T> Var<T> transpose(const Var<T>& x, const std::vector<int>& axes);
+template <class T> Var<T> transpose(const Var<T>& x);
 
 // Positions begin .. end - 1 along an axis. Negative positions count from the end.
 // std::invalid_argument unless 0 <= begin <= end <= extent.
-template <class T>
-Var<T> slice(const Var<T>& x, int axis, Index begin, Index end);
+template <class T> Var<T> slice(const Var<T>& x, int axis, Index begin, Index end);
 
 // One after the other along an existing axis. std::invalid_argument for no parts, or when they
 // differ in another axis' extent.
-template <class T>
-Var<T> concat(const std::vector<Var<T>>& parts, int axis = 0);
+template <class T> Var<T> concat(const std::vector<Var<T>>& parts, int axis = 0);
 // Side by side along a new axis. std::invalid_argument for no parts, or when their shapes differ.
-template <class T>
-Var<T> stack(const std::vector<Var<T>>& parts, int axis = 0);
+template <class T> Var<T> stack(const std::vector<Var<T>>& parts, int axis = 0);
 
 // The slices of x at `indices` along an axis (rows, by default): x (.., n, ..) and indices (i..)
 // give (.., i.., ..). A position may be taken several times; its cotangents add up.
 // std::invalid_argument for an index outside 0 .. n - 1.
-template <class T>
-Var<T> take(const Var<T>& x, const Indices& indices, int axis = 0);
+template <class T> Var<T> take(const Var<T>& x, const Indices& indices, int axis = 0);
 
 // One element per index: y[.., k, ..] = x[.., indices[.., k, ..], ..]. For example sorting by a
 // permutation. std::invalid_argument unless x and indices agree in all extents but that of the
 // axis, or for an index out of range.
-template <class T>
-Var<T> take_along_axis(const Var<T>& x, const Indices& indices, int axis = -1);
+template <class T> Var<T> take_along_axis(const Var<T>& x, const Indices& indices, int axis = -1);
 
 // x stretched to `shape` by NumPy's rules; std::invalid_argument when it does not stretch to it.
-template <class T>
-Var<T> broadcast_to(const Var<T>& x, const Shape& shape);
+template <class T> Var<T> broadcast_to(const Var<T>& x, const Shape& shape);
 
 // indices (...) -> (..., classes): 1 at the index, else 0. std::invalid_argument for an index
 // outside 0 .. classes - 1.
-template <class T>
-Array<T> one_hot(const Indices& indices, std::size_t classes);
+template <class T> Array<T> one_hot(const Indices& indices, std::size_t classes);
 
 // The elements of x with its axes permuted, copied: axis i of the result is axis axes[i] of x.
 // `axes` is not checked.
-template <class T>
-Array<T> permuted(const Array<T>& x, const std::vector<std::size_t>& axes);
+template <class T> Array<T> permuted(const Array<T>& x, const std::vector<std::size_t>& axes);
 
 }  // namespace tapesort

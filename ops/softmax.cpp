@@ -13,21 +13,18 @@ namespace tapesort {
 namespace {
 
 // Calls f(start, n) for the first position of every row.
-template <class T, class F>
-void for_rows(const Array<T>& x, const F& f) {
+template <class T, class F> void for_rows(const Array<T>& x, const F& f) {
   const std::size_t n = x.shape().back();
   for (std::size_t start = 0; start < x.size(); start += n) f(start, n);
 }
 
-template <class T>
-void check_rows(const char* op, const Var<T>& x) {
+template <class T> void check_rows(const char* op, const Var<T>& x) {
   require(x.dimension() >= 1 && x.shape().back() >= 1, op, ": x is ", x.shape(),
           "; need (.., n) with n >= 1");
 }
 
 // Where the row x[start .. start + n - 1] is largest.
-template <class T>
-std::size_t top_of(const Array<T>& x, std::size_t start, std::size_t n) {
+template <class T> std::size_t top_of(const Array<T>& x, std::size_t start, std::size_t n) {
   return std::size_t(std::max_element(x.data() + start, x.data() + start + n) - x.data());
 }
 
@@ -39,8 +36,7 @@ T sum_without(const Array<T>& x, std::size_t start, std::size_t n, std::size_t t
 }
 
 // Every row minus its largest element.
-template <class T>
-Array<T> shifted(const Array<T>& x) {
+template <class T> Array<T> shifted(const Array<T>& x) {
   Array<T> y = uninitialized<T>(x.shape());
   for_rows(x, [&](std::size_t start, std::size_t n) {
     const T m = x.data()[top_of(x, start, n)];
@@ -55,8 +51,7 @@ constexpr auto exponential = [](auto x) { return simd::exp(x); };
 
 // The pullback takes pbar relative to that of the row's largest p. This changes nothing, as the p
 // sum to 1, but where that p is next to 1 the gradient is then a sum of small terms.
-template <class T>
-Var<T> softmax(const Var<T>& x) {
+template <class T> Var<T> softmax(const Var<T>& x) {
   check_rows("softmax", x);
   Array<T> p = map(shifted(x.value()), exponential);
   for_rows(p, [&](std::size_t start, std::size_t n) {
@@ -81,8 +76,7 @@ Var<T> softmax(const Var<T>& x) {
 // The row's largest element adds 1 to the sum, and its gradient is ybar (1 - p) - p (sum of the
 // other ybar): both ln sum and 1 - p come from the others, which keeps their digits where p is next
 // to 1.
-template <class T>
-Var<T> log_softmax(const Var<T>& x) {
+template <class T> Var<T> log_softmax(const Var<T>& x) {
   check_rows("log_softmax", x);
   Array<T> y = shifted(x.value());
   const Array<T> e = map(y, exponential);
@@ -106,8 +100,7 @@ Var<T> log_softmax(const Var<T>& x) {
 }
 
 // Where the target is 0 the log-probability may be -infinity: the term is left out.
-template <class T>
-Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets) {
+template <class T> Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets) {
   require_same_shape("cross_entropy", "logits", logits.shape(), "targets", targets.shape());
   check_rows("cross_entropy", logits);
   require(targets.size() > 0, "cross_entropy: logits of shape ", logits.shape(), " have no rows");
@@ -123,8 +116,7 @@ Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets) {
   });
 }
 
-template <class T>
-Var<T> cross_entropy(const Var<T>& logits, const Indices& labels) {
+template <class T> Var<T> cross_entropy(const Var<T>& logits, const Indices& labels) {
   check_rows("cross_entropy", logits);
   const Shape rows(logits.shape().begin(), logits.shape().end() - 1);
   require(labels.shape() == rows, "cross_entropy: logits are ", logits.shape(), ", labels are ",
@@ -133,8 +125,7 @@ Var<T> cross_entropy(const Var<T>& logits, const Indices& labels) {
   return cross_entropy(logits, one_hot<T>(labels, logits.shape().back()));
 }
 
-template <class T>
-Var<T> mse(const Var<T>& a, const Var<T>& b) {
+template <class T> Var<T> mse(const Var<T>& a, const Var<T>& b) {
   require_same_shape("mse", "a", a.shape(), "b", b.shape());
   return mean(square(a - b));
 }

@@ -29,17 +29,12 @@
 
 namespace tapesort {
 
-template <class T>
-Var<T> softmax(const Var<T>& x);
-template <class T>
-Var<T> log_softmax(const Var<T>& x);
+template <class T> Var<T> softmax(const Var<T>& x);
+template <class T> Var<T> log_softmax(const Var<T>& x);
 
-template <class T>
-Var<T> cross_entropy(const Var<T>& logits, const Indices& labels);
-template <class T>
-Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets);
+template <class T> Var<T> cross_entropy(const Var<T>& logits, const Indices& labels);
+template <class T> Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets);
 
-template <class T>
-Var<T> mse(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> mse(const Var<T>& a, const Var<T>& b);
 
 }  // namespace tapesort

@@ -24,8 +24,7 @@ enum class Term {
 // the summed index runs over the kernel's rows (r) and over each row's taps and channels (k), which
 // stand side by side in memory. In the gradient of the weights p is a tap and channel, and the
 // summed index runs over the image's rows (r) and pixels (k).
-template <class T>
-struct Sums {
+template <class T> struct Sums {
   const T* a;
   std::size_t a_row, a_step, a_jump;
   const T* b;
@@ -42,8 +41,7 @@ void sum_terms(const Sums<T>& sums, std::size_t rows, std::size_t columns, const
                std::size_t start_row, T* c, std::size_t c_row);
 
 // Copies the rows of a matrix, each filled up with zeros to whole registers.
-template <class T>
-void fill_lanes(const T* matrix, std::size_t rows, std::size_t columns, T* to) {
+template <class T> void fill_lanes(const T* matrix, std::size_t rows, std::size_t columns, T* to) {
   const std::size_t width = whole_lanes<T>(columns);
   for (std::size_t r = 0; r < rows; ++r) {
     std::fill(std::copy_n(matrix + r * columns, columns, to + r * width), to + (r + 1) * width,

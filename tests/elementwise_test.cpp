@@ -79,8 +79,7 @@ TEST_CASE("elementwise operators at kinks and extremes do what their header says
 namespace {
 
 // What `op` makes of x, at places 0 .. length - 1 of an array of that length.
-template <class T, class F>
-std::vector<Array<T>> at_every_length(T x, F op) {
+template <class T, class F> std::vector<Array<T>> at_every_length(T x, F op) {
   std::vector<Array<T>> results;
   for (std::size_t length = 1; length <= 2 * Lanes<T>::size + 1; ++length) {
     Tape<T> tape;
@@ -94,13 +93,9 @@ std::vector<Array<T>> at_every_length(T x, F op) {
   return results;
 }
 
-template <class T>
-bool same(T a, T b) {
-  return a == b || (std::isnan(a) && std::isnan(b));
-}
+template <class T> bool same(T a, T b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
-template <class T>
-void check_places() {
+template <class T> void check_places() {
   const T largest = std::numeric_limits<T>::max(), infinity = std::numeric_limits<T>::infinity();
   const T denormal = std::numeric_limits<T>::denorm_min();
   const auto none = std::numeric_limits<T>::quiet_NaN();

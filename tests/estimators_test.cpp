@@ -22,14 +22,12 @@ const Array<double> weights{
     {0.7, -0.3, 0.1, 0.4}, {-0.9, 0.5, 0.8, 0.0}, {0.2, 1.1, -0.6, 0.3}, {0.0, -0.4, 0.9, 1.2}};
 
 // A cost that is neither linear nor symmetric: sum (P - W)^2 + 2 (sum P W)^2.
-template <class T>
-Var<T> quadratic(const Var<T>& P) {
+template <class T> Var<T> quadratic(const Var<T>& P) {
   const Var<T> w = constant(convert<T>(weights));
   return sum(square(P - w), Axes{-2, -1}) + square(sum(P * w, Axes{-2, -1})) * 2;
 }
 
-template <class T>
-RelaxedSort<T> relaxed(double tau) {
+template <class T> RelaxedSort<T> relaxed(double tau) {
   return [tau](const Var<T>& s) { return neural_sort(s, tau); };
 }
 

@@ -26,8 +26,7 @@ inline const nlohmann::json& golden(const std::string& file) {
 }
 
 // Nested lists of numbers, all of one length at each depth.
-template <class T>
-Array<T> to_array(const nlohmann::json& nested) {
+template <class T> Array<T> to_array(const nlohmann::json& nested) {
   Shape shape;
   for (const nlohmann::json* level = &nested; level->is_array(); level = &level->front()) {
     shape.push_back(level->size());

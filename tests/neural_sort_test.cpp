@@ -20,10 +20,7 @@ using namespace tapesort::testing;
 namespace {
 
 const Array<double> truth{{3.0, 9.0, 1.0, 5.0, 7.0}, {2.0, 2.0, 8.0, 2.0, 8.0}};
-template <class T>
-Array<T> truth_of(const Var<T>&) {
-  return convert<T>(truth);
-}
+template <class T> Array<T> truth_of(const Var<T>&) { return convert<T>(truth); }
 
 // Value and gradient of op at s, for cotangents w.
 template <class T, class Op>

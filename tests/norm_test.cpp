@@ -11,8 +11,7 @@ using namespace tapesort::testing;
 namespace {
 
 // batch_norm with statistics of its own, for the table: the operator's one side effect left out.
-template <class T>
-Var<T> normalised(const Inputs<T>& x, bool training, bool relu = false) {
+template <class T> Var<T> normalised(const Inputs<T>& x, bool training, bool relu = false) {
   BatchStatistics<T> statistics(x[0].shape().back());
   statistics.mean.fill(T(0.25));
   statistics.variance.fill(T(2));

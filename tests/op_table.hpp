@@ -17,8 +17,7 @@
 
 namespace tapesort::testing {
 
-template <class T>
-using Inputs = std::vector<Var<T>>;
+template <class T> using Inputs = std::vector<Var<T>>;
 
 // How the elements of an input are drawn.
 using Draw = std::function<Array<double>(Generator&, const Shape&)>;
@@ -40,13 +39,10 @@ inline Array<double> distinct(Generator& random, const Shape& shape) {
 }
 
 // A generic lambda as a function in either type.
-template <template <class> class Signature>
-struct InBothTypes {
-  template <class F>
-  explicit InBothTypes(F f) : f64(f), f32(f) {}
+template <template <class> class Signature> struct InBothTypes {
+  template <class F> explicit InBothTypes(F f) : f64(f), f32(f) {}
 
-  template <class T>
-  const auto& f() const {
+  template <class T> const auto& f() const {
     if constexpr (std::is_same_v<T, float>) {
       return f32;
     } else {
@@ -57,8 +53,7 @@ struct InBothTypes {
   std::function<Signature<double>> f64;
   std::function<Signature<float>> f32;
 };
-template <class T>
-using OfInputs = Var<T>(const Inputs<T>&);
+template <class T> using OfInputs = Var<T>(const Inputs<T>&);
 
 struct OpRow : InBothTypes<OfInputs> {
   template <class F>
@@ -105,8 +100,7 @@ class Threads {
 // Whether `step` becomes one that takes no block of memory from the system: 200 such steps in a
 // row, within 1,000. (How many blocks are in use at once depends on how the threads' work happens
 // to overlap, so a late step may still find that it needs one more.)
-template <class Step>
-bool becomes_steady(const Step& step) {
+template <class Step> bool becomes_steady(const Step& step) {
   for (int steps = 0, steady = 0; steps < 1000; ++steps) {
     const std::size_t before = Storage::fresh_blocks();
     step();
@@ -183,8 +177,7 @@ inline void check_rows(const std::vector<OpRow>& rows) {
 }
 
 // What f throws, as "type: text"; for tests of messages.
-template <class F>
-std::string error_of(const F& f) {
+template <class F> std::string error_of(const F& f) {
   try {
     f();
   } catch (const std::invalid_argument& e) {

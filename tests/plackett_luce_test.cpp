@@ -17,8 +17,7 @@ using namespace tapesort::testing;
 
 namespace {
 
-template <class T>
-Var<T> log_prob(const Var<T>& s, const Indices& order) {
+template <class T> Var<T> log_prob(const Var<T>& s, const Indices& order) {
   return PlackettLuce<T>(s).log_prob(order);
 }
 
@@ -51,8 +50,7 @@ double chi_square(const Array<double>& observed, const Array<double>& expected) 
 }
 
 // A stand-in for any relaxation: softmax over the negated distances to the sorted scores.
-template <class T>
-Var<T> some_relaxed_sort(const Var<T>& s) {
+template <class T> Var<T> some_relaxed_sort(const Var<T>& s) {
   std::vector<Index> as_rows(s.shape().begin(), s.shape().end()), as_columns = as_rows;
   as_rows.push_back(1);
   as_columns.insert(as_columns.end() - 1, 1);

@@ -22,8 +22,7 @@ namespace tapesort::testing {
 
 // The seed is fixed, so that every run sees the same cases. To look at others:
 //     RC_PARAMS="seed=7 max_success=1000" build/tests/tapesort_tests --test-case="property*"
-template <class Property>
-void check_property(const std::string& name, const Property& property) {
+template <class Property> void check_property(const std::string& name, const Property& property) {
   setenv("RC_PARAMS", "seed=2019 max_success=200", /*overwrite=*/0);
   const rc::detail::TestResult result =
       rc::detail::checkTestable(property, rc::detail::TestMetadata{name, name});
@@ -33,13 +32,9 @@ void check_property(const std::string& name, const Property& property) {
 }
 
 // Fails the case, with the parts as its message (engine/check.hpp).
-template <class... Parts>
-void fail_case(const Parts&... parts) {
-  RC_FAIL(to_message(parts...));
-}
+template <class... Parts> void fail_case(const Parts&... parts) { RC_FAIL(to_message(parts...)); }
 
-template <class T>
-const char* type_name() {
+template <class T> const char* type_name() {
   return std::is_same<T, float>::value ? "float" : "double";
 }
 
@@ -53,8 +48,7 @@ inline rc::Gen<double> grid_number() {
 
 // Anything: grid numbers; where exponentials overflow and underflow; zeros, denormals, infinities;
 // nearly the largest.
-template <class T>
-rc::Gen<double> any_number() {
+template <class T> rc::Gen<double> any_number() {
   using Limits = std::numeric_limits<T>;
   const double infinity = std::numeric_limits<double>::infinity();
   const int overflow = std::is_same<T, float>::value ? 110 : 760;
@@ -91,16 +85,14 @@ inline rc::Gen<std::vector<double>> numbers(rc::Gen<double> number, std::size_t 
 
 // --- arrays
 
-template <class T>
-Array<T> array_of(const std::vector<double>& x) {
+template <class T> Array<T> array_of(const std::vector<double>& x) {
   Array<T> y = uninitialized<T>({x.size()});
   for (std::size_t i = 0; i < x.size(); ++i) y.data()[i] = T(x[i]);
   return y;
 }
 
 // The numbers, with all their digits.
-template <class T>
-std::string list(const Array<T>& x) {
+template <class T> std::string list(const Array<T>& x) {
   std::ostringstream text;
   text.precision(std::numeric_limits<T>::max_digits10);
   for (std::size_t i = 0; i < x.size(); ++i) text << (i ? " " : "") << x.data()[i];
@@ -108,8 +100,7 @@ std::string list(const Array<T>& x) {
 }
 
 // Multiples of 1/8 in -1 .. 1, none of them zero: a cotangent in which no two neighbours agree.
-template <class T>
-Array<T> some_cotangent(const Shape& shape) {
+template <class T> Array<T> some_cotangent(const Shape& shape) {
   Array<T> u = uninitialized<T>(shape);
   for (std::size_t i = 0; i < u.size(); ++i) {
     const int k = int(i * 7 % 16) - 8;
@@ -119,8 +110,7 @@ Array<T> some_cotangent(const Shape& shape) {
 }
 
 // The value of an operator and the gradients of <value, cotangent>, one for each input.
-template <class T>
-struct Evaluated {
+template <class T> struct Evaluated {
   Array<T> value;
   std::vector<Array<T>> gradients;
 };
@@ -139,12 +129,10 @@ Evaluated<T> evaluate(const Op& op, const std::vector<Array<T>>& inputs,
 }
 
 // The same number: the same bits, or both NaN.
-template <class T>
-bool same_number(T a, T b) {
+template <class T> bool same_number(T a, T b) {
   return std::memcmp(&a, &b, sizeof(T)) == 0 || (std::isnan(a) && std::isnan(b));
 }
-template <class T>
-bool same_numbers(const Array<T>& a, const Array<T>& b) {
+template <class T> bool same_numbers(const Array<T>& a, const Array<T>& b) {
   return a.shape() == b.shape() &&
          std::equal(a.data(), a.data() + a.size(), b.data(), same_number<T>);
 }

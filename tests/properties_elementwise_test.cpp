@@ -28,8 +28,7 @@ std::vector<T> at_place(const ElementwiseRow& row, const std::vector<double>& x,
   return numbers;
 }
 
-template <class T>
-void check_places() {
+template <class T> void check_places() {
   for (const ElementwiseRow& row : elementwise_rows()) {
     check_property(row.name + ", " + type_name<T>(), [&] {
       const auto x = *numbers(any_number<T>(), row.inputs, row.inputs);
@@ -47,8 +46,7 @@ void check_places() {
   }
 }
 
-template <class T>
-void check_threads() {
+template <class T> void check_threads() {
   Generator random(2019);
   for (const ElementwiseRow& row : elementwise_rows()) {
     CAPTURE(row.name);

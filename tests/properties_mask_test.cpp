@@ -12,8 +12,7 @@ using namespace tapesort::testing;
 
 namespace {
 
-template <class T>
-constexpr double bound = std::is_same<T, float>::value ? 1e-5 : 1e-9;
+template <class T> constexpr double bound = std::is_same<T, float>::value ? 1e-5 : 1e-9;
 
 template <class T>
 void require_near(const char* what, const Array<T>& a, const Array<double>& b, double tolerance) {
@@ -26,8 +25,7 @@ void require_near(const char* what, const Array<T>& a, const Array<double>& b, d
 // values: near 1 - alpha = c / d of a gap d, which is c however large d is. So the reference is
 // the same network in double with the mask at -1e7, where 1 - alpha is below 1e-6 and d rounds by
 // 1e-9.
-template <class T>
-void check_networks() {
+template <class T> void check_networks() {
   for (const SetRow& row : set_rows()) {
     if (row.keeps.mask || (row.name.find("odd_even") != 0 && row.name.find("bitonic") != 0))
       continue;
@@ -61,8 +59,7 @@ void check_networks() {
   }
 }
 
-template <class T>
-void check_plackett_luce() {
+template <class T> void check_plackett_luce() {
   check_property(std::string("log_prob, ") + type_name<T>(), [] {
     const auto s = *numbers(grid_number(), 12);
     const auto masks = *rc::gen::inRange<std::size_t>(1, 5);
@@ -90,8 +87,7 @@ void check_plackett_luce() {
   });
 }
 
-template <class T>
-void check_sinkhorn() {
+template <class T> void check_sinkhorn() {
   check_property(std::string("sinkhorn, ") + type_name<T>(), [] {
     const auto n = *rc::gen::inRange<std::size_t>(2, 10);
     auto s = *numbers(grid_number(), n * n, n * n);
@@ -109,8 +105,7 @@ void check_sinkhorn() {
   });
 }
 
-template <class T>
-void check_distances() {
+template <class T> void check_distances() {
   check_property(std::string("squared_distances, ") + type_name<T>(), [] {
     const auto d = *rc::gen::inRange<std::size_t>(1, 20);
     const auto c = *rc::gen::inRange<std::size_t>(1, 40);

@@ -17,8 +17,7 @@ namespace {
 constexpr std::size_t most = 40;
 
 // Grid numbers, among them zeros and ties, with a few that are far out or nearly nothing.
-template <class T>
-rc::Gen<double> wild_number() {
+template <class T> rc::Gen<double> wild_number() {
   using Limits = std::numeric_limits<T>;
   return rc::gen::weightedOneOf<double>(
       {{6, grid_number()},
@@ -27,18 +26,15 @@ rc::Gen<double> wild_number() {
 }
 
 // Half a set's sum of rounding errors, for elements that sum to one.
-template <class T>
-double rounding(std::size_t n) {
+template <class T> double rounding(std::size_t n) {
   return 8 * double(std::numeric_limits<T>::epsilon()) * double(n + 8);
 }
 
-template <class T>
-Var<T> apply(const SetRow& row, const Array<T>& scores, double tau) {
+template <class T> Var<T> apply(const SetRow& row, const Array<T>& scores, double tau) {
   return row.f<T>()(constant(scores), T(tau));
 }
 
-template <class T>
-void check_row_sums() {
+template <class T> void check_row_sums() {
   for (const SetRow& row : set_rows()) {
     const bool doubly = row.name.find("lap_sum") == 0 || row.name.find("odd_even") == 0 ||
                         row.name.find("bitonic") == 0;
@@ -61,8 +57,7 @@ void check_row_sums() {
 
 // sum_j sbar_j is what the result gains when all scores gain 1: nothing for items and matrices, the
 // cotangent's sum for values.
-template <class T>
-void check_gradient_sums() {
+template <class T> void check_gradient_sums() {
   const auto check = [](const auto& f, const Array<T>& scores, double tau, bool gains) {
     double gained = 0;
     const auto y = evaluate<T>([&](const Inputs<T>& x) { return f(x[0], tau); }, {scores},
@@ -98,8 +93,7 @@ void check_gradient_sums() {
   });
 }
 
-template <class T>
-void check_batches() {
+template <class T> void check_batches() {
   for (const SetRow& row : set_rows()) {
     check_property(row.name + ", " + type_name<T>(), [&] {
       const auto n = *rc::gen::inRange<std::size_t>(1, most);

@@ -20,13 +20,11 @@ using namespace tapesort::testing;
 
 namespace {
 
-template <class T>
-constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+template <class T> constexpr T nan = std::numeric_limits<T>::quiet_NaN();
 
 // Numbers at which every operator has a value and a slope that is not zero, unless it is constant.
 // None is 1: pow(1, NaN) is 1, as IEEE 754 has it.
-template <class T>
-std::vector<Array<T>> regular_inputs(std::size_t inputs, const Shape& shape) {
+template <class T> std::vector<Array<T>> regular_inputs(std::size_t inputs, const Shape& shape) {
   std::vector<Array<T>> x;
   for (std::size_t k = 0; k < inputs; ++k) {
     x.push_back(uninitialized<T>(shape));
@@ -37,8 +35,7 @@ std::vector<Array<T>> regular_inputs(std::size_t inputs, const Shape& shape) {
   return x;
 }
 
-template <class T>
-void check_elementwise() {
+template <class T> void check_elementwise() {
   for (const ElementwiseRow& row : elementwise_rows()) {
     check_property(row.name + ", " + type_name<T>(), [&] {
       const auto length = *rc::gen::inRange<std::size_t>(1, 70);
@@ -98,8 +95,7 @@ struct MixingRow : InBothTypes<OfInputs> {
 };
 
 // The same numbers as a constant of x's type.
-template <class T>
-Var<T> ramp(const Var<T>&, const Shape& shape) {
+template <class T> Var<T> ramp(const Var<T>&, const Shape& shape) {
   return constant(regular_inputs<T>(1, shape)[0]);
 }
 
@@ -190,8 +186,7 @@ std::vector<MixingRow> mixing_rows() {
   return rows;
 }
 
-template <class T>
-void check_mixing() {
+template <class T> void check_mixing() {
   for (const MixingRow& row : mixing_rows()) {
     check_property(row.name + ", " + type_name<T>(), [&] {
       const auto n = *rc::gen::inRange<std::size_t>(1, 40);

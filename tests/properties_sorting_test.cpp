@@ -16,18 +16,14 @@ using namespace tapesort::testing;
 
 namespace {
 
-template <class T>
-constexpr double bound = std::is_same<T, float>::value ? 1e-5 : 1e-11;
+template <class T> constexpr double bound = std::is_same<T, float>::value ? 1e-5 : 1e-11;
 
 constexpr std::size_t most = 40;  // items a set
 
 rc::Gen<double> some_tau() { return rc::gen::element(0.0625, 0.25, 1.0, 4.0, 16.0); }
 
 // A row's result for a set, and the gradient of <result, u>.
-template <class T>
-struct Result {
-  Array<T> value, gradient;
-};
+template <class T> struct Result { Array<T> value, gradient; };
 template <class T>
 Result<T> run(const SetRow& row, const Array<T>& scores, double tau, const Array<T>& u) {
   auto y = evaluate<T>([&](const Inputs<T>& x) { return row.f<T>()(x[0], T(tau)); }, {scores},
@@ -35,8 +31,7 @@ Result<T> run(const SetRow& row, const Array<T>& scores, double tau, const Array
   return {std::move(y.value), std::move(y.gradients[0])};
 }
 // With a cotangent in which no two elements agree.
-template <class T>
-Result<T> run(const SetRow& row, const Array<T>& scores, double tau) {
+template <class T> Result<T> run(const SetRow& row, const Array<T>& scores, double tau) {
   const std::size_t n = scores.size();
   const Shape shape = row.kind == Kind::number   ? Shape{}
                       : row.kind == Kind::matrix ? Shape{n, n}
@@ -45,8 +40,7 @@ Result<T> run(const SetRow& row, const Array<T>& scores, double tau) {
 }
 
 // The columns of x (.., n) that stand at `items`.
-template <class T>
-Array<T> columns(const Array<T>& x, const std::vector<std::size_t>& items) {
+template <class T> Array<T> columns(const Array<T>& x, const std::vector<std::size_t>& items) {
   const std::size_t n = x.shape().back(), rows = x.size() / n;
   Shape shape = x.shape();
   shape.back() = items.size();
@@ -83,8 +77,7 @@ void require_scaled(const char* what, const Array<T>& a, T factor, const Array<T
 }
 
 // The gradient by score: where scores are equal, each has the sum of theirs.
-template <class T>
-Array<T> tied(const Array<T>& gradient, const Array<T>& scores) {
+template <class T> Array<T> tied(const Array<T>& gradient, const Array<T>& scores) {
   Array<T> sums = zeros<T>(gradient.shape());
   for (std::size_t i = 0; i < sums.size(); ++i) {
     for (std::size_t j = 0; j < sums.size(); ++j) {
@@ -94,8 +87,7 @@ Array<T> tied(const Array<T>& gradient, const Array<T>& scores) {
   return sums;
 }
 
-template <class Check>
-void for_rows_and_types(bool Keeps::*kept, const Check& check) {
+template <class Check> void for_rows_and_types(bool Keeps::*kept, const Check& check) {
   for (const SetRow& row : set_rows()) {
     if (!(row.keeps.*kept)) continue;
     check_property(row.name + ", float", [&] { check(row, float()); });

@@ -27,8 +27,7 @@ struct Keeps {
   bool ties = true;   // equal scores with equal cotangents have equal gradients
 };
 
-template <class T>
-using OfScores = Var<T>(const Var<T>& scores, T tau);
+template <class T> using OfScores = Var<T>(const Var<T>& scores, T tau);
 
 struct SetRow : InBothTypes<OfScores> {
   template <class F>

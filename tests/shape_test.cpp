@@ -7,8 +7,7 @@ using namespace tapesort::testing;
 
 namespace {
 
-template <class T>
-using Vars = std::vector<Var<T>>;
+template <class T> using Vars = std::vector<Var<T>>;
 
 const Indices cycle{2, 0, 1};
 

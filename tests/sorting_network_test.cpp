@@ -33,8 +33,7 @@ NetworkOptions with(Network network, Swap swap, double steepness,
 }
 
 // Values, P_hat and gradients beside those of a case of networks_wide.json, element by element.
-template <class T>
-void check_wide(const nlohmann::json& c, double tolerance) {
+template <class T> void check_wide(const nlohmann::json& c, double tolerance) {
   const NetworkOptions options =
       with(networks.at(c["network"]), swaps.at(c["swap"]), c["steepness"]);
   const Array<T> scores = to_array<T>(c["scores"]);

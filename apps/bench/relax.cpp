@@ -17,8 +17,7 @@ namespace {
 // op on a leaf of normal scores, and a sweep back from a fixed cotangent; in turns with sorting
 // such scores along their last axis. Every turn has new scores, and the two never the same, or a
 // branch predictor knows a short list by heart.
-template <class T, class Op>
-void bench(const std::string& what, const Shape& shape, const Op& op) {
+template <class T, class Op> void bench(const std::string& what, const Shape& shape, const Op& op) {
   Generator random(1);
   std::vector<Array<T>> lists(std::clamp<std::size_t>(500000 / element_count(shape), 2, 1000));
   for (Array<T>& list : lists) list = random.normal<T>(shape);
@@ -39,8 +38,7 @@ void bench(const std::string& what, const Shape& shape, const Op& op) {
               times[0].best() * 1e3, argsort_median * 1e3, median / argsort_median);
 }
 
-template <class T>
-void bench_type(const std::string& type) {
+template <class T> void bench_type(const std::string& type) {
   using V = Var<T>;
   const auto named = [&](const std::string& what) { return what + ", " + type; };
 

@@ -48,8 +48,7 @@ class Scores {
   std::vector<Array<float>> lists_;
 };
 
-template <class Op>
-double time_of(const Array<float>& scores, bool backward, const Op& op) {
+template <class Op> double time_of(const Array<float>& scores, bool backward, const Op& op) {
   const Array<float> cotangent = full<float>(scores.shape(), 1.0f);
   return seconds_of([&] {
     Tape<float> tape;

@@ -12,8 +12,7 @@
 namespace tapesort {
 
 // How long std::sort takes to find the order of each set of scores (..., n), largest first.
-template <class T>
-double seconds_of_std_sort(const Array<T>& scores) {
+template <class T> double seconds_of_std_sort(const Array<T>& scores) {
   const std::size_t n = scores.shape().back();
   std::vector<std::uint32_t> order(n);
   return seconds_of([&] {

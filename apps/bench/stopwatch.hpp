@@ -14,8 +14,7 @@ inline double seconds() {
 }
 
 // How long work() takes.
-template <class Work>
-double seconds_of(const Work& work) {
+template <class Work> double seconds_of(const Work& work) {
   const double start = seconds();
   work();
   return seconds() - start;

@@ -13,8 +13,7 @@ Shape batch_shape(const ImageSet& set, std::size_t count) {
 }
 
 // Converts the images at(0) .. at(count - 1).
-template <class At>
-Array<float> gather(const ImageSet& set, std::size_t count, const At& at) {
+template <class At> Array<float> gather(const ImageSet& set, std::size_t count, const At& at) {
   Array<float> batch = uninitialized<float>(batch_shape(set, count));
   const std::size_t size = set.image_size();
   const std::size_t grain = 1 + (std::size_t{1} << 18) / std::max<std::size_t>(1, size);

@@ -20,8 +20,7 @@ namespace tapesort {
 // `ahead` results (at least one) that have not been asked for. When make(i) depends on i alone, as
 // with a generator seed.split(i), a run that is resumed at batch i sees the same batches. Where no
 // thread can be made, which is said on standard error, next() makes its batch itself.
-template <class Batch>
-class Prefetch {
+template <class Batch> class Prefetch {
  public:
   using Make = std::function<Batch(std::uint64_t)>;
 

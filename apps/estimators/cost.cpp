@@ -12,8 +12,7 @@ namespace tapesort {
 namespace {
 
 // f(order) for each order (S, ..., n) -> (S, ...)
-template <class F>
-OrderCost<double> for_each_order(F f) {
+template <class F> OrderCost<double> for_each_order(F f) {
   return [f](const Indices& orders) {
     const std::size_t n = orders.shape().back();
     Array<double> cost =

@@ -20,8 +20,7 @@ __attribute__((format(printf, 2, 3))) void append(std::string& text, const char*
   text += line;
 }
 
-template <class Row>
-const Row* find(const std::vector<Row>& rows, const std::string& name) {
+template <class Row> const Row* find(const std::vector<Row>& rows, const std::string& name) {
   for (const Row& row : rows) {
     if (row.name == name) return &row;
   }

@@ -19,18 +19,15 @@
 namespace tapesort {
 
 // Where to find image n: in memory, or drawn into scratch memory of one image's size.
-template <class T>
-using Images = std::function<const T*(std::size_t n, T* scratch)>;
+template <class T> using Images = std::function<const T*(std::size_t n, T* scratch)>;
 
-template <class T>
-Images<T> images_of(const Array<T>& batch) {
+template <class T> Images<T> images_of(const Array<T>& batch) {
   const std::size_t size = batch.shape()[0] == 0 ? 0 : batch.size() / batch.shape()[0];
   return [first = batch.data(), size](std::size_t n, T*) { return first + n * size; };
 }
 
 // Where results go: y's images, rows and pixels, by the distances between them.
-template <class T>
-struct Placement {
+template <class T> struct Placement {
   T* first;
   std::size_t image, row, pixel;
 };
@@ -160,8 +157,7 @@ Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<
   return sum_parts(wbars, g.weight_shape());
 }
 
-template <class T>
-Array<T> bias_gradient(const ConvGeometry& g, const Array<T>& ybar) {
+template <class T> Array<T> bias_gradient(const ConvGeometry& g, const Array<T>& ybar) {
   const std::size_t pixels = g.oh * g.ow;
   Array<T> bbars = zeros<T>({parallel_parts(g.n, 1), g.o});
   parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {

@@ -10,8 +10,7 @@ namespace tapesort {
 
 // parts (number of parts, .., columns or more) summed over the parts in order, without the columns
 // that fill up the registers, as `shape` (.., columns).
-template <class T>
-Array<T> sum_parts(const Array<T>& parts, const Shape& shape) {
+template <class T> Array<T> sum_parts(const Array<T>& parts, const Shape& shape) {
   const std::size_t columns = shape.back(), width = parts.shape().back();
   Array<T> sum = zeros<T>(shape);
   const std::size_t rows = sum.size() / columns;
@@ -87,8 +86,7 @@ void add_pixels(const T* image, std::size_t pixels, std::size_t o, T* partial, T
 
 // A canvas (h, w, channels) on which images are drawn: pixel (i, j) at (top + i, left + j), with
 // `channels` >= the image's, zero elsewhere; what falls outside is left out.
-template <class T>
-struct Canvas {
+template <class T> struct Canvas {
   std::size_t h, w, channels;
   std::size_t image_h, image_w, image_channels;
   std::ptrdiff_t top, left;
@@ -122,8 +120,7 @@ struct Canvas {
 };
 
 // x with its border of zeros.
-template <class T>
-Canvas<T> x_canvas(const ConvGeometry& g) {
+template <class T> Canvas<T> x_canvas(const ConvGeometry& g) {
   const auto border = std::ptrdiff_t(g.padding);
   return {g.h + 2 * g.padding, g.w + 2 * g.padding, g.c, g.h, g.w, g.c, border, border};
 }

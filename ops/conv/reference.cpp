@@ -7,8 +7,7 @@ namespace tapesort {
 namespace {
 
 // Calls f(position in x, position in weight, position in y) for every term of the sum.
-template <class F>
-void for_each_term(const ConvGeometry& g, const F& f) {
+template <class F> void for_each_term(const ConvGeometry& g, const F& f) {
   for (std::size_t n = 0; n < g.n; ++n) {
     for (std::size_t i = 0; i < g.oh; ++i) {
       for (std::size_t j = 0; j < g.ow; ++j) {

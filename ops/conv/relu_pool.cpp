@@ -69,8 +69,7 @@ Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, con
 }
 
 // The result, its cotangent, and where it goes: what all gradients are made from.
-template <class T>
-struct Backward {
+template <class T> struct Backward {
   const Pooled& g;
   const Array<T>&y, &ybar;
   const Choices& choices;

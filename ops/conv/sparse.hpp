@@ -13,8 +13,7 @@
 namespace tapesort {
 
 // An element of ybar, and where what it meets begins.
-template <class T>
-struct Nonzero {
+template <class T> struct Nonzero {
   T value;
   std::uint32_t offset;
 };
@@ -24,8 +23,7 @@ constexpr std::size_t widest_sparse_kernel = 7;
 // Whether the sparse way can be gone and is faster: few channels of x would leave the registers
 // empty, and offsets within an image with its border, or within the weights of one row of taps and
 // one register of channels, must have 32 bits.
-template <class T>
-bool sparse_applies(const ConvGeometry& g) {
+template <class T> bool sparse_applies(const ConvGeometry& g) {
   constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
   const std::size_t h = g.h + 2 * g.padding, w = g.w + 2 * g.padding;
   return g.stride == 1 && g.c >= Lanes<T>::size && g.kw <= widest_sparse_kernel &&

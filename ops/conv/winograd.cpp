@@ -5,13 +5,11 @@
 namespace tapesort {
 namespace {
 
-template <class V, std::size_t N>
-using Line = std::array<V, N>;
+template <class V, std::size_t N> using Line = std::array<V, N>;
 
 // The linear maps along one axis. B, G and A have a row or column for each of the points
 // 0, p, -p, q, -q and infinity, in this order; pairs of points share what is even in them.
-template <class T>
-struct Maps {
+template <class T> struct Maps {
   using V = Lanes<T>;
   static constexpr T p = T(2) / T(3), q = T(3) / T(2), pp = p * p, qq = q * q;
   // The products of a point's differences from all others: p (p + p) (p^2 - q^2), and q's.
@@ -78,8 +76,7 @@ template <class V, std::size_t N, std::size_t M, class Load, class Store>
 
 }  // namespace
 
-template <class T>
-void Winograd<T>::transform_weight(const T* w, T* v) const {
+template <class T> void Winograd<T>::transform_weight(const T* w, T* v) const {
   using V = Lanes<T>;
   const std::size_t size = c_ * o_;
   for (std::size_t at = 0; at < size; at += V::size) {
@@ -92,8 +89,7 @@ void Winograd<T>::transform_weight(const T* w, T* v) const {
   }
 }
 
-template <class T>
-void Winograd<T>::transform_weight_back(const T* vbar, T* wbar) const {
+template <class T> void Winograd<T>::transform_weight_back(const T* vbar, T* wbar) const {
   using V = Lanes<T>;
   const std::size_t size = c_ * o_;
   for (std::size_t at = 0; at < size; at += V::size) {

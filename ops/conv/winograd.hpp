@@ -26,8 +26,7 @@
 namespace tapesort {
 
 // From an image with the border that its canvas says, which is not drawn, to (out_h, out_w, o).
-template <class T>
-class Winograd {
+template <class T> class Winograd {
  public:
   // A tile of 4 x 4 outputs depends on 6 x 6 inputs, and takes as many products.
   static constexpr std::size_t tile = 4, inputs = 6, products = inputs * inputs;

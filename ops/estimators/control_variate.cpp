@@ -26,8 +26,7 @@ Var<T> evaluate_control(const ControlVariate<T>& control, const Var<T>& z,
 }
 
 // Samples b with all that the estimator knows about them.
-template <class T>
-struct Samples {
+template <class T> struct Samples {
   Array<T> z;             // perturbed scores (S, ..., n), near zero
   Indices orders;         // what they sort to
   Array<T> exponentials;  // for conditional_perturbed
@@ -36,8 +35,7 @@ struct Samples {
 };
 
 // Each sample's c(z) grad, along dz/ds - dz~/ds; a function of s for its gradient alone. (S, ...)
-template <class T>
-Var<T> along_cancelling(const Var<T>& s, const Samples<T>& drawn) {
+template <class T> Var<T> along_cancelling(const Var<T>& s, const Samples<T>& drawn) {
   return sum(
       (s - conditional_perturbed(s, drawn.orders, drawn.exponentials)) * constant(drawn.grad_c),
       -1);
@@ -119,8 +117,7 @@ ControlVariate<T> network_control(std::size_t n, std::size_t hidden, Generator& 
   return control;
 }
 
-template <class T>
-ControlVariate<T> sum_of(ControlVariate<T> first, ControlVariate<T> second) {
+template <class T> ControlVariate<T> sum_of(ControlVariate<T> first, ControlVariate<T> second) {
   ControlVariate<T> control;
   const std::size_t split = first.phi.size();
   for (auto* part : {&first, &second}) {

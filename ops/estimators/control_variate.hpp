@@ -39,8 +39,7 @@
 
 namespace tapesort {
 
-template <class T>
-struct ControlVariate {
+template <class T> struct ControlVariate {
   // c(z): perturbed scores (S, ..., n), and phi in the order below -> (S, ...). The scores come as
   // PlackettLuce::near_zero has them: c sees no offset that is common to a row.
   std::function<Var<T>(const Var<T>& z, const std::vector<Var<T>>& phi)> value;
@@ -59,8 +58,7 @@ template <class T>
 ControlVariate<T> network_control(std::size_t n, std::size_t hidden, Generator& random);
 
 // c_1 + c_2, with the parameters of both.
-template <class T>
-ControlVariate<T> sum_of(ControlVariate<T> first, ControlVariate<T> second);
+template <class T> ControlVariate<T> sum_of(ControlVariate<T> first, ControlVariate<T> second);
 
 enum class Learn { no, yes };
 

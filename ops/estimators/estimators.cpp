@@ -22,8 +22,7 @@ Var<T> evaluate_cost(const char* op, const OrderCost<T>& f, const Indices& order
   return value;
 }
 
-template <class T>
-OrderCost<T> on_orders(MatrixCost<T> f) {
+template <class T> OrderCost<T> on_orders(MatrixCost<T> f) {
   return [f = std::move(f)](const Indices& orders) {
     return f(constant<T>(permutation_matrix<T>(orders)));
   };

@@ -26,19 +26,15 @@ namespace tapesort {
 //
 // A cost of orders (S, ..., n) -> (S, ...). It may do anything with the orders, and return a
 // constant; if it depends on Vars of the tape, their gradient is taken.
-template <class T>
-using OrderCost = std::function<Var<T>(const Indices& orders)>;
+template <class T> using OrderCost = std::function<Var<T>(const Indices& orders)>;
 // A differentiable cost of (relaxed) permutation matrices P (S, ..., n, n) -> (S, ...).
-template <class T>
-using MatrixCost = std::function<Var<T>(const Var<T>& P)>;
+template <class T> using MatrixCost = std::function<Var<T>(const Var<T>& P)>;
 
 // f at permutation matrices.
-template <class T>
-OrderCost<T> on_orders(MatrixCost<T> f);
+template <class T> OrderCost<T> on_orders(MatrixCost<T> f);
 
 // sum_z p(z) f(z). std::invalid_argument unless n <= 8.
-template <class T>
-Var<T> exact_expectation(const Var<T>& log_scores, const OrderCost<T>& f);
+template <class T> Var<T> exact_expectation(const Var<T>& log_scores, const OrderCost<T>& f);
 
 enum class Baseline { none, leave_one_out };
 

@@ -11,8 +11,7 @@ namespace {
 //   gradient            each node adds P(node) p(j | left) (V_j - V) to that of s_j
 // V_j - V is formed relative to the value below the likeliest item: where that one is almost
 // certain, V - V_j itself would be rounding.
-template <class T>
-class Tree {
+template <class T> class Tree {
  public:
   // costs and probabilities: one for each leaf, `stride` apart, in lexicographic order.
   Tree(std::size_t n, const T* s, const T* costs, T* probabilities, std::size_t stride)
@@ -68,8 +67,7 @@ class Tree {
 
 }  // namespace
 
-template <class T>
-Var<T> exact_expectation(const Var<T>& log_scores, const OrderCost<T>& f) {
+template <class T> Var<T> exact_expectation(const Var<T>& log_scores, const OrderCost<T>& f) {
   const PlackettLuce<T> distribution(log_scores);  // checks them
   const Shape& shape = log_scores.shape();
   const std::size_t n = shape.back(), rows = log_scores.size() / n;

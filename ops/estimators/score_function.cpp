@@ -8,8 +8,7 @@
 namespace tapesort {
 namespace {
 
-template <class T>
-void check_samples(const char* op, const Array<T>& f) {
+template <class T> void check_samples(const char* op, const Array<T>& f) {
   require(f.dimension() >= 1 && f.shape()[0] >= 1, op, ": f is ", f.shape(),
           "; need (S, ...) with S >= 1");
 }
@@ -24,8 +23,7 @@ Var<T> score_function(const Var<T>& f, const Var<T>& log_prob, const Array<T>& b
   return straight_through(mean(stop_gradient(f), 0).value(), surrogate);
 }
 
-template <class T>
-Array<T> leave_one_out_mean(const Array<T>& f) {
+template <class T> Array<T> leave_one_out_mean(const Array<T>& f) {
   check_samples("leave_one_out_mean", f);
   const std::size_t samples = f.shape()[0], size = f.size() / samples;
   require(samples >= 2, "leave_one_out_mean: f is ", f.shape(), "; need S >= 2 samples");
@@ -47,20 +45,17 @@ Array<T> leave_one_out_mean(const Array<T>& f) {
   return others;
 }
 
-template <class T>
-RunningMean<T>::RunningMean(T decay) : decay_(decay) {
+template <class T> RunningMean<T>::RunningMean(T decay) : decay_(decay) {
   require(decay >= 0 && decay < 1, "RunningMean: decay must be in [0, 1), got ", decay);
 }
 
-template <class T>
-Array<T> RunningMean<T>::value(const Shape& shape) const {
+template <class T> Array<T> RunningMean<T>::value(const Shape& shape) const {
   if (weight_ == T(0)) return zeros<T>(shape);
   require_same_shape("RunningMean", "wanted", shape, "taken in", total_.shape());
   return total_ / weight_;
 }
 
-template <class T>
-void RunningMean<T>::update(const Array<T>& f) {
+template <class T> void RunningMean<T>::update(const Array<T>& f) {
   check_samples("RunningMean", f);
   const Shape shape(f.shape().begin() + 1, f.shape().end());
   Array<double> sum = zeros<double>(shape);

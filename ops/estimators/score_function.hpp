@@ -20,12 +20,10 @@ Var<T> score_function(const Var<T>& f, const Var<T>& log_prob, const Array<T>& b
 
 // For each sample the mean of the others: (S, ...) -> (S, ...), a baseline that costs nothing.
 // std::invalid_argument unless S >= 2. Source: Kool, van Hoof, Welling 2019.
-template <class T>
-Array<T> leave_one_out_mean(const Array<T>& f);
+template <class T> Array<T> leave_one_out_mean(const Array<T>& f);
 
 // An exponentially weighted mean of f over the steps before this one, as a baseline.
-template <class T>
-class RunningMean {
+template <class T> class RunningMean {
  public:
   // The weight of the past after each step. std::invalid_argument unless 0 <= decay < 1.
   explicit RunningMean(T decay = T(0.9));

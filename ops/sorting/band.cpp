@@ -43,8 +43,7 @@ std::size_t scale_of_rows(const T* gap, std::size_t row, std::size_t most, T cut
 
 }  // namespace
 
-template <class T>
-struct Band<T>::Pass {
+template <class T> struct Band<T>::Pass {
   const T* b[4];
   T* y[4];
   Means* means;
@@ -71,8 +70,7 @@ Band<T>::Band(const SortedScores<T>& scores, const std::vector<RowRange>& ranges
   }
 }
 
-template <class T>
-typename Band<T>::Means Band<T>::apply(const Columns& b, Columns& y) {
+template <class T> typename Band<T>::Means Band<T>::apply(const Columns& b, Columns& y) {
   Means means;
   means.rows.assign(b.size(), Column<T>(scores_->size(), T(0)));
   for (Column<T>& rows : means.rows) std::fill_n(rows.data(), rows.size(), T(0));
@@ -94,8 +92,7 @@ typename Band<T>::Means Band<T>::apply(const Columns& b, Columns& y) {
   return means;
 }
 
-template <class T>
-Column<T> Band<T>::log_normalisers() {
+template <class T> Column<T> Band<T>::log_normalisers() {
   Column<T> result(scores_->size(), T(0));
   std::fill_n(result.data(), result.size(), T(0));
   Means none;
@@ -106,9 +103,7 @@ Column<T> Band<T>::log_normalisers() {
   return result;
 }
 
-template <class T>
-template <int columns>
-void Band<T>::rows_pass(const Pass& pass) {
+template <class T> template <int columns> void Band<T>::rows_pass(const Pass& pass) {
   const FlushDenormals flush;
   const std::size_t rows = chunks_.empty() ? 1 : chunks_[0].range.end - chunks_[0].range.begin;
   parallel_for(

@@ -31,12 +31,10 @@ struct RowRange {
 };
 
 // Chebyshev nodes of a block.
-template <class T>
-constexpr int band_nodes = sizeof(T) == 4 ? 16 : 32;
+template <class T> constexpr int band_nodes = sizeof(T) == 4 ? 16 : 32;
 
 // How far below a row's largest logit one may be and still count; see neural_sort.hpp.
-template <class T>
-constexpr T band_cutoff(std::size_t n) {
+template <class T> constexpr T band_cutoff(std::size_t n) {
   if (n <= 256) return sizeof(T) == 4 ? T(87) : T(700);
   return sizeof(T) == 4 ? T(18) : T(38);
 }
@@ -50,8 +48,7 @@ constexpr T band_cutoff(std::size_t n) {
 template <class T, class Sum>
 void add_score_gradient(const SortedScores<T>& scores, const Sum* G, const Sum* K, Column<T>& vbar);
 
-template <class T>
-class Band {
+template <class T> class Band {
  public:
   // Columns of numbers by place (in sorted order), several at a time.
   using Columns = std::vector<Column<T>>;
@@ -98,10 +95,8 @@ class Band {
   };
   struct Pass;
 
-  template <int columns>
-  void rows_pass(const Pass& pass);
-  template <int columns>
-  void plan(Chunk& chunk, std::size_t index, const Pass& pass);
+  template <int columns> void rows_pass(const Pass& pass);
+  template <int columns> void plan(Chunk& chunk, std::size_t index, const Pass& pass);
   template <int columns>
   void lanes(Chunk& chunk, std::size_t row, std::size_t count, const Pass& pass);
   template <int columns>

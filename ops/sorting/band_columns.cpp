@@ -173,8 +173,7 @@ void add_score_gradient(const SortedScores<T>& s, const Sum* G, const Sum* K, Co
   });
 }
 
-template <class T>
-void Band<T>::apply_transposed(const Columns& a, Columns& H) const {
+template <class T> void Band<T>::apply_transposed(const Columns& a, Columns& H) const {
   for (std::size_t c = 0; c < a.size(); ++c) {
     const T* from[1] = {a[c].data()};
     T* to[1] = {H[c].data()};

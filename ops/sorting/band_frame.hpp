@@ -21,8 +21,7 @@ namespace tapesort::band {
 
 using simd::load;
 
-template <class T>
-class Frame {
+template <class T> class Frame {
  public:
   // The items that rows between the places left <= centre <= right reach: at least up to where a
   // logit is below -cutoff of the row's largest, and not across a gap above cutoff (which would
@@ -59,8 +58,7 @@ class Frame {
   std::vector<T> U_, V_;
 };
 
-template <class T>
-void Frame<T>::reserve(std::size_t items) {
+template <class T> void Frame<T>::reserve(std::size_t items) {
   if (items <= zero_) return;
   const std::size_t zero = std::max<std::size_t>(256, 2 * items), shift = zero - zero_;
   for (std::vector<T>* x : {&U_, &V_}) {
@@ -71,8 +69,7 @@ void Frame<T>::reserve(std::size_t items) {
   zero_ = zero;
 }
 
-template <class T>
-std::size_t Frame<T>::extend(const T* gap, int step, double end, T cutoff) {
+template <class T> std::size_t Frame<T>::extend(const T* gap, int step, double end, T cutoff) {
   const double distance = std::abs(end - double(centre_));  // of the last row from the centre
   double u = 0, v = 0, largest = 0;
   for (std::ptrdiff_t m = 0;; m += tile) {
@@ -120,8 +117,7 @@ void Frame<T>::set(const T* gap, std::size_t centre, double left, double right, 
 }
 
 // A row at place x: its normaliser and means relative to the frame's centre item.
-template <class T, int columns>
-struct RowSums {
+template <class T, int columns> struct RowSums {
   T slope, largest;
   double total, mean_U, var_U;  // of e^(logit - largest); of U under the row
   double mean[columns > 0 ? columns : 1];
@@ -161,8 +157,7 @@ RowSums<T, columns> sum_row(const Frame<T>& frame, double x, const T* const* b) 
 }
 
 // What the transposed sums need of a row: a_i comes multiplied by scale = 1 / total.
-template <class T, int columns>
-struct RowWeights {
+template <class T, int columns> struct RowWeights {
   T slope, largest, offset;  // offset = x - centre
   T a[columns];
   T a_mean;  // sum_c a_c mean_c

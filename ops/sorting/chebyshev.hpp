@@ -15,16 +15,14 @@
 
 namespace tapesort::band {
 
-template <int nodes>
-class Chebyshev {
+template <int nodes> class Chebyshev {
  public:
   using Values = std::array<double, nodes>;
 
   static double node(int t) { return table()[1][t]; }
 
   // y_i = f(z_i), i < length, each handed to put(i, y_i).
-  template <class Put>
-  static void evaluate(const Values& f, std::size_t length, const Put& put) {
+  template <class Put> static void evaluate(const Values& f, std::size_t length, const Put& put) {
     Values c{};
     for (int k = 0; k < nodes; ++k) {
       for (int t = 0; t < nodes; ++t) c[k] += f[t] * table()[k][t];
@@ -46,8 +44,7 @@ class Chebyshev {
   }
 
   // fbar_t = sum_i d y_i / d f_t a(i).
-  template <class Get>
-  static Values spread(std::size_t length, const Get& a) {
+  template <class Get> static Values spread(std::size_t length, const Get& a) {
     double sums[nodes][tile] = {};
     for (std::size_t start = 0; start < length; start += tile) {
       double z[tile], t0[tile] = {}, t1[tile];

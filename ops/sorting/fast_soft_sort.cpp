@@ -129,8 +129,7 @@ struct Solution {
 };
 
 // Calls f(begin, end) for every block.
-template <class F>
-void for_blocks(const std::vector<std::uint32_t>& begins, const F& f) {
+template <class F> void for_blocks(const std::vector<std::uint32_t>& begins, const F& f) {
   for (std::size_t b = 0; b + 1 < begins.size(); ++b) f(begins[b], begins[b + 1]);
 }
 

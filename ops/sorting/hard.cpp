@@ -8,8 +8,7 @@
 
 namespace tapesort {
 
-template <class T>
-Indices argsort(const Array<T>& scores, Direction direction) {
+template <class T> Indices argsort(const Array<T>& scores, Direction direction) {
   require(scores.dimension() >= 1, "argsort: scores are 0-d; need (..., n)");
   const std::size_t n = scores.shape().back();
   Indices order = uninitialized<Index>(scores.shape());
@@ -43,14 +42,12 @@ Indices inverse_permutation(const Indices& order) {
   return places;
 }
 
-template <class T>
-Array<T> permutation_matrix(const Indices& order) {
+template <class T> Array<T> permutation_matrix(const Indices& order) {
   require(order.dimension() >= 1, "permutation_matrix: order is 0-d; need (..., n)");
   return one_hot<T>(order, order.shape().back());
 }
 
-template <class T>
-Var<T> straight_through(const Array<T>& hard, const Var<T>& soft) {
+template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& soft) {
   require_same_shape("straight_through", "hard", hard.shape(), "soft", soft.shape());
   return record("straight_through", {soft}, hard,
                 [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });

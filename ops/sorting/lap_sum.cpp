@@ -201,8 +201,7 @@ Var<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Direction direc
       });
 }
 
-template <class T>
-Var<T> lap_sum_rank(const Var<T>& scores, double tau, Direction direction) {
+template <class T> Var<T> lap_sum_rank(const Var<T>& scores, double tau, Direction direction) {
   const auto batch = std::make_shared<Batch>("lap_sum_rank", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   Array<T> r = uninitialized<T>(scores.shape());
@@ -228,8 +227,7 @@ Var<T> lap_sum_rank(const Var<T>& scores, double tau, Direction direction) {
   });
 }
 
-template <class T>
-Var<T> lap_sum_sort(const Var<T>& scores, double tau, Direction direction) {
+template <class T> Var<T> lap_sum_sort(const Var<T>& scores, double tau, Direction direction) {
   const auto batch = std::make_shared<Batch>("lap_sum_sort", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   Array<T> y = uninitialized<T>(scores.shape());
@@ -257,8 +255,7 @@ Var<T> lap_sum_sort(const Var<T>& scores, double tau, Direction direction) {
       });
 }
 
-template <class T>
-Var<T> lap_sum(const Var<T>& scores, double tau, Direction direction) {
+template <class T> Var<T> lap_sum(const Var<T>& scores, double tau, Direction direction) {
   const auto batch = std::make_shared<Batch>("lap_sum", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   Array<T> P_hat = uninitialized<T>(matrix_shape(scores.shape()));

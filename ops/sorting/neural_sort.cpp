@@ -10,8 +10,7 @@ namespace tapesort {
 namespace {
 
 // Scores in sorted order with a band over them, shared by an operator and its pullback.
-template <class T>
-struct Sorting {
+template <class T> struct Sorting {
   using Columns = typename Band<T>::Columns;
 
   Sorting(const char* op, const Array<T>& scores, const NeuralSortOptions& options)
@@ -54,14 +53,12 @@ struct Sorting {
       items[item * stride + c] = Item(factor * column[place]);
     });
   }
-  template <class F>
-  void for_places(const F& f) const {
+  template <class F> void for_places(const F& f) const {
     for (std::size_t start = 0; start < sorted.size(); start += sorted.n) {
       for (std::size_t j = start; j < start + sorted.n; ++j) f(j, start + sorted.order.data()[j]);
     }
   }
-  template <class Item>
-  void give_gradient(const Var<Item>& scores, const Column<T>& vbar) const {
+  template <class Item> void give_gradient(const Var<Item>& scores, const Column<T>& vbar) const {
     Array<Item> sbar = uninitialized<Item>(scores.shape());
     by_item(vbar, sbar.data(), sorted.sign);
     accumulate(scores, std::move(sbar));
@@ -74,8 +71,7 @@ struct Sorting {
 };
 
 // (Braces would copy it.)
-template <class T>
-std::vector<Column<T>> one_column(Column<T> column) {
+template <class T> std::vector<Column<T>> one_column(Column<T> column) {
   std::vector<Column<T>> columns;
   columns.push_back(std::move(column));
   return columns;

@@ -89,9 +89,7 @@ template <class T>
 Var<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
                                  const NeuralSortOptions& options);
 
-template <class T>
-Var<T> neural_sort(const Var<T>& scores, const NeuralSortOptions& options);
-template <class T>
-Var<T> neural_sort_hard(const Var<T>& scores, const NeuralSortOptions& options);
+template <class T> Var<T> neural_sort(const Var<T>& scores, const NeuralSortOptions& options);
+template <class T> Var<T> neural_sort_hard(const Var<T>& scores, const NeuralSortOptions& options);
 
 }  // namespace tapesort

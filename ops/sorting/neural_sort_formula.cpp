@@ -9,8 +9,7 @@ namespace tapesort {
 namespace {
 
 // One set of n scores.
-template <class T>
-struct Set {
+template <class T> struct Set {
   const T* s;
   std::size_t n;
   T tau;

@@ -15,8 +15,7 @@ struct Reach {
 };
 
 // Calls work(begin, end, part) for parts of all rows.
-template <class Work>
-void for_rows(std::size_t rows, std::size_t n, const Work& work) {
+template <class Work> void for_rows(std::size_t rows, std::size_t n, const Work& work) {
   const FlushDenormals flush;
   parallel_for(rows, 1 + 50000 / (n + 1), work);
 }
@@ -66,8 +65,7 @@ void write_rows(const SortedScores<T>& s, std::size_t i, std::size_t count, T cu
 
 }  // namespace
 
-template <class T>
-Var<T> neural_sort(const Var<T>& scores, const NeuralSortOptions& options) {
+template <class T> Var<T> neural_sort(const Var<T>& scores, const NeuralSortOptions& options) {
   const auto s = std::make_shared<SortedScores<T>>("neural_sort", scores.value(), options.tau,
                                                    options.direction);
   const std::size_t n = s->n, rows = s->size();
@@ -135,8 +133,7 @@ Var<T> neural_sort(const Var<T>& scores, const NeuralSortOptions& options) {
   });
 }
 
-template <class T>
-Var<T> neural_sort_hard(const Var<T>& scores, const NeuralSortOptions& options) {
+template <class T> Var<T> neural_sort_hard(const Var<T>& scores, const NeuralSortOptions& options) {
   const Var<T> soft = neural_sort(scores, options);
   return straight_through(permutation_matrix<T>(argsort(scores.value(), options.direction)), soft);
 }

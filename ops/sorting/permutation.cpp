@@ -21,8 +21,7 @@ bool is_permutation(const Index* order, std::size_t n) {
 // Minimises sum of cost = -gain. Rows enter one after the other. Prices keep every reduced cost
 // cost[r, c] - row_price[r] - column_price[c] >= 0, and 0 on pairs already made, so the cheapest
 // way to make room for a new row is a shortest path: Dijkstra's, over the columns.
-template <class T>
-void assign(const T* gain, std::size_t n, Index* order) {
+template <class T> void assign(const T* gain, std::size_t n, Index* order) {
   const std::size_t nobody = n, source = n;  // column n stands for "not placed yet"
   std::vector<double> row_price(n, 0), column_price(n + 1, 0), distance(n + 1);
   std::vector<std::size_t> row_of(n + 1, nobody), previous(n + 1);
@@ -79,8 +78,7 @@ Shape without_last(Shape shape) {
 
 }  // namespace
 
-template <class T>
-Indices best_assignment(const Array<T>& gain) {
+template <class T> Indices best_assignment(const Array<T>& gain) {
   const std::size_t n = checked_finite_matrix("best_assignment", "gain", gain);
   Indices order = uninitialized<Index>(without_last(gain.shape()));
   for (std::size_t start = 0; start < order.size(); start += n) {
@@ -89,8 +87,7 @@ Indices best_assignment(const Array<T>& gain) {
   return order;
 }
 
-template <class T>
-Indices nearest_permutation(const Array<T>& P_hat) {
+template <class T> Indices nearest_permutation(const Array<T>& P_hat) {
   const std::size_t n = checked_finite_matrix("nearest_permutation", "P_hat", P_hat);
   if (P_hat.size() == 0) return uninitialized<Index>(without_last(P_hat.shape()));
   Indices order = argmax(P_hat);
@@ -103,8 +100,7 @@ Indices nearest_permutation(const Array<T>& P_hat) {
   return order;
 }
 
-template <class T>
-double stochastic_error(const Array<T>& P_hat, int axis) {
+template <class T> double stochastic_error(const Array<T>& P_hat, int axis) {
   const AxisView view("stochastic_error", axis, P_hat.shape());
   double error = 0;
   view.for_lines([&](std::size_t start, std::size_t) {
@@ -120,20 +116,17 @@ double stochastic_error(const Array<T>& P_hat, int axis) {
   return error;
 }
 
-template <class T>
-bool is_row_stochastic(const Array<T>& P_hat, double tolerance) {
+template <class T> bool is_row_stochastic(const Array<T>& P_hat, double tolerance) {
   checked_matrix_size("is_row_stochastic", "P_hat", P_hat.shape());
   return stochastic_error(P_hat) <= tolerance;
 }
 
-template <class T>
-bool is_doubly_stochastic(const Array<T>& P_hat, double tolerance) {
+template <class T> bool is_doubly_stochastic(const Array<T>& P_hat, double tolerance) {
   checked_matrix_size("is_doubly_stochastic", "P_hat", P_hat.shape());
   return stochastic_error(P_hat) <= tolerance && stochastic_error(P_hat, -2) <= tolerance;
 }
 
-template <class T>
-bool is_unimodal(const Array<T>& P_hat, double tolerance) {
+template <class T> bool is_unimodal(const Array<T>& P_hat, double tolerance) {
   const std::size_t n = checked_matrix_size("is_unimodal", "P_hat", P_hat.shape());
   if (P_hat.size() == 0) return true;
   if (!is_row_stochastic(P_hat, tolerance)) return false;

@@ -13,8 +13,7 @@ namespace {
 constexpr std::size_t grain = std::size_t{1} << 15;  // items that are worth a thread
 
 // Stable, for short sets.
-template <class T>
-void insertion_sort(RankedScore<T>* items, std::size_t n) {
+template <class T> void insertion_sort(RankedScore<T>* items, std::size_t n) {
   for (std::size_t i = 1; i < n; ++i) {
     const RankedScore<T> item = items[i];
     std::size_t j = i;

@@ -11,8 +11,7 @@
 
 namespace tapesort {
 
-template <class T>
-struct RankedScore {
+template <class T> struct RankedScore {
   using Key = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   static constexpr Key top = Key(1) << (8 * sizeof(Key) - 1);
 

@@ -41,21 +41,18 @@ void check_options(const Relaxation& r) {
 }
 
 // scores (..., n) as columns (..., n, 1), so that a matrix can be applied to them.
-template <class T>
-Var<T> as_columns(const Var<T>& scores) {
+template <class T> Var<T> as_columns(const Var<T>& scores) {
   std::vector<Index> shape(scores.shape().begin(), scores.shape().end());
   shape.push_back(1);
   return reshape(scores, shape);
 }
 
 // (..., n, 1) -> (..., n), and (..., 1, n) -> (..., n).
-template <class T>
-Var<T> flattened(const Var<T>& x, const Shape& shape) {
+template <class T> Var<T> flattened(const Var<T>& x, const Shape& shape) {
   return reshape(x, std::vector<Index>(shape.begin(), shape.end()));
 }
 
-template <class T>
-Var<T> soft_matrix(const Relaxation& r, const Var<T>& input) {
+template <class T> Var<T> soft_matrix(const Relaxation& r, const Var<T>& input) {
   switch (r.method) {
     case Method::neural_sort:
       return neural_sort(input, {r.tau, r.direction});
@@ -73,8 +70,7 @@ Var<T> soft_matrix(const Relaxation& r, const Var<T>& input) {
   }
 }
 
-template <class T>
-Var<T> soft_sorted(const Relaxation& r, const Var<T>& input) {
+template <class T> Var<T> soft_sorted(const Relaxation& r, const Var<T>& input) {
   if (r.method == Method::fast_soft_sort) {
     return fast_soft_sort(input, r.tau, r.regularization, r.direction);
   }
@@ -93,8 +89,7 @@ Var<T> soft_sorted(const Relaxation& r, const Var<T>& input) {
   return flattened(matmul(P_hat, as_columns(input - common)), input.shape()) + common;
 }
 
-template <class T>
-Var<T> soft_ranks(const Relaxation& r, const Var<T>& input) {
+template <class T> Var<T> soft_ranks(const Relaxation& r, const Var<T>& input) {
   if (r.method == Method::fast_soft_rank) {
     return fast_soft_rank(input, r.tau, r.regularization, r.direction);
   }
@@ -106,8 +101,7 @@ Var<T> soft_ranks(const Relaxation& r, const Var<T>& input) {
   return flattened(matmul(constant(std::move(places)), soft_matrix(r, input)), input.shape());
 }
 
-template <class T>
-Var<T> soft_top_k(const Relaxation& r, const Var<T>& input, std::size_t k) {
+template <class T> Var<T> soft_top_k(const Relaxation& r, const Var<T>& input, std::size_t k) {
   if (r.method == Method::neural_sort) return top_k_mass(input, k, {r.tau, r.direction});
   if (r.method == Method::lap_sum) return lap_sum_top_k(input, double(k), r.tau, r.direction);
   return sum(slice(soft_matrix(r, input), -2, 0, Index(k)), -2);
@@ -156,14 +150,12 @@ bool Relaxation::has_ranks() const {
   return method != Method::sinkhorn && method != Method::fast_soft_sort;
 }
 
-template <class T>
-Indices Relaxation::order(const Array<T>& input) const {
+template <class T> Indices Relaxation::order(const Array<T>& input) const {
   if (method != Method::sinkhorn) return argsort(input, direction);
   return nearest_permutation(tapesort::sinkhorn(constant(input), tau, sinkhorn).value());
 }
 
-template <class T>
-Var<T> Relaxation::matrix(const Var<T>& input) const {
+template <class T> Var<T> Relaxation::matrix(const Var<T>& input) const {
   check_options(*this);
   const Var<T> soft = soft_matrix(*this, input);
   if (!hard) return soft;
@@ -172,8 +164,7 @@ Var<T> Relaxation::matrix(const Var<T>& input) const {
   return straight_through(permutation_matrix<T>(order), soft);
 }
 
-template <class T>
-Var<T> Relaxation::sorted(const Var<T>& input) const {
+template <class T> Var<T> Relaxation::sorted(const Var<T>& input) const {
   if (!has_sorted()) missing(*this, "sorted values");
   check_options(*this);
   const Var<T> soft = soft_sorted(*this, input);
@@ -182,8 +173,7 @@ Var<T> Relaxation::sorted(const Var<T>& input) const {
   return straight_through(take_along_axis(constant(input.value()), order).value(), soft);
 }
 
-template <class T>
-Var<T> Relaxation::ranks(const Var<T>& input) const {
+template <class T> Var<T> Relaxation::ranks(const Var<T>& input) const {
   if (!has_ranks()) missing(*this, "ranks");
   check_options(*this);
   const Var<T> soft = soft_ranks(*this, input);
@@ -193,8 +183,7 @@ Var<T> Relaxation::ranks(const Var<T>& input) const {
   return straight_through(places, soft);
 }
 
-template <class T>
-Var<T> Relaxation::top_k(const Var<T>& input, std::size_t k) const {
+template <class T> Var<T> Relaxation::top_k(const Var<T>& input, std::size_t k) const {
   if (!has_top_k()) missing(*this, "top-k mass");
   check_options(*this);
   const std::size_t n = input.dimension() ? input.shape().back() : 0;

@@ -67,19 +67,14 @@ struct Relaxation {
   bool has_ranks() const;
   bool has_top_k() const { return has_matrix(); }
 
-  template <class T>
-  Var<T> matrix(const Var<T>& input) const;
-  template <class T>
-  Var<T> sorted(const Var<T>& input) const;
-  template <class T>
-  Var<T> ranks(const Var<T>& input) const;
+  template <class T> Var<T> matrix(const Var<T>& input) const;
+  template <class T> Var<T> sorted(const Var<T>& input) const;
+  template <class T> Var<T> ranks(const Var<T>& input) const;
   // Each item's mass among the first k places, 1 <= k <= n.
-  template <class T>
-  Var<T> top_k(const Var<T>& input, std::size_t k) const;
+  template <class T> Var<T> top_k(const Var<T>& input, std::size_t k) const;
 
   // The hard sort: the item at each place.
-  template <class T>
-  Indices order(const Array<T>& input) const;
+  template <class T> Indices order(const Array<T>& input) const;
 };
 
 }  // namespace tapesort

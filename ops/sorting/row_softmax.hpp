@@ -9,8 +9,7 @@
 namespace tapesort {
 
 // row_j = e^(row_j - shift) / sum_k e^(row_k - shift); shift is the row's largest element.
-template <class T>
-void softmax_row(T* row, std::size_t n, T shift) {
+template <class T> void softmax_row(T* row, std::size_t n, T shift) {
   using Lanes = Lanes<T>;
   Lanes sums(T(0));
   std::size_t j = 0;
@@ -35,8 +34,7 @@ void softmax_row(T* row, std::size_t n, T shift) {
 }
 
 // sum_j a_j (b_j - c). Sixteen running sums, as in contiguous_sum.
-template <class T>
-T dot_relative(const T* a, const T* b, T c, std::size_t n) {
+template <class T> T dot_relative(const T* a, const T* b, T c, std::size_t n) {
   constexpr std::size_t lanes = 16;
   T partial[lanes] = {};
   std::size_t i = 0;

@@ -18,8 +18,7 @@ inline void check_positive(const char* op, const char* name, double value) {
 
 // A scale that scores of type T are divided by: a normal number of T. Smaller ones (denormals) are
 // flushed to zero in the loops, and their reciprocal is infinite.
-template <class T>
-void check_scale(const char* op, const char* name, double value) {
+template <class T> void check_scale(const char* op, const char* name, double value) {
   check_positive(op, name, value);
   constexpr T smallest = std::numeric_limits<T>::min(), largest = std::numeric_limits<T>::max();
   require(value >= double(smallest) && value <= double(largest), op, ": ", name, " is ", value,
@@ -27,8 +26,7 @@ void check_scale(const char* op, const char* name, double value) {
 }
 
 // n of scores (..., n), which must be finite numbers.
-template <class T>
-std::size_t checked_set_size(const char* op, const Array<T>& scores) {
+template <class T> std::size_t checked_set_size(const char* op, const Array<T>& scores) {
   require(scores.dimension() >= 1, op, ": scores are 0-d; need (..., n)");
   const std::size_t n = scores.shape().back();
   for (std::size_t i = 0; i < scores.size(); ++i) {
@@ -42,8 +40,7 @@ std::size_t checked_set_size(const char* op, const Array<T>& scores) {
 // What a set's scores have in common: the one nearest to zero when all have its sign, else 0.
 // Subtracting it is exact or makes scores smaller, and cannot overflow; differences computed
 // afterwards do not see an offset.
-template <class T>
-T common_offset(const T* s, std::size_t n) {
+template <class T> T common_offset(const T* s, std::size_t n) {
   const auto [low, high] = std::minmax_element(s, s + n);
   return n == 0 ? T(0) : *low > 0 ? *low : *high < 0 ? *high : T(0);
 }
@@ -63,8 +60,7 @@ inline Shape matrix_shape(const Shape& scores) {
 }
 
 // Calls work(set) for every set, in parallel; `cost` is a set's, in nanoseconds, roughly.
-template <class Work>
-void for_sets(std::size_t sets, std::size_t cost, const Work& work) {
+template <class Work> void for_sets(std::size_t sets, std::size_t cost, const Work& work) {
   const FlushDenormals flush;
   parallel_for(sets, 1 + 50000 / (cost + 1), [&](std::size_t begin, std::size_t end, std::size_t) {
     for (std::size_t set = begin; set < end; ++set) work(set);

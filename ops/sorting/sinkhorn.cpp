@@ -14,8 +14,7 @@ namespace {
 // A group of matrices (n, n) that are worked on at once: one in each lane of a Pack, element by
 // element, so that rows and columns cost the same and a set of 9 wastes no lane. A Pack of one
 // number is one matrix.
-template <class T, class Pack>
-class Group {
+template <class T, class Pack> class Group {
  public:
   static constexpr std::size_t width = sizeof(Pack) / sizeof(T);
 
@@ -123,8 +122,7 @@ void separate(const T* group, std::size_t first, std::size_t size, Array<T>& bat
 
 // Each row's largest entry, n times. The first half-step takes out what a row has in common; done
 // before anything is added or divided, it costs the differences no digits.
-template <class T>
-Array<T> largest_of_rows(const Array<T>& log_alpha, std::size_t n) {
+template <class T> Array<T> largest_of_rows(const Array<T>& log_alpha, std::size_t n) {
   Array<T> largest = log_alpha;
   for (T* row = largest.data(); row != largest.data() + largest.size(); row += n) {
     std::fill_n(row, n, *std::max_element(row, row + n));

@@ -8,15 +8,13 @@ namespace {
 
 // The logit of a difference d is -u^p, u = |d| / scale with scale = tau^(1/p), so that no power
 // overflows where the logit does not.
-template <class T>
-T power(T u, T p) {
+template <class T> T power(T u, T p) {
   if (p == 1) return u;
   if (p == 2) return u * u;
   return std::pow(u, p);
 }
 // p u^(p-1), for u > 0.
-template <class T>
-T slope(T u, T p) {
+template <class T> T slope(T u, T p) {
   if (p == 1) return T(1);
   if (p == 2) return 2 * u;
   return p * std::pow(u, p - 1);

@@ -10,8 +10,7 @@ namespace tapesort {
 // A column of one number an item, in sorted order, with room before the first and after the last
 // item so that vector loops may read beyond both. That room is filled with `outside`; the items'
 // own numbers are not initialised.
-template <class T>
-class Column {
+template <class T> class Column {
  public:
   static constexpr std::size_t margin = 64;
   Column() = default;
@@ -36,8 +35,7 @@ class Column {
 //   gap[j]            (value[j] - value[j + 1]) / tau >= 0, and `apart` between two sets
 //   order[j]          the index of that score within its set; ties in the order of their indices
 // The gaps are differences of neighbours, so a common offset of the scores costs no accuracy.
-template <class T>
-struct SortedScores {
+template <class T> struct SortedScores {
   // A gap that nothing reaches across. Bounded, so that a multiple of it is finite and times zero
   // is zero.
   static constexpr T apart = T(1e30);

@@ -117,8 +117,7 @@ std::shared_ptr<const Schedule> schedule_of(Network network, std::size_t n) {
 // One set through the network: the values x (n), whose differences are kept, and the rows X of
 // P_hat, or none. Every mixture is taken from the nearer of the two: what moves is the small share
 // of their difference, so that a huge neighbour leaves no rounding error behind.
-template <class T>
-struct Run {
+template <class T> struct Run {
   const Schedule& schedule;
   const NetworkOptions& options;
   std::size_t n;
@@ -263,8 +262,7 @@ std::vector<std::vector<Comparator>> network_layers(Network network, std::size_t
   return layers;
 }
 
-template <class T>
-Var<T> sorting_network(const Var<T>& scores, const NetworkOptions& options) {
+template <class T> Var<T> sorting_network(const Var<T>& scores, const NetworkOptions& options) {
   return run("sorting_network", scores, options, true);
 }
 

@@ -54,8 +54,7 @@ struct NetworkOptions {
 };
 
 // P_hat.
-template <class T>
-Var<T> sorting_network(const Var<T>& scores, const NetworkOptions& options = {});
+template <class T> Var<T> sorting_network(const Var<T>& scores, const NetworkOptions& options = {});
 
 // The soft sorted values P_hat s alone, without the matrix: (..., n) -> (..., n).
 template <class T>
