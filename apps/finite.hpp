@@ -7,6 +7,7 @@
 
 #include "engine/check.hpp"
 #include "engine/tape.hpp"
+#include "engine/trap.hpp"
 
 namespace tapesort {
 

@@ -6,6 +6,7 @@
 #include "apps/commands.hpp"
 #include "engine/blas.hpp"
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 
 namespace tapesort {
 namespace {

@@ -15,6 +15,7 @@
 #include "apps/sorting_methods.hpp"
 #include "apps/stop_signals.hpp"
 #include "engine/check.hpp"
+#include "engine/parameter.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"

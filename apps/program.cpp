@@ -8,6 +8,7 @@
 #include "apps/option_checks.hpp"
 #include "apps/output.hpp"
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 
 namespace tapesort {
 namespace {

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "engine/check.hpp"
+#include "engine/parameter.hpp"
 #include "models/by_name.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"

@@ -12,6 +12,10 @@
 #include "apps/stop_signals.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
+#include "engine/parameter.hpp"
+#include "engine/profile.hpp"
+#include "engine/threads.hpp"
+#include "engine/trap.hpp"
 #include "models/checkpoint.hpp"
 #include "models/strict_json.hpp"
 
@@ -267,14 +271,16 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
     return options.minutes > 0 && result.seconds >= options.minutes * 60;
   };
   const auto validate = [&] {
-    Profile* const training = std::exchange(Profile::active(), nullptr);
-    session.check();
-    const double validation = task.validate();
-    if (!std::isfinite(validation)) {
-      diverged(task, to_message("the validation after ", result.steps, " steps is ", validation),
-               first_non_finite([&] { task.validate(); }));
+    double validation = 0;
+    {
+      const Unobserved pause;
+      session.check();
+      validation = task.validate();
+      if (!std::isfinite(validation)) {
+        diverged(task, to_message("the validation after ", result.steps, " steps is ", validation),
+                 first_non_finite([&] { task.validate(); }));
+      }
     }
-    Profile::active() = training;
     book("validation");
     progress.validated(validation);
     result.seconds = before + progress.seconds();

@@ -11,16 +11,13 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <sstream>
-#include <stdexcept>
+#include <iosfwd>
 #include <string>
 #include <vector>
 #include <xtensor/xarray.hpp>
-#include <xtensor/xmath.hpp>
-#include <xtensor/xnoalias.hpp>
 #include <xtensor/xoperation.hpp>
 
-#include "engine/storage.hpp"
+#include "engine/memory.hpp"
 
 namespace tapesort {
 
@@ -33,38 +30,18 @@ using Indices = Array<Index>;
 // Up to four extents without an allocation; the same type for every T.
 using Shape = typename Array<float>::shape_type;
 
-namespace detail {
-template <class T> struct Same { using type = T; };
-}  // namespace detail
 // T as the type of an argument that is converted to T, not one that T is deduced from.
-template <class T> using Converted = typename detail::Same<T>::type;
+template <class T> using Converted = std::common_type_t<T>;
 
 // "(64, 10)", "(3)", "()" -- the form used by every message of this library.
-inline std::string to_text(const Shape& shape) {
-  std::ostringstream text;
-  text << '(';
-  for (std::size_t i = 0; i < shape.size(); ++i) text << (i ? ", " : "") << shape[i];
-  text << ')';
-  return text.str();
-}
+std::string to_text(const Shape& shape);
+// {{1, 2}, {3, 4}}
+template <class T> std::ostream& operator<<(std::ostream& out, const Array<T>& array);
 
 // The product of the extents. std::invalid_argument that names `op` when it reaches 2^60, more than
 // can be addressed. Extents of 0 are left out there, so that the product of any of the extents, as
 // a stride or a number of rows, cannot overflow either.
-inline std::size_t element_count(const Shape& shape, const char* op = "array") {
-  std::size_t product = 1;
-  bool empty = false;
-  for (std::size_t extent : shape) {
-    empty |= extent == 0;
-    if (extent == 0) continue;
-    if (__builtin_mul_overflow(product, extent, &product) || product >> 60 != 0) {
-      throw std::invalid_argument(std::string(op) + ": shape " + to_text(shape) +
-                                  " is too large; need fewer than 2^60 elements, where extents "
-                                  "of 0 count as 1");
-    }
-  }
-  return empty ? 0 : product;
-}
+std::size_t element_count(const Shape& shape, const char* op = "array");
 
 // std::invalid_argument, as by element_count, when the shape is too large.
 template <class T> Array<T> uninitialized(const Shape& shape, const char* op = "array") {
@@ -96,22 +73,6 @@ template <class T> Array<T> with_shape(Array<T> array, const Shape& shape) {
   element_count(shape);  // xtensor compares products that may have overflowed
   array.reshape(shape);
   return array;
-}
-
-// A contiguous sum. Sixteen running partial sums vectorise without reordering flags; long sums are
-// halved, so that the rounding error grows with log n.
-template <class T> T contiguous_sum(const T* x, std::size_t n) {
-  if (n > 1024) return contiguous_sum(x, n / 2) + contiguous_sum(x + n / 2, n - n / 2);
-  constexpr std::size_t lanes = 16;
-  T partial[lanes] = {};
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    for (std::size_t lane = 0; lane < lanes; ++lane) partial[lane] += x[i + lane];
-  }
-  T total = 0;
-  for (T p : partial) total += p;
-  for (; i < n; ++i) total += x[i];
-  return total;
 }
 
 }  // namespace tapesort

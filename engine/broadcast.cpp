@@ -3,6 +3,8 @@
 #include <type_traits>
 
 #include "engine/check.hpp"
+#include "engine/parallel.hpp"
+#include "engine/sums.hpp"
 
 namespace tapesort {
 namespace {
@@ -125,9 +127,20 @@ template <class T> Array<T> sum_to_shape(const Array<T>& y, const Shape& shape) 
   return summed<T>(walk, y, shape);
 }
 
+template <class T> void add_into(Array<T>& sum, const Array<T>& term) {
+  T* s = sum.data();
+  const T* t = term.data();
+  const auto add = [s, t](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) s[i] += t[i];
+  };
+  constexpr std::size_t grain = 1 << 18;  // less is done sooner than shared out
+  sum.size() < 2 * grain ? add(0, sum.size(), 0) : parallel_for(sum.size(), grain, add);
+}
+
 #define INSTANTIATE(T)                                                        \
   template Array<T> broadcast_to(const char*, const Array<T>&, const Shape&); \
-  template Array<T> sum_to_shape(const Array<T>&, const Shape&);
+  template Array<T> sum_to_shape(const Array<T>&, const Shape&);              \
+  template void add_into(Array<T>&, const Array<T>&);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

@@ -1,8 +1,12 @@
 // Broadcasting by NumPy's rules, and its transpose, in one place.
 //
-//   rule       align shapes at their last axis; an extent of 1 (or a missing one) stretches
+//   rule       align shapes at their last axis; an extent (length of an axis) of 1, or a missing
+//              one, stretches: (4, 1) and (3) stretch to (4, 3)
 //   forward    broadcast_to copies an element to every place that it stretches to
 //   transpose  sum_to_shape sums the cotangents of all those places
+//
+// Why a sum? A copied element is a value that is used several times, and the contributions of all
+// uses add up. From () to (3), J is a column of three ones, and J' ybar = ybar_1 + ybar_2 + ybar_3.
 #pragma once
 
 #include "engine/array.hpp"
@@ -13,14 +17,17 @@ namespace tapesort {
 Shape broadcast_shape(const char* op, const Shape& a, const Shape& b);
 
 // x stretched to `shape`; std::invalid_argument naming `op` when x does not stretch to it, or when
-// `shape` is too large (element_count).
+// `shape` is too large.
 template <class T> Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape);
 
-// y summed over the axes along which `shape` was stretched to give y's shape;
-// std::invalid_argument when `shape` does not stretch to it.
+// Undoes broadcast_to: each element of the result is the sum of those elements of y that it was
+// copied to. std::invalid_argument when `shape` does not stretch to y's.
 template <class T> Array<T> sum_to_shape(const Array<T>& y, const Shape& shape);
 
-// x seen as if it had `shape`: copied only when it has another one. x must outlive it.
+// sum += term, of the same shape.
+template <class T> void add_into(Array<T>& sum, const Array<T>& term);
+
+// x as if it had `shape`; copied only when it has another one. Keep x alive as long.
 template <class T> class Stretched {
  public:
   Stretched(const char* op, const Array<T>& x, const Shape& shape) : seen_(&x) {

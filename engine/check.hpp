@@ -2,7 +2,6 @@
 //
 // std::invalid_argument  an argument is wrong: shape, range, index
 // std::logic_error       the tape is misused: another tape, tape gone, nothing recorded
-// NonFiniteError         the trap for NaN and infinity found one
 #pragma once
 
 #include <sstream>
@@ -12,10 +11,6 @@
 #include "engine/array.hpp"
 
 namespace tapesort {
-
-struct NonFiniteError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 namespace detail {
 inline void put(std::ostringstream& out, const Shape& shape) { out << to_text(shape); }
@@ -33,28 +28,13 @@ template <class... Parts> [[noreturn]] void bad_argument(const Parts&... parts) 
   throw std::invalid_argument(to_message(parts...));
 }
 
+template <class... Parts> [[noreturn]] void misuse(const Parts&... parts) {
+  throw std::logic_error(to_message(parts...));
+}
+
 // Throws unless `ok`. The parts are put into words only on failure.
 template <class... Parts> void require(bool ok, const Parts&... parts) {
   if (!ok) bad_argument(parts...);
-}
-
-// axis in -dimension .. dimension - 1 (negative counts from the end) -> 0 .. dimension - 1.
-inline std::size_t checked_axis(const char* op, int axis, const Shape& shape) {
-  const int dimension = static_cast<int>(shape.size());
-  require(axis >= -dimension && axis < dimension, op, ": axis ", axis,
-          " is out of range for shape ", shape, "; need ", -dimension, " <= axis < ", dimension);
-  return static_cast<std::size_t>(axis < 0 ? axis + dimension : axis);
-}
-
-// Every index in 0 .. extent - 1.
-inline void check_indices(const char* op, const Indices& indices, std::size_t extent,
-                          const Shape& shape) {
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    const Index index = indices.data()[i];
-    require(index >= 0 && static_cast<std::size_t>(index) < extent, op, ": index ", index,
-            " at position ", i, " is out of range for shape ", shape, "; need 0 <= index < ",
-            extent);
-  }
 }
 
 inline void require_same_shape(const char* op, const char* a_name, const Shape& a,

@@ -7,9 +7,10 @@
 //     std::cout << report.text();   // a line per input: analytic beside numeric
 //     assert(report.ok());
 //
-// Let J be the Jacobian of f at one input. For a random cotangent u and a random direction v,
-// backward gives J'u, and hence <J'u, v>; f alone gives <u, J v>, a derivative along a line. The
-// two are the same number. One pair of random directions sees every element of J, and costs a few
+// Let J be the Jacobian of f with respect to one input, the others fixed, and <a, b> the sum of the
+// products of elements. For a random cotangent u and a random direction v, backward gives J'u, and
+// hence <J'u, v>; f alone gives <u, J v>, by differences of f along the line x + h v. The two are
+// the same number. One pair of random directions sees every element of J, and costs a few
 // evaluations instead of one for each element.
 #pragma once
 
@@ -36,8 +37,8 @@ struct GradcheckRow {
   Shape shape;
   double analytic;  // <J'u, v> by backward
   double numeric;   // <u, J v> by differences
-  // |analytic - numeric| / max(|analytic|, |numeric|, |J'u| |v| / 1000): the last one for
-  // directions that happen to be almost orthogonal to the gradient.
+  // |analytic - numeric| / max(|analytic|, |numeric|, |J'u| |v| / 1000). The last term keeps it
+  // small when v is almost orthogonal to the gradient, and both numbers are close to 0.
   double relative_error;
   bool ok;
 };

@@ -20,6 +20,7 @@
 #endif
 
 #include "engine/check.hpp"
+#include "engine/threads.hpp"
 
 namespace tapesort {
 namespace {
@@ -162,7 +163,7 @@ std::size_t parallel_parts(std::size_t count, std::size_t grain) {
   return std::max<std::size_t>(1, std::min(most, pool()->size()));
 }
 
-void parallel_for(std::size_t count, std::size_t grain, const Work& work) {
+void detail::share_out(std::size_t count, std::size_t grain, const Work& work) {
   if (count == 0) return;
   const std::size_t parts = parallel_parts(count, grain);
   const auto boundary = [&](std::size_t part) { return count * part / parts; };

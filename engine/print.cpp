@@ -30,7 +30,7 @@ template <class T> std::string summary(const Array<T>& x) {
 
 template <class T> std::string input_list(const Node<T>& node) {
   std::string text;
-  for (std::size_t i = 0; i < node.input_count(); ++i) {
+  for (std::size_t i = 0; i < node.inputs().size(); ++i) {
     const Var<T>& input = node.input(i);
     text += (text.empty() ? "" : " ") + (input.needs_grad() ? std::to_string(input.node()->index())
                                                             : "c" + to_text(input.shape()));
@@ -59,9 +59,9 @@ template <class T> std::string to_dot(const Tape<T>& tape) {
     const Node<T>& node = tape.node(i);
     const std::string name = std::to_string(i);
     nodes += "  " + name + " [label=\"" + name + ": " + node.op() + "\\n" +
-             to_text(node.value().shape()) + "\"" + (node.input_count() == 0 ? ", shape=box" : "") +
-             "];\n";
-    for (std::size_t k = 0; k < node.input_count(); ++k) {
+             to_text(node.value().shape()) + "\"" +
+             (node.inputs().size() == 0 ? ", shape=box" : "") + "];\n";
+    for (std::size_t k = 0; k < node.inputs().size(); ++k) {
       const Var<T>& input = node.input(k);
       std::string from;
       if (input.needs_grad()) {

@@ -8,7 +8,8 @@
 #include <chrono>
 #include <map>
 #include <string>
-#include <utility>
+
+#include "engine/observe.hpp"
 
 namespace tapesort {
 
@@ -19,12 +20,6 @@ class Profile {
     double forward = 0, backward = 0;  // seconds
     std::size_t bytes = 0;             // of the values made forward
   };
-
-  // The profile of this thread that counts at present, null by default.
-  static Profile*& active() {
-    thread_local Profile* profile = nullptr;
-    return profile;
-  }
 
   void forward(const char* op, std::size_t bytes);
   void backward(const char* op);
@@ -45,18 +40,25 @@ class Profile {
   Clock::time_point mark_ = Clock::now();
 };
 
-// Makes a profile count for the scope's duration.
-class Profiling {
+// While one lives, on its thread, a profile counts.
+class Profiling : public Observer {
  public:
-  explicit Profiling(Profile& profile) : before_(std::exchange(Profile::active(), &profile)) {
-    profile.other("before");
-  }
-  ~Profiling() { Profile::active() = before_; }
-  Profiling(const Profiling&) = delete;
-  Profiling& operator=(const Profiling&) = delete;
+  explicit Profiling(Profile& profile) : profile_(profile) { profile.other("before"); }
 
  private:
-  Profile* before_;
+  void see(Event event, const Node<float>& node) override { book(event, node); }
+  void see(Event event, const Node<double>& node) override { book(event, node); }
+  template <class T> void book(Event event, const Node<T>& node) {
+    if (event == Event::computed) {
+      profile_.forward(node.op(), node.value().size() * sizeof(T));
+    } else if (event == Event::passed_on) {
+      profile_.backward(node.op());
+    } else {
+      profile_.other("between operators");
+    }
+  }
+
+  Profile& profile_;
 };
 
 }  // namespace tapesort

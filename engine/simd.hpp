@@ -2,8 +2,8 @@
 // AVX, 16 with AVX-512; half as many doubles. It is xsimd's batch, so + - * / and comparisons work
 // on all lanes at once, and a plain number beside a register is spread over its lanes.
 //
-// Every function here is the same function for a register and for a number, and a loop's tail goes
-// through a register that is filled up (load_part). So a result depends neither on its place in an
+// A loop's tail goes through a register that is filled up with a repeated number (load_part), and
+// where a function here takes a single number too, it is the same function. So a result depends neither on its place in an
 // array nor on how the work is shared out to threads, and a NaN stays a NaN in every lane.
 // (xsimd's own operator!= is false for NaN, its exp is infinite from 88.38 on, and its log wrong
 // below the normal numbers: use isnan, exp and log as below.)
@@ -24,18 +24,6 @@ template <class T> using Lanes = xsimd::batch<T>;
 // One truth value a lane.
 template <class T> using Mask = xsimd::batch_bool<T>;
 
-// How many vector registers a tile of running sums may count on.
-#if defined(__AVX512F__) || defined(__aarch64__)
-constexpr std::size_t vector_registers = 32;
-#else
-constexpr std::size_t vector_registers = 16;
-#endif
-
-// n rounded up to whole registers.
-template <class T> constexpr std::size_t whole_lanes(std::size_t n) {
-  return (n + Lanes<T>::size - 1) / Lanes<T>::size * Lanes<T>::size;
-}
-
 namespace simd {
 
 // --- memory
@@ -54,22 +42,6 @@ template <class T> void store_part(T* to, const Lanes<T>& x, std::size_t count) 
   store(all, x);
   std::copy_n(all, count, to);
 }
-// One number or a register of them, for loops that are written once for both.
-template <class V, class T> V load_as(const T* from) {
-  if constexpr (std::is_same_v<V, T>) {
-    return *from;
-  } else {
-    return load(from);
-  }
-}
-inline void store(float* to, float x) { *to = x; }
-inline void store(double* to, double x) { *to = x; }
-// 0, 1, 2, ..
-template <class T> Lanes<T> ramp() {
-  T numbers[Lanes<T>::size];
-  for (std::size_t i = 0; i < Lanes<T>::size; ++i) numbers[i] = T(i);
-  return load(numbers);
-}
 
 // --- choices
 
@@ -84,25 +56,8 @@ std::enable_if_t<std::is_floating_point_v<T>, T> select(bool condition, T a, Con
   return condition ? a : b;
 }
 template <class T> Mask<T> isnan(const Lanes<T>& x) { return xsimd::isnan(x); }
-template <class T> bool any(const Mask<T>& x) { return xsimd::any(x); }
-
-// --- arithmetic
-
-// x * y + z, rounded once where the CPU can
-template <class T> Lanes<T> multiply_add(const Lanes<T>& x, const Lanes<T>& y, const Lanes<T>& z) {
-  return xsimd::fma(x, y, z);
-}
-template <class T> std::enable_if_t<std::is_floating_point_v<T>, T> multiply_add(T x, T y, T z) {
-#if defined(__FMA__) || defined(__aarch64__)
-  return std::fma(x, y, z);
-#else
-  return x * y + z;
-#endif
-}
 // max(x, 0); NaN stays NaN
 template <class V> V positive_part(const V& x) { return simd::select(x < V(0), V(0), x); }
-// The sum of all lanes.
-template <class T> T sum(const Lanes<T>& x) { return xsimd::hadd(x); }
 
 // --- functions
 
@@ -128,15 +83,11 @@ template <class T> Lanes<T> log(const Lanes<T>& x) {
 template <class T> Lanes<T> log1p(const Lanes<T>& x) { return xsimd::log1p(x); }
 template <class T> Lanes<T> tanh(const Lanes<T>& x) { return xsimd::tanh(x); }
 
-// The same of single numbers: the first lane of the same function.
-#define TAPESORT_SINGLE(function)                                             \
-  inline float function(float x) { return function(Lanes<float>(x)).get(0); } \
-  inline double function(double x) { return function(Lanes<double>(x)).get(0); }
-TAPESORT_SINGLE(exp)
-TAPESORT_SINGLE(log)
-TAPESORT_SINGLE(log1p)
-TAPESORT_SINGLE(tanh)
-#undef TAPESORT_SINGLE
+// The same of a single number: the first lane.
+inline float exp(float x) { return exp(Lanes<float>(x)).get(0); }
+inline double exp(double x) { return exp(Lanes<double>(x)).get(0); }
+inline float log(float x) { return log(Lanes<float>(x)).get(0); }
+inline double log(double x) { return log(Lanes<double>(x)).get(0); }
 
 }  // namespace simd
 }  // namespace tapesort

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "engine/check.hpp"
+#include "engine/parameter.hpp"
 #include "models/replace_file.hpp"
 #include "models/strict_json.hpp"
 

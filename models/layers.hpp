@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 
+#include "engine/parameter.hpp"
 #include "engine/random.hpp"
 #include "ops/conv/conv.hpp"
 #include "ops/norm.hpp"

@@ -7,6 +7,7 @@
 
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
+#include "ops/axis.hpp"
 #include "ops/distances.hpp"
 
 namespace tapesort {

@@ -4,6 +4,7 @@
 
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
+#include "engine/parameter.hpp"
 
 namespace tapesort {
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/parameter.hpp"
 #include "engine/tape.hpp"
 
 namespace tapesort {

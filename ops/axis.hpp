@@ -6,6 +6,25 @@
 
 namespace tapesort {
 
+// axis in -dimension .. dimension - 1 (negative counts from the end) -> 0 .. dimension - 1.
+inline std::size_t checked_axis(const char* op, int axis, const Shape& shape) {
+  const int dimension = static_cast<int>(shape.size());
+  require(axis >= -dimension && axis < dimension, op, ": axis ", axis,
+          " is out of range for shape ", shape, "; need ", -dimension, " <= axis < ", dimension);
+  return static_cast<std::size_t>(axis < 0 ? axis + dimension : axis);
+}
+
+// Every index in 0 .. extent - 1.
+inline void check_indices(const char* op, const Indices& indices, std::size_t extent,
+                          const Shape& shape) {
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const Index index = indices.data()[i];
+    require(index >= 0 && static_cast<std::size_t>(index) < extent, op, ": index ", index,
+            " at position ", i, " is out of range for shape ", shape, "; need 0 <= index < ",
+            extent);
+  }
+}
+
 struct AxisView {
   std::size_t axis, outer = 1, n, inner = 1;
 

@@ -1,63 +1,84 @@
-// y_i = f(x_i, ..) over arrays of one shape, the inner loop of every elementwise operator.
+// y_i = f(x_i, ..), the inner loop of every elementwise operator, and the operators made of it.
 //
-// f is a generic lambda that is called with whole registers of numbers (engine/simd.hpp), the last
-// one filled up:
+// f is a generic lambda that is called with whole vector registers of numbers (engine/simd.hpp), as
+// 8 floats at once:
 //
 //     map(x, [](auto x) { return simd::exp(-x); })
 //
-// Constants in f are converted by hand, T(2) * x. Large arrays are split over the pool's threads.
+// Large arrays are shared out to threads.
 #pragma once
 
-#include "engine/array.hpp"
+#include "engine/broadcast.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd.hpp"
+#include "engine/tape.hpp"
 
 namespace tapesort {
 
 namespace detail {
-
 template <class T, class F, class... Xs>
-void map_range(std::size_t begin, std::size_t end, const F& f, T* y, const Xs*... xs) {
-  std::size_t i = begin;
-  for (; i + Lanes<T>::size <= end; i += Lanes<T>::size) {
-    simd::store(y + i, Lanes<T>(f(simd::load(xs + i)...)));
-  }
-  if (i < end) {
-    simd::store_part(y + i, Lanes<T>(f(simd::load_part(xs + i, end - i)...)), end - i);
-  }
-}
-
-template <class T, class F, class... Xs>
-Array<T> map_all(const Shape& shape, const F& f, const Xs*... xs) {
+Array<T> map(const Shape& shape, const F& f, const Xs*... xs) {
+  Array<T> result = uninitialized<T>(shape);
+  T* y = result.data();
   constexpr std::size_t grain = 1 << 15;  // below, waking a thread costs more than the work
-  Array<T> y = uninitialized<T>(shape);
-  T* to = y.data();
-  if (y.size() < 2 * grain) {
-    map_range(0, y.size(), f, to, xs...);
-  } else {
-    parallel_for(y.size(), grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-      map_range(begin, end, f, to, xs...);
-    });
-  }
-  return y;
+  parallel_for(result.size(), grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+    std::size_t i = begin;
+    for (; i + Lanes<T>::size <= end; i += Lanes<T>::size) {
+      simd::store(y + i, Lanes<T>(f(simd::load(xs + i)...)));
+    }
+    if (i < end) {
+      simd::store_part(y + i, Lanes<T>(f(simd::load_part(xs + i, end - i)...)), end - i);
+    }
+  });
+  return result;
 }
-
 }  // namespace detail
 
+// The arrays have one shape.
 template <class T, class F> Array<T> map(const Array<T>& x, const F& f) {
-  return detail::map_all<T>(x.shape(), f, x.data());
+  return detail::map<T>(x.shape(), f, x.data());
 }
 template <class T, class F> Array<T> map(const Array<T>& x1, const Array<T>& x2, const F& f) {
-  return detail::map_all<T>(x1.shape(), f, x1.data(), x2.data());
+  return detail::map<T>(x1.shape(), f, x1.data(), x2.data());
 }
 template <class T, class F>
 Array<T> map(const Array<T>& x1, const Array<T>& x2, const Array<T>& x3, const F& f) {
-  return detail::map_all<T>(x1.shape(), f, x1.data(), x2.data(), x3.data());
+  return detail::map<T>(x1.shape(), f, x1.data(), x2.data(), x3.data());
 }
 template <class T, class F>
 Array<T> map(const Array<T>& x1, const Array<T>& x2, const Array<T>& x3, const Array<T>& x4,
              const F& f) {
-  return detail::map_all<T>(x1.shape(), f, x1.data(), x2.data(), x3.data(), x4.data());
+  return detail::map<T>(x1.shape(), f, x1.data(), x2.data(), x3.data(), x4.data());
+}
+
+// f(a, b), where a and b are stretched to their common shape.
+template <class T, class F>
+Array<T> zip(const char* op, const Array<T>& a, const Array<T>& b, const F& f) {
+  if (a.shape() == b.shape()) return map(a, b, f);
+  const Shape shape = broadcast_shape(op, a.shape(), b.shape());
+  return map(*Stretched<T>(op, a, shape), *Stretched<T>(op, b, shape), f);
+}
+
+// The operator y = f(x) with the pullback xbar = vjp(ybar, x, y).
+template <class T, class F, class Vjp> Var<T> unary(const char* op, const Var<T>& x, F f, Vjp vjp) {
+  return record(op, {x}, map(x.value(), f), [vjp](Node<T>& y) {
+    accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), y.value(), vjp));
+  });
+}
+
+// The operator c = f(a, b) with abar = a_vjp(cbar, a, b, c) and bbar = b_vjp(cbar, a, b, c).
+template <class T, class F, class AVjp, class BVjp>
+Var<T> binary(const char* op, const Var<T>& a, const Var<T>& b, F f, AVjp a_vjp, BVjp b_vjp) {
+  return record(op, {a, b}, zip(op, a.value(), b.value(), f), [a_vjp, b_vjp](Node<T>& c) {
+    const Stretched<T> a_value(c.op(), c.input(0).value(), c.value().shape());
+    const Stretched<T> b_value(c.op(), c.input(1).value(), c.value().shape());
+    const auto pull = [&](const Var<T>& input, const auto& vjp) {
+      if (input.needs_grad())
+        accumulate(input, map(c.cotangent(), *a_value, *b_value, c.value(), vjp));
+    };
+    pull(c.input(0), a_vjp);
+    pull(c.input(1), b_vjp);
+  });
 }
 
 }  // namespace tapesort

@@ -7,6 +7,7 @@
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd.hpp"
+#include "engine/simd_sums.hpp"
 
 namespace tapesort {
 namespace {

@@ -143,9 +143,9 @@ template <class T> Var<T> concat(const std::vector<Var<T>>& parts, int axis) {
     copy_in(part.value().data(), value.data(), view.outer, view.n, at, rows, view.inner);
     at += rows;
   }
-  return record("concat", parts, std::move(value), [view](Node<T>& y) {
+  return record("concat", {parts.begin(), parts.end()}, std::move(value), [view](Node<T>& y) {
     std::size_t at = 0;
-    for (std::size_t i = 0; i < y.input_count(); ++i) {
+    for (std::size_t i = 0; i < y.inputs().size(); ++i) {
       const Var<T>& part = y.input(i);
       const std::size_t rows = part.shape()[view.axis];
       if (part.needs_grad()) {

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "engine/check.hpp"
+#include "engine/sums.hpp"
+#include "ops/axis.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/map.hpp"
 #include "ops/reduce.hpp"

@@ -7,6 +7,7 @@
 
 #include "engine/array.hpp"
 #include "engine/simd.hpp"
+#include "engine/simd_sums.hpp"
 
 namespace tapesort {
 

@@ -1,6 +1,7 @@
 #include "ops/conv/conv.hpp"
 
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 #include "op_table.hpp"
 
 using namespace tapesort;

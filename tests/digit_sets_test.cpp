@@ -10,6 +10,7 @@
 #include "apps/data/prefetch.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 #include "no_threads.hpp"
 #include "op_table.hpp"
 

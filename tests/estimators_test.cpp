@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "engine/parameter.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"

@@ -1,4 +1,4 @@
-// The README's example: compiled, run, and compared with what the README prints.
+// The code in our pages: compiled, run, and compared with what they print.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -26,7 +26,7 @@ void example(std::ostream& out = std::cout) {
     Tape<float> tape;                                  // one step, one tape
     auto s     = tape.leaf(scores);                    // borrowed, not copied
     auto P     = neural_sort(s, /*tau=*/1.0);          // (4, 4), rows sum to 1
-    auto error = matmul(P, s) - tape.constant(goal);   // (4)
+    auto error = matmul(P, s) - goal;                  // (4)
     auto loss  = mean(error * error);                  // ()
     tape.backward(loss);                               // adds into scores.grad
     if (step % 100 == 0) out << "step " << step << "  loss " << loss.item() << "\n";
@@ -36,6 +36,66 @@ void example(std::ostream& out = std::cout) {
   for (float s : scores.value) out << s << " ";
 }
 // [end]
+
+#include "engine/check.hpp"
+#include "engine/gradcheck.hpp"
+#include "op_table.hpp"
+
+namespace exercise {
+// [exercise]
+Var<double> my_square(const Var<double>& x) {
+  return record("my_square", {x}, Array<double>(x.value() * x.value()), [](Node<double>& y) {
+    accumulate(y.input(0), y.cotangent() * y.input(0).value());
+  });
+}
+
+void check(std::ostream& out = std::cout) {
+  Generator random(1);
+  const auto f = [](Tape<double>&, const std::vector<Var<double>>& x) { return my_square(x[0]); };
+  out << gradcheck(f, {random.normal<double>({2, 3})}, random).text();
+}
+// [end]
+}  // namespace exercise
+
+namespace new_operator {
+// [header]
+// The outer product of two vectors.
+//   forward  y_ij = a_i b_j
+//   vjp      abar_i = sum_j ybar_ij b_j,  bbar_j = sum_i ybar_ij a_i
+//   shapes   a (m), b (n) -> y (m, n)
+//   errors   std::invalid_argument unless both are 1-d
+template <class T> Var<T> outer(const Var<T>& a, const Var<T>& b);
+// [end]
+
+// [source]
+template <class T> Var<T> outer(const Var<T>& a, const Var<T>& b) {
+  require(a.dimension() == 1 && b.dimension() == 1, "outer: a is ", a.shape(), ", b is ", b.shape(),
+          "; need two vectors");
+  const std::size_t m = a.size(), n = b.size();
+  Array<T> value = uninitialized<T>({m, n});
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < n; ++j) value(i, j) = a.value()(i) * b.value()(j);
+  }
+  return record("outer", {a, b}, std::move(value), [m, n](Node<T>& y) {
+    const Array<T> &ybar = y.cotangent(), &a = y.input(0).value(), &b = y.input(1).value();
+    Array<T> abar = zeros<T>({m}), bbar = zeros<T>({n});
+    for (std::size_t i = 0; i < m; ++i) {
+      for (std::size_t j = 0; j < n; ++j) {
+        abar(i) += ybar(i, j) * b(j);
+        bbar(j) += ybar(i, j) * a(i);
+      }
+    }
+    accumulate(y.input(0), std::move(abar));
+    accumulate(y.input(1), std::move(bbar));
+  });
+}
+// [end]
+
+using namespace tapesort::testing;
+// [row]
+const OpRow row("outer", {{3}, {4}}, anywhere, [](const auto& x) { return outer(x[0], x[1]); });
+// [end]
+}  // namespace new_operator
 // clang-format on
 
 namespace {
@@ -56,18 +116,11 @@ std::string between(const std::string& text, const std::string& begin, const std
   return text.substr(from, to - from);
 }
 
-}  // namespace
-
-TEST_CASE("the README's example is this file's, and prints what the README says") {
-  const std::string here = read("tests/example_test.cpp"), readme = read("README.md");
-  CHECK(between(here, "// [begin]", "// [end]") == between(readme, "```cpp", "```"));
-
-  std::ostringstream printed;
-  example(printed);
-  // Word for word; numbers as numbers, since their last digits depend on the CPU.
-  const std::size_t quoted = readme.find("step 0  loss");
+// Word for word; numbers as numbers, since their last digits depend on the CPU.
+void check_printed(const std::string& printed, const std::string& page, const std::string& start) {
+  const std::size_t quoted = page.find(start);
   REQUIRE(quoted != std::string::npos);
-  std::istringstream ours(printed.str()), theirs(readme.substr(quoted));
+  std::istringstream ours(printed), theirs(page.substr(quoted));
   for (std::string word, other; ours >> word;) {
     REQUIRE(bool(theirs >> other));
     char *end = nullptr, *other_end = nullptr;
@@ -79,4 +132,36 @@ TEST_CASE("the README's example is this file's, and prints what the README says"
       CHECK(word == other);
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("the README's example is this file's, and prints what the README says") {
+  const std::string here = read("tests/example_test.cpp"), readme = read("README.md");
+  CHECK(between(here, "// [begin]", "// [end]") == between(readme, "```cpp", "```"));
+  std::ostringstream printed;
+  example(printed);
+  check_printed(printed.str(), readme, "step 0  loss");
+}
+
+TEST_CASE("the README's exercise is this file's, and prints what the README says") {
+  const std::string here = read("tests/example_test.cpp"), readme = read("README.md");
+  const std::string text = readme.substr(readme.find("**Exercise.**"));
+  CHECK(between(here, "// [exercise]", "// [end]") == between(text, "```cpp", "```"));
+  std::ostringstream printed;
+  exercise::check(printed);
+  check_printed(printed.str(), text, "input  shape");
+}
+
+TEST_CASE("the operator of adding-an-operator.md is this file's, and passes its row") {
+  const std::string here = read("tests/example_test.cpp");
+  std::string page = read("ops/adding-an-operator.md");
+  for (const char* block : {"// [header]", "// [source]", "// [row]"}) {
+    CHECK(between(here, block, "// [end]") == between(page, "```cpp", "```"));
+    page = page.substr(page.find("```", page.find("```cpp") + 6) + 3);
+  }
+  testing::check_row(new_operator::row);
+  CHECK(testing::error_of([] {
+          new_operator::outer(constant(scalar(1.0)), constant(Array<double>{1.0}));
+        }) == "invalid_argument: outer: a is (), b is (1); need two vectors");
 }

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 #include "op_table.hpp"
 
 using namespace tapesort;

@@ -2,31 +2,105 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <set>
+#include <sstream>
 #include <string>
+#include <vector>
 
 namespace fs = std::filesystem;
 
+namespace {
+
+const fs::path source = TAPESORT_SOURCE;
+
+std::vector<std::string> lines_of(const fs::path& file) {
+  std::ifstream in(file);
+  REQUIRE_MESSAGE(in.good(), file.string());
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+// The project's headers that a file includes, as "engine/tape.hpp".
+std::vector<std::string> includes_of(const fs::path& file) {
+  static const std::regex include(R"re(^\s*#include "(\w+/[^"]*)")re");
+  std::vector<std::string> headers;
+  std::smatch match;
+  for (const std::string& line : lines_of(file)) {
+    if (std::regex_search(line, match, include)) headers.push_back(match[1]);
+  }
+  return headers;
+}
+
+// The C++ files of a floor.
+std::vector<fs::path> files_of(const std::string& floor) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(source / floor)) {
+    const fs::path extension = entry.path().extension();
+    if (extension == ".hpp" || extension == ".cpp") files.push_back(entry.path());
+  }
+  return files;
+}
+
+const std::vector<std::string> floors{"engine", "ops", "models", "apps"};
+
+}  // namespace
+
 TEST_CASE("includes go down only: engine <- ops <- models <- apps") {
-  const std::vector<std::string> floors{"engine", "ops", "models", "apps"};
-  const std::regex include(R"re(^\s*#include "(\w+)/)re");
-  int files = 0;
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
-    for (const auto& entry :
-         fs::recursive_directory_iterator(fs::path(TAPESORT_SOURCE) / floors[floor])) {
-      if (entry.path().extension() != ".hpp" && entry.path().extension() != ".cpp") continue;
-      ++files;
-      std::ifstream in(entry.path());
-      for (std::string line; std::getline(in, line);) {
-        std::smatch match;
-        if (!std::regex_search(line, match, include)) continue;
-        const auto target = std::find(floors.begin(), floors.end(), match[1].str());
+    const auto files = files_of(floors[floor]);
+    CHECK(files.size() > 5);
+    for (const fs::path& file : files) {
+      for (const std::string& header : includes_of(file)) {
+        const std::string room = header.substr(0, header.find('/'));
+        const auto target = std::find(floors.begin(), floors.end(), room);
         const bool down = target != floors.end() && std::size_t(target - floors.begin()) <= floor;
-        CHECK_MESSAGE(down, entry.path().string() << " includes " << match.str());
+        CHECK_MESSAGE(down, file.string() << " includes " << header);
       }
     }
   }
-  CHECK(files > 20);
+}
+
+TEST_CASE("each floor stays small") {
+  const std::size_t most[] = {1900, 7500, 1400, 6000};
+  for (std::size_t floor = 0; floor < floors.size(); ++floor) {
+    std::size_t lines = 0;
+    for (const fs::path& file : files_of(floors[floor])) lines += lines_of(file).size();
+    std::printf("%-8s %5zu lines of at most %zu\n", floors[floor].c_str(), lines, most[floor]);
+    CHECK_MESSAGE(lines <= most[floor], floors[floor]);
+  }
+}
+
+// Steps 1 to 3 of the README's reading order, with every header that they include.
+TEST_CASE("the reading path for reverse mode is short") {
+  std::set<std::string> path;
+  const auto visit = [&](const auto& self, const std::string& file) -> void {
+    if (!path.insert(file).second) return;
+    for (const std::string& header : includes_of(source / file)) self(self, header);
+  };
+  static const std::regex step(R"re(^[123]\. )re"), name(R"re(`(\w+/[\w/]+\.[ch]pp)`)re");
+  bool reading = false;
+  int steps = 0;
+  for (const std::string& line : lines_of(source / "README.md")) {
+    if (line.rfind("## ", 0) == 0) reading = line.rfind("## Reading order", 0) == 0;
+    if (!reading || !std::regex_search(line, step)) continue;
+    ++steps;
+    for (std::sregex_iterator it(line.begin(), line.end(), name), end; it != end; ++it) {
+      visit(visit, (*it)[1]);
+    }
+  }
+  REQUIRE(steps == 3);
+  std::size_t lines = 0;
+  for (const std::string& file : path) {
+    const std::size_t count = lines_of(source / file).size();
+    std::printf("  %4zu %s\n", count, file.c_str());
+    lines += count;
+  }
+  std::printf("reading path: %zu lines of at most 800\n", lines);
+  CHECK(path.count("engine/tape.hpp") == 1);
+  CHECK(lines <= 800);
 }

@@ -4,6 +4,7 @@
 #include "apps/commands.hpp"
 #include "apps/data/data_set.hpp"
 #include "apps/knn_tasks.hpp"
+#include "engine/parameter.hpp"
 #include "models/by_name.hpp"
 #include "models/checkpoint.hpp"
 #include "models/optimizers.hpp"

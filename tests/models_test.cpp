@@ -3,6 +3,8 @@
 
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
+#include "engine/parameter.hpp"
+#include "engine/threads.hpp"
 #include "models/checkpoint.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
@@ -350,8 +352,8 @@ TEST_CASE("a damaged checkpoint is read as some checkpoint or refused, in one li
   CHECK(refused < 3000);  // a change of a weight cannot be seen
 }
 
-#if TAPESORT_RECYCLE  // not under a sanitizer
-TEST_CASE("a steady training step on two threads takes no new memory for arrays and nodes") {
+TEST_CASE("a steady training step on two threads takes no new memory for arrays and nodes" *
+          doctest::skip(!Storage::recycles())) {
   const int before = threads();
   set_threads(2);
   for (const char* name : {"paper_mnist", "small", "small_resnet", "mlp"}) {
@@ -375,4 +377,3 @@ TEST_CASE("a steady training step on two threads takes no new memory for arrays 
   }
   set_threads(before);
 }
-#endif

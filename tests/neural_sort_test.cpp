@@ -5,6 +5,7 @@
 
 #include "apps/bench/sort_reference.hpp"
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 #include "golden.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"

@@ -1,6 +1,7 @@
 #include "ops/norm.hpp"
 
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"

@@ -2,6 +2,7 @@
 // place, on the array's length, or on the number of threads, bit for bit. Lengths go round the
 // width of a vector register, so that every lane and every place of a tail has its turn.
 #include "elementwise_rows.hpp"
+#include "engine/threads.hpp"
 #include "properties.hpp"
 
 using namespace tapesort;

@@ -4,6 +4,7 @@
 // (a gradient up to the order of its sums).
 #include <numeric>
 
+#include "engine/threads.hpp"
 #include "ops/plackett_luce.hpp"
 #include "ops/sorting/permutation.hpp"
 #include "properties.hpp"

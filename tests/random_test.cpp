@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 #include "op_table.hpp"
 
 using namespace tapesort;

@@ -2,6 +2,7 @@
 
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/softmax.hpp"
 #include "ops/sorting/permutation.hpp"
 
 using namespace tapesort;
@@ -35,6 +36,8 @@ TEST_CASE("every output of every relaxation passes gradcheck, and float agrees w
       if (r.has_matrix()) {
         rows.push_back(
             {name + " matrix", {shape}, anywhere, [=](const auto& x) { return r.matrix(x[0]); }});
+        rows.push_back(
+            {name + " logits", {shape}, anywhere, [=](const auto& x) { return r.logits(x[0]); }});
       }
       if (r.has_sorted()) {
         rows.push_back(
@@ -51,6 +54,26 @@ TEST_CASE("every output of every relaxation passes gradcheck, and float agrees w
     }
   }
   check_rows(rows);
+}
+
+TEST_CASE("the softmax of the logits is the matrix") {
+  for (Method method : all_methods) {
+    CAPTURE(name_of(method));
+    for (Direction direction : {Direction::descending, Direction::ascending}) {
+      for (double power : {1.0, 2.0}) {
+        Relaxation r = with(method, 0.7, false, direction);
+        r.power = power;
+        if (!r.has_matrix()) continue;
+        const Var<double> x = constant(
+            Generator(3).normal<double>(method == Method::sinkhorn ? Shape{2, 5, 5} : Shape{2, 5}));
+        const Array<double> P_hat = softmax(r.logits(x)).value(), expected = r.matrix(x).value();
+        // Sinkhorn's last step is of the columns, so its rows are only nearly sums to one.
+        CHECK(distance(P_hat, expected) < (method == Method::sinkhorn ? 1e-2 : 1e-12));
+      }
+    }
+  }
+  CHECK(error_of([] { with(Method::fast_soft_sort, 1).logits(constant(zeros<double>({3}))); }) ==
+        "invalid_argument: relaxation: fast_soft_sort defines no logits");
 }
 
 TEST_CASE("hard relaxations have the sort's value and the relaxation's gradient") {

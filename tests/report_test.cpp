@@ -9,6 +9,7 @@
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 #include "models/checkpoint.hpp"
 #include "models/replace_file.hpp"
 #include "op_table.hpp"

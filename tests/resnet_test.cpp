@@ -1,5 +1,6 @@
 #include "models/resnet.hpp"
 
+#include "engine/parameter.hpp"
 #include "op_table.hpp"
 
 using namespace tapesort;

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <limits>
 
+#include "engine/parameter.hpp"
 #include "models/checkpoint.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
@@ -345,9 +346,9 @@ TEST_CASE("a training stops at the step that went wrong, and names the operator 
                        0) == 0);
   CHECK(of_value.find("learning rate") == std::string::npos);  // which is not at fault
   // What was saved before is still there, and whole.
-  for (const auto& [name, array] : load_checkpoint<float>(options.checkpoint).arrays) {
-    CAPTURE(name);
-    for (const float v : array) CHECK(std::isfinite(v));
+  for (const auto& entry : load_checkpoint<float>(options.checkpoint).arrays) {
+    CAPTURE(entry.first);
+    for (const float v : entry.second) CHECK(std::isfinite(v));
   }
   const std::string of_gradient = error_of([&] { run(gradient, options); });
   CAPTURE(of_gradient);

@@ -14,6 +14,7 @@
 #include "apps/option_checks.hpp"
 #include "apps/output.hpp"
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 #include "ops/matmul.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/neural_sort.hpp"

@@ -4,6 +4,7 @@
 
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
+#include "ops/axis.hpp"
 
 namespace tapesort {
 namespace {

@@ -78,7 +78,7 @@ template <class Batch> class Prefetch {
 
   // Not under the lock, which is held before and after.
   void make_one(std::uint64_t number, std::unique_lock<std::mutex>& lock) {
-    // Each thread keeps the memory of the arrays that it frees (engine/storage.hpp), so used
+    // Each thread keeps the memory of the arrays that it frees (engine/memory.hpp), so used
     // batches come back to the thread that asks for the next ones.
     std::vector<Batch> spent = std::exchange(spent_, {});
     lock.unlock();

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "apps/finite.hpp"
+#include "engine/parameter.hpp"
+#include "engine/trap.hpp"
 #include "models/optimizers.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/spread.hpp"

@@ -5,6 +5,7 @@
 
 #include "engine/blas.hpp"
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 #include "models/replace_file.hpp"
 
 namespace tapesort {

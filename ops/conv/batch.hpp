@@ -13,6 +13,7 @@
 #include <functional>
 
 #include "engine/parallel.hpp"
+#include "engine/simd_sums.hpp"
 #include "ops/conv/image.hpp"
 #include "ops/conv/winograd.hpp"
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/simd.hpp"
+#include "engine/simd_sums.hpp"
 #include "ops/conv/geometry.hpp"
 #include "ops/tile.hpp"
 

@@ -1,5 +1,6 @@
 #include "ops/conv/relu_pool.hpp"
 
+#include "engine/simd_sums.hpp"
 #include "ops/conv/batch.hpp"
 #include "ops/conv/sparse.hpp"
 

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "engine/simd_sums.hpp"
+
 namespace tapesort {
 namespace {
 

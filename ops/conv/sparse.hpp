@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "engine/simd.hpp"
+#include "engine/simd_sums.hpp"
 #include "ops/conv/geometry.hpp"
 
 namespace tapesort {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/simd_sums.hpp"
+
 namespace tapesort {
 namespace {
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/check.hpp"
+#include "engine/parameter.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/conditional_noise.hpp"
 #include "ops/matmul.hpp"

@@ -35,6 +35,7 @@
 
 #include <deque>
 
+#include "engine/parameter.hpp"
 #include "ops/estimators/estimators.hpp"
 
 namespace tapesort {

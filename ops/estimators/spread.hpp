@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/array.hpp"
+#include "engine/sums.hpp"
 
 namespace tapesort {
 

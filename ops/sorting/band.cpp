@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 #include "ops/sorting/band_frame.hpp"
 #include "ops/sorting/chebyshev.hpp"
 

@@ -1,4 +1,5 @@
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 #include "ops/sorting/band.hpp"
 #include "ops/sorting/band_frame.hpp"
 #include "ops/sorting/chebyshev.hpp"

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/array.hpp"
+#include "engine/simd_sums.hpp"
 #include "ops/sorting/band_kernels.hpp"
 
 namespace tapesort::band {

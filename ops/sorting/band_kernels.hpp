@@ -16,6 +16,7 @@
 #pragma once
 
 #include "engine/simd.hpp"
+#include "engine/simd_sums.hpp"
 
 namespace tapesort::band {
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/check.hpp"
+#include "ops/axis.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/radix_sort.hpp"
 

@@ -3,6 +3,8 @@
 #include <memory>
 
 #include "engine/parallel.hpp"
+#include "engine/simd_sums.hpp"
+#include "engine/threads.hpp"
 #include "ops/sorting/band.hpp"
 #include "ops/sorting/neural_sort.hpp"
 

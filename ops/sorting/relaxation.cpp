@@ -6,6 +6,7 @@
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/lap_sum.hpp"
+#include "ops/sorting/logits.hpp"
 #include "ops/sorting/neural_sort.hpp"
 #include "ops/sorting/permutation.hpp"
 #include "ops/sorting/sets.hpp"
@@ -13,12 +14,6 @@
 
 namespace tapesort {
 namespace {
-
-constexpr Method methods[] = {Method::neural_sort,    Method::soft_sort, Method::sinkhorn,
-                              Method::odd_even,       Method::bitonic,   Method::fast_soft_sort,
-                              Method::fast_soft_rank, Method::lap_sum};
-
-bool is_network(Method method) { return method == Method::odd_even || method == Method::bitonic; }
 
 NetworkOptions network_options(const Relaxation& r) {
   NetworkOptions options;
@@ -30,124 +25,140 @@ NetworkOptions network_options(const Relaxation& r) {
   return options;
 }
 
-void check_options(const Relaxation& r) {
+template <class T> Var<T> logarithm(const Var<T>& P_hat) { return log(clip(P_hat, 1e-30, 1)); }
+
+// A function of a relaxation, its input, and k (of top_k alone), in both types.
+struct Function {
+  template <class T> using Of = Var<T> (*)(const Relaxation&, const Var<T>&, std::size_t k);
+  Of<float> f32 = nullptr;
+  Of<double> f64 = nullptr;
+
+  Function() = default;
+  template <class F> Function(F f) : f32(f), f64(f) {}
+  explicit operator bool() const { return f32 != nullptr; }
+  template <class T>
+  Var<T> operator()(const Relaxation& r, const Var<T>& x, std::size_t k = 0) const {
+    if constexpr (std::is_same_v<T, float>) {
+      return f32(r, x, k);
+    } else {
+      return f64(r, x, k);
+    }
+  }
+};
+
+// A method, and what it computes. Without a function of its own, it has what the matrix gives
+// (below); without a matrix, nothing.
+struct Row {
+  const char* name;
+  Function matrix, sorted, ranks, top_k, logits;
+};
+
+const Row& row_of(Method method) {
+  using R = const Relaxation&;
+  const Function none;
+  const Function network = [](R r, auto& s, auto) {
+    return sorting_network(s, network_options(r));
+  };
+  const Function network_values = [](R r, auto& s, auto) {
+    return sorting_network_values(s, network_options(r));
+  };
+  // In the order of Method.
+  static const Row rows[] = {
+      {"neural_sort",
+       [](R r, auto& s, auto) {
+         return neural_sort(s, {r.tau, r.direction});
+       },
+       [](R r, auto& s, auto) {
+         return neural_sort_values(s, {r.tau, r.direction});
+       },
+       [](R r, auto& s, auto) {
+         return neural_sort_ranks(s, {r.tau, r.direction});
+       },
+       [](R r, auto& s, auto k) {
+         return top_k_mass(s, k, {r.tau, r.direction});
+       },
+       [](R r, auto& s, auto) {
+         return neural_sort_logits(r.direction == Direction::descending ? s : -s, r.tau);
+       }},
+      {"soft_sort", [](R r, auto& s, auto) { return soft_sort(s, r.tau, r.power, r.direction); },
+       none, none, none,
+       [](R r, auto& s, auto) {
+         const bool usual = r.power == 1 && r.direction == Direction::descending;
+         return usual ? soft_sort_logits(s, r.tau)
+                      : logarithm(soft_sort(s, r.tau, r.power, r.direction));
+       }},
+      {"sinkhorn", [](R r, auto& x, auto) { return sinkhorn(x, r.tau, r.sinkhorn); }, none, none,
+       none, [](R r, auto& x, auto) { return log_sinkhorn(x, r.tau, r.sinkhorn); }},
+      {"odd_even", network, network_values, none, none, none},
+      {"bitonic", network, network_values, none, none, none},
+      {"fast_soft_sort", none,
+       [](R r, auto& s, auto) { return fast_soft_sort(s, r.tau, r.regularization, r.direction); },
+       none, none, none},
+      {"fast_soft_rank", none, none,
+       [](R r, auto& s, auto) { return fast_soft_rank(s, r.tau, r.regularization, r.direction); },
+       none, none},
+      {"lap_sum", [](R r, auto& s, auto) { return lap_sum(s, r.tau, r.direction); },
+       [](R r, auto& s, auto) { return lap_sum_sort(s, r.tau, r.direction); },
+       [](R r, auto& s, auto) { return lap_sum_rank(s, r.tau, r.direction); },
+       [](R r, auto& s, auto k) { return lap_sum_top_k(s, double(k), r.tau, r.direction); }, none},
+  };
+  return rows[std::size_t(method)];
+}
+
+void check_options(const Relaxation& r, bool defined, const char* what) {
+  require(defined, "relaxation: ", name_of(r.method), " defines no ", what);
   check_scale<double>("relaxation", "tau", r.tau);
   require(r.steepness >= 0, "relaxation: steepness must be > 0, or 0 for 1 / tau, got ",
           r.steepness);
 }
 
-[[noreturn]] void missing(const Relaxation& r, const char* what) {
-  bad_argument("relaxation: ", name_of(r.method), " defines no ", what);
-}
-
-// scores (..., n) as columns (..., n, 1), so that a matrix can be applied to them.
-template <class T> Var<T> as_columns(const Var<T>& scores) {
-  std::vector<Index> shape(scores.shape().begin(), scores.shape().end());
-  shape.push_back(1);
-  return reshape(scores, shape);
-}
-
-// (..., n, 1) -> (..., n), and (..., 1, n) -> (..., n).
+// (..., n, 1) or (..., 1, n) -> (..., n).
 template <class T> Var<T> flattened(const Var<T>& x, const Shape& shape) {
   return reshape(x, std::vector<Index>(shape.begin(), shape.end()));
 }
 
-template <class T> Var<T> soft_matrix(const Relaxation& r, const Var<T>& input) {
-  switch (r.method) {
-    case Method::neural_sort:
-      return neural_sort(input, {r.tau, r.direction});
-    case Method::soft_sort:
-      return soft_sort(input, r.tau, r.power, r.direction);
-    case Method::sinkhorn:
-      return sinkhorn(input, r.tau, r.sinkhorn);
-    case Method::odd_even:
-    case Method::bitonic:
-      return sorting_network(input, network_options(r));
-    case Method::lap_sum:
-      return lap_sum(input, r.tau, r.direction);
-    default:
-      missing(r, "matrix");
-  }
-}
+// --- From the matrix
 
-template <class T> Var<T> soft_sorted(const Relaxation& r, const Var<T>& input) {
-  if (r.method == Method::fast_soft_sort) {
-    return fast_soft_sort(input, r.tau, r.regularization, r.direction);
-  }
-  if (r.method == Method::neural_sort) return neural_sort_values(input, {r.tau, r.direction});
-  if (r.method == Method::lap_sum) return lap_sum_sort(input, r.tau, r.direction);
-  if (is_network(r.method)) return sorting_network_values(input, network_options(r));
-  const Var<T> P_hat = soft_matrix(r, input);
-  // Of the scores less their offset, as rows sum to one: beside a large one P_hat's gradient would
-  // be lost in rounding.
-  Array<T> offset = uninitialized<T>(input.shape());
-  const std::size_t n = input.shape().back();
+// P_hat s, of the scores less their offset, as rows sum to one: beside a large one P_hat's gradient
+// would be lost in rounding.
+template <class T> Var<T> sorted_by(const Var<T>& P_hat, const Var<T>& s) {
+  Array<T> offset = uninitialized<T>(s.shape());
+  const std::size_t n = s.shape().back();
   for (std::size_t i = 0; i < offset.size(); i += n) {
-    std::fill_n(offset.data() + i, n, common_offset(input.value().data() + i, n));
+    std::fill_n(offset.data() + i, n, common_offset(s.value().data() + i, n));
   }
+  std::vector<Index> column(s.shape().begin(), s.shape().end());
+  column.push_back(1);
   const Var<T> common = constant(std::move(offset));
-  return flattened(matmul(P_hat, as_columns(input - common)), input.shape()) + common;
+  return flattened(matmul(P_hat, reshape(s - common, column)), s.shape()) + common;
 }
 
-template <class T> Var<T> soft_ranks(const Relaxation& r, const Var<T>& input) {
-  if (r.method == Method::fast_soft_rank) {
-    return fast_soft_rank(input, r.tau, r.regularization, r.direction);
-  }
-  if (r.method == Method::neural_sort) return neural_sort_ranks(input, {r.tau, r.direction});
-  if (r.method == Method::lap_sum) return lap_sum_rank(input, r.tau, r.direction);
-  const std::size_t n = input.dimension() ? input.shape().back() : 0;
-  Array<T> places = uninitialized<T>({1, n});
-  for (std::size_t i = 0; i < n; ++i) places.data()[i] = T(i + 1);
-  return flattened(matmul(constant(std::move(places)), soft_matrix(r, input)), input.shape());
-}
-
-template <class T> Var<T> soft_top_k(const Relaxation& r, const Var<T>& input, std::size_t k) {
-  if (r.method == Method::neural_sort) return top_k_mass(input, k, {r.tau, r.direction});
-  if (r.method == Method::lap_sum) return lap_sum_top_k(input, double(k), r.tau, r.direction);
-  return sum(slice(soft_matrix(r, input), -2, 0, Index(k)), -2);
+// P_hat' (1, .., n)
+template <class T> Var<T> ranks_by(const Var<T>& P_hat, const Shape& shape) {
+  Array<T> places = uninitialized<T>({1, shape.back()});
+  for (std::size_t i = 0; i < places.size(); ++i) places.data()[i] = T(i + 1);
+  return flattened(matmul(constant(std::move(places)), P_hat), shape);
 }
 
 }  // namespace
 
-const char* name_of(Method method) {
-  switch (method) {
-    case Method::neural_sort:
-      return "neural_sort";
-    case Method::soft_sort:
-      return "soft_sort";
-    case Method::sinkhorn:
-      return "sinkhorn";
-    case Method::odd_even:
-      return "odd_even";
-    case Method::bitonic:
-      return "bitonic";
-    case Method::fast_soft_sort:
-      return "fast_soft_sort";
-    case Method::fast_soft_rank:
-      return "fast_soft_rank";
-    case Method::lap_sum:
-      return "lap_sum";
-  }
-  return "";
-}
+const char* name_of(Method method) { return row_of(method).name; }
 
 Method method_named(const std::string& name) {
   std::string names;
-  for (Method method : methods) {
-    if (name == name_of(method)) return method;
-    names += std::string(names.empty() ? "" : ", ") + name_of(method);
+  for (int m = 0; m <= int(Method::lap_sum); ++m) {
+    if (name == name_of(Method(m))) return Method(m);
+    names += std::string(names.empty() ? "" : ", ") + name_of(Method(m));
   }
   bad_argument("relaxation: there is no method ", name, "; need one of ", names);
 }
 
-bool Relaxation::has_matrix() const {
-  return method != Method::fast_soft_sort && method != Method::fast_soft_rank;
-}
+bool Relaxation::has_matrix() const { return bool(row_of(method).matrix); }
 bool Relaxation::has_sorted() const {
-  return method != Method::sinkhorn && method != Method::fast_soft_rank;
+  return row_of(method).sorted || (has_matrix() && method != Method::sinkhorn);
 }
 bool Relaxation::has_ranks() const {
-  return method != Method::sinkhorn && method != Method::fast_soft_sort;
+  return row_of(method).ranks || (has_matrix() && method != Method::sinkhorn);
 }
 
 template <class T> Indices Relaxation::order(const Array<T>& input) const {
@@ -156,27 +167,35 @@ template <class T> Indices Relaxation::order(const Array<T>& input) const {
 }
 
 template <class T> Var<T> Relaxation::matrix(const Var<T>& input) const {
-  check_options(*this);
-  const Var<T> soft = soft_matrix(*this, input);
+  check_options(*this, has_matrix(), "matrix");
+  const Var<T> soft = row_of(method).matrix(*this, input);
   if (!hard) return soft;
   const Indices order = method == Method::sinkhorn ? nearest_permutation(soft.value())
                                                    : argsort(input.value(), direction);
   return straight_through(permutation_matrix<T>(order), soft);
 }
 
+template <class T> Var<T> Relaxation::logits(const Var<T>& input) const {
+  check_options(*this, has_matrix(), "logits");
+  const Row& row = row_of(method);
+  return row.logits ? row.logits(*this, input) : logarithm(row.matrix(*this, input));
+}
+
 template <class T> Var<T> Relaxation::sorted(const Var<T>& input) const {
-  if (!has_sorted()) missing(*this, "sorted values");
-  check_options(*this);
-  const Var<T> soft = soft_sorted(*this, input);
+  check_options(*this, has_sorted(), "sorted values");
+  const Row& row = row_of(method);
+  const Var<T> soft =
+      row.sorted ? row.sorted(*this, input) : sorted_by(row.matrix(*this, input), input);
   if (!hard) return soft;
   const Indices order = argsort(input.value(), direction);
   return straight_through(take_along_axis(constant(input.value()), order).value(), soft);
 }
 
 template <class T> Var<T> Relaxation::ranks(const Var<T>& input) const {
-  if (!has_ranks()) missing(*this, "ranks");
-  check_options(*this);
-  const Var<T> soft = soft_ranks(*this, input);
+  check_options(*this, has_ranks(), "ranks");
+  const Row& row = row_of(method);
+  const Var<T> soft =
+      row.ranks ? row.ranks(*this, input) : ranks_by(row.matrix(*this, input), input.shape());
   if (!hard) return soft;
   Array<T> places = convert<T>(inverse_permutation(argsort(input.value(), direction)));
   for (T& place : places) place += 1;
@@ -184,11 +203,12 @@ template <class T> Var<T> Relaxation::ranks(const Var<T>& input) const {
 }
 
 template <class T> Var<T> Relaxation::top_k(const Var<T>& input, std::size_t k) const {
-  if (!has_top_k()) missing(*this, "top-k mass");
-  check_options(*this);
+  check_options(*this, has_top_k(), "top-k mass");
   const std::size_t n = input.dimension() ? input.shape().back() : 0;
   require(k >= 1 && k <= n, "relaxation: k must be in 1 .. n, got ", k, " for n = ", n);
-  const Var<T> soft = soft_top_k(*this, input, k);
+  const Row& row = row_of(method);
+  const Var<T> soft = row.top_k ? row.top_k(*this, input, k)
+                                : sum(slice(row.matrix(*this, input), -2, 0, Index(k)), -2);
   if (!hard) return soft;
   const Indices first = order(input.value());
   Array<T> mass = zeros<T>(first.shape());
@@ -202,6 +222,7 @@ template <class T> Var<T> Relaxation::top_k(const Var<T>& input, std::size_t k) 
 
 #define INSTANTIATE(T)                                                 \
   template Var<T> Relaxation::matrix(const Var<T>&) const;             \
+  template Var<T> Relaxation::logits(const Var<T>&) const;             \
   template Var<T> Relaxation::sorted(const Var<T>&) const;             \
   template Var<T> Relaxation::ranks(const Var<T>&) const;              \
   template Var<T> Relaxation::top_k(const Var<T>&, std::size_t) const; \

@@ -62,12 +62,16 @@ struct Relaxation {
   Regularization regularization = Regularization::l2;  // fast_soft_sort, fast_soft_rank
 
   // Which columns of the table above a method has. The others throw std::invalid_argument.
-  bool has_matrix() const;
+  bool has_matrix() const;  // and logits
   bool has_sorted() const;
   bool has_ranks() const;
   bool has_top_k() const { return has_matrix(); }
 
   template <class T> Var<T> matrix(const Var<T>& input) const;
+  // Logits of the matrix's rows, whose softmax is the (soft) matrix: for cross-entropies, which need
+  // them where the matrix is 0 in its type. Where a method has none, ln of the matrix, at least
+  // ln 1e-30: there the gradient ends.
+  template <class T> Var<T> logits(const Var<T>& input) const;
   template <class T> Var<T> sorted(const Var<T>& input) const;
   template <class T> Var<T> ranks(const Var<T>& input) const;
   // Each item's mass among the first k places, 1 <= k <= n.

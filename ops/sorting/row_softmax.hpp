@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/simd.hpp"
+#include "engine/simd_sums.hpp"
 
 namespace tapesort {
 

@@ -8,6 +8,7 @@
 
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
+#include "engine/threads.hpp"
 
 namespace tapesort {
 

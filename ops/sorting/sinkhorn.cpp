@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/simd.hpp"
+#include "engine/simd_sums.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/noise.hpp"
 #include "ops/sorting/sets.hpp"

@@ -1,0 +1,132 @@
+// A request is rounded up to a size class (multiples of 64 bytes up to 512, then four classes an
+// octave, so at most a quarter is wasted); each thread keeps one list of free blocks a class, and
+// uses it without a lock.
+//
+// A block may be freed on another thread than the one that took it: what the pool's threads make
+// for a pullback, the caller frees with the tape. A thread therefore keeps no more blocks of a
+// class than it has fetched from the system itself. The surplus goes to one shared list a class,
+// and no thread asks the system before that list is empty. So no thread ever fetches more blocks
+// of a class than have been in use at the same time, and memory stops growing.
+#include "engine/memory.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+
+#if defined(__SANITIZE_ADDRESS__)  // gcc
+#define UNDER_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)  // clang
+#define UNDER_ADDRESS_SANITIZER __has_feature(address_sanitizer)
+#else
+#define UNDER_ADDRESS_SANITIZER 0
+#endif
+
+namespace tapesort {
+namespace {
+
+constexpr bool recycle = !UNDER_ADDRESS_SANITIZER;
+
+std::atomic<std::size_t> fresh{0};
+
+struct Class {
+  std::size_t index, bytes;
+};
+constexpr std::size_t classes = 256;
+
+Class class_of(std::size_t bytes) {
+  constexpr std::size_t unit = Storage::alignment;
+  const std::size_t units = bytes == 0 ? 1 : (bytes + unit - 1) / unit;
+  if (units <= 8) return {units, units * unit};
+  const int octave = 63 - __builtin_clzll(units - 1);  // 2^octave < units <= 2^(octave + 1)
+  const std::size_t step = std::size_t{1} << (octave - 2);
+  const std::size_t steps = (units + step - 1) / step;  // 5 .. 8
+  return {std::size_t(octave) * 4 + steps - 8, steps * step * unit};
+}
+
+struct Block {
+  Block* next;
+};
+
+struct List {
+  Block* head = nullptr;
+  std::size_t length = 0;
+  std::size_t fetched = 0;  // from the system by this list's thread, and not returned to it
+
+  Block* pop() noexcept {
+    Block* first = head;
+    if (first != nullptr) head = first->next, --length;
+    return first;
+  }
+  void push(void* memory) noexcept {
+    head = new (memory) Block{head};
+    ++length;
+  }
+};
+
+struct SharedList {
+  std::mutex mutex;
+  List list;
+};
+SharedList& shared_list(std::size_t c) {
+  static std::array<SharedList, classes> lists;
+  return lists[c];
+}
+
+struct Lists {
+  std::array<List, classes> of_class;
+  bool closed = false;  // set when the thread ends: statics may still give blocks back
+  void free_all() noexcept {
+    for (List& list : of_class) {
+      list.fetched -= list.length;
+      while (Block* block = list.pop()) std::free(block);
+    }
+  }
+  ~Lists() {
+    closed = true;
+    free_all();
+  }
+};
+Lists& thread_lists() {
+  thread_local Lists lists;
+  return lists;
+}
+
+}  // namespace
+
+void* Storage::take(std::size_t bytes) {
+  if (bytes > most_bytes) throw std::bad_alloc();
+  const Class c = class_of(bytes);
+  List& own = thread_lists().of_class[c.index];
+  if (recycle) {
+    if (Block* block = own.pop()) return block;
+    SharedList& shared = shared_list(c.index);
+    std::lock_guard<std::mutex> lock(shared.mutex);
+    if (Block* block = shared.list.pop()) return block;
+  }
+  void* block = std::aligned_alloc(alignment, c.bytes);
+  if (block == nullptr) throw std::bad_alloc();
+  fresh.fetch_add(1, std::memory_order_relaxed);
+  own.fetched += recycle;
+  return block;
+}
+
+void Storage::give(void* memory, std::size_t bytes) noexcept {
+  if (memory == nullptr) return;
+  Lists& lists = thread_lists();
+  if (!recycle || lists.closed) return std::free(memory);
+  const std::size_t c = class_of(bytes).index;
+  List& own = lists.of_class[c];
+  if (own.length < own.fetched) return own.push(memory);
+  SharedList& shared = shared_list(c);
+  std::lock_guard<std::mutex> lock(shared.mutex);
+  shared.list.push(memory);
+}
+
+void Storage::release() noexcept { thread_lists().free_all(); }
+
+std::size_t Storage::fresh_blocks() { return fresh; }
+
+bool Storage::recycles() { return recycle; }
+
+}  // namespace tapesort

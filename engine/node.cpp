@@ -1,0 +1,158 @@
+// What tape.cpp leaves out: what a Var answers, how nodes end, and what is said to misuse.
+#include "engine/check.hpp"
+#include "engine/observe.hpp"
+
+namespace tapesort {
+
+template <class T> const Var<T>& Node<T>::no_input(std::size_t i) const {
+  misuse("input: ", op_, " of shape ", value().shape(), " has ", inputs_.size(),
+         " recorded inputs; there is no input ", i);
+}
+
+template <class T> const Array<T>& Node<T>::no_cotangent() const {
+  misuse("cotangent: ", op_, " of shape ", value().shape(),
+         " has none; none has arrived, or it has been passed on, as by take_cotangent()");
+}
+
+template <class T> const Node<T>& Var<T>::checked() const {
+  if (node_ == nullptr) {
+    misuse("Var: this Var is empty; assign an operator's result or a leaf to it first");
+  }
+  return *node_;
+}
+
+template <class T> Array<T> Var<T>::value() && {
+  const Var last = std::move(*this);
+  const Array<T>& value = last.checked().value();
+  if (last.node_->references_ == 1 && !last.node_->borrows_) return std::move(last.node_->value_);
+  return value;
+}
+
+template <class T> T Var<T>::item() const {
+  require(size() == 1, "item: need one element, shape is ", shape());
+  return *value().data();
+}
+
+template <class T> Array<T> Var<T>::grad() const {
+  const Node<T>& node = checked();
+  if (node.orphaned()) {
+    misuse("grad: the tape of this ", node.op(), " of shape ", node.value().shape(),
+           " is gone; read gradients before the tape ends");
+  }
+  const Array<T>* gradient = node.gradient();
+  if (gradient == nullptr) {
+    misuse("grad: only leaves made from an Array hold a gradient, this is ", node.op(),
+           " of shape ", node.value().shape(), "; read Parameter::grad, or make the value a leaf");
+  }
+  return gradient->shape() == node.value().shape() ? *gradient : zeros<T>(node.value().shape());
+}
+
+// --- Life and death
+
+namespace {
+// Keeps only its value.
+template <class T> struct Constant final : Node<T> {
+  Constant(const char* op, Array<T> value) : Node<T>(op, {}, std::move(value)) {}
+};
+}  // namespace
+
+template <class T> Var<T> detail::unrecorded(const char* op, Array<T> value) {
+  return Var<T>(new Constant<T>(op, std::move(value)));
+}
+
+template <class T> Var<T> constant(Array<T> value) {
+  const Var<T> var = detail::unrecorded("constant", std::move(value));
+  detail::tell(detail::Event::made, *var.node());
+  return var;
+}
+
+template <class T> Array<T> Node<T>::take_cotangent() {
+  if (cotangent_ == nullptr) no_cotangent();
+  if (tape_->keep_cotangents_) return cotangent_->array;
+  return std::move(std::unique_ptr<Cotangent>(std::move(cotangent_))->array);
+}
+
+template <class T> void Tape<T>::drop_cotangents() {
+  for (const Var<T>& var : nodes_) var.node()->cotangent_.reset();
+}
+
+template <class T> void Tape<T>::keep_cotangents(bool keep) {
+  keep_cotangents_ = keep;
+  if (!keep) drop_cotangents();
+}
+
+// --- What record() and backward() check
+
+namespace detail {
+
+template <class T> std::string shapes_of(const InputVars<T>& inputs) {
+  std::string text = inputs.size() == 1 ? "input " : "inputs ";
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    text += (i ? ", " : "") + to_text(inputs[i].shape());
+  return text;
+}
+
+template <class T> std::string shapes_of(const Node<T>& node) {
+  return node.inputs().empty() ? "of shape " + to_text(node.value().shape())
+                               : shapes_of(node.inputs());
+}
+
+template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs) {
+  Tape<T>* tape = nullptr;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Node<T>* node = inputs[i].node();
+    if (node == nullptr) misuse(op, ": input ", i, " is an empty Var; assign a value first");
+    if (node->orphaned()) {
+      misuse(op, ": the tape of input ", i, ", ", node->op(), " of shape ", node->value().shape(),
+             ", is gone; keep the tape, or pass constant(v.value()) on to the next one");
+    }
+    if (node->tape() == nullptr) continue;
+    if (tape != nullptr && tape != node->tape()) {
+      misuse(
+          op, ": the inputs (", shapes_of(inputs),
+          ") are on two tapes; make all leaves on one, or pass constant(v.value()) between them");
+    }
+    tape = node->tape();
+  }
+  return tape;
+}
+
+template <class T> void tell(Event event, const Node<T>& node) { Observer::tell(event, node); }
+
+}  // namespace detail
+
+template <class T> void Tape<T>::check(const Var<T>& result, const Shape& cotangent) const {
+  const char* op = result.checked().op();
+  require_same_shape("backward", "the result", result.shape(), "its cotangent", cotangent);
+  if (detail::tape_of("backward", InputVars<T>{result}) == this) return;
+  misuse("backward: ", op, " of shape ", result.shape(),
+         result.needs_grad() ? " is on another tape; call backward on the tape that made its leaves"
+         : recording()       ? " needs no gradient; compute it from a leaf of this tape"
+                             : " was not recorded; use a tape with Recording::on");
+}
+
+template <class T> void Tape<T>::check(const Var<T>& result) const {
+  require(result.size() == 1, "backward: the result of ", result.checked().op(), " has shape ",
+          result.shape(),
+          "; pass a cotangent of that shape, or reduce it to one number, as by sum or mean");
+}
+
+#define INSTANTIATE(T)                                                 \
+  template const Var<T>& Node<T>::no_input(std::size_t) const;         \
+  template const Array<T>& Node<T>::no_cotangent() const;              \
+  template Array<T> Node<T>::take_cotangent();                         \
+  template class Var<T>;                                               \
+  template void Tape<T>::check(const Var<T>&) const;                   \
+  template void Tape<T>::check(const Var<T>&, const Shape&) const;     \
+  template void Tape<T>::drop_cotangents();                            \
+  template void Tape<T>::keep_cotangents(bool);                        \
+  template Var<T> constant(Array<T>);                                  \
+  template Var<T> detail::unrecorded(const char*, Array<T>);           \
+  template std::string detail::shapes_of(const Node<T>&);              \
+  template Tape<T>* detail::tape_of(const char*, const InputVars<T>&); \
+  template void detail::tell(Event, const Node<T>&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

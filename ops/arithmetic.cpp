@@ -1,0 +1,89 @@
+#include "ops/arithmetic.hpp"
+
+#include "ops/map.hpp"
+
+namespace tapesort {
+
+template <class T> Var<T> operator-(const Var<T>& x) {
+  return unary(
+      "neg", x, [](auto x) { return -x; }, [](auto ybar, auto, auto) { return -ybar; });
+}
+
+namespace detail {
+
+// Sums pass on the cotangent that they get, which need not be copied.
+template <class T> Var<T> add(const Var<T>& a, const Var<T>& b) {
+  const auto plus = [](auto a, auto b) { return a + b; };
+  return record("add", {a, b}, zip("add", a.value(), b.value(), plus), [](Node<T>& c) {
+    accumulate(c.input(0), c.cotangent());
+    accumulate(c.input(1), c.take_cotangent());
+  });
+}
+
+template <class T> Var<T> subtract(const Var<T>& a, const Var<T>& b) {
+  const auto minus = [](auto a, auto b) { return a - b; };
+  return record("sub", {a, b}, zip("sub", a.value(), b.value(), minus), [](Node<T>& c) {
+    accumulate(c.input(1), -c.cotangent());
+    accumulate(c.input(0), c.take_cotangent());
+  });
+}
+
+template <class T> Var<T> multiply(const Var<T>& a, const Var<T>& b) {
+  return binary(
+      "mul", a, b, [](auto a, auto b) { return a * b; },
+      [](auto cbar, auto, auto b, auto) { return cbar * b; },
+      [](auto cbar, auto a, auto, auto) { return cbar * a; });
+}
+
+template <class T> Var<T> divide(const Var<T>& a, const Var<T>& b) {
+  return binary(
+      "div", a, b, [](auto a, auto b) { return a / b; },
+      [](auto cbar, auto, auto b, auto) { return cbar / b; },
+      [](auto cbar, auto, auto b, auto c) { return -(cbar / b) * c; });
+}
+
+// With a number c.
+template <class T> Var<T> add(const Var<T>& x, T c) {
+  return record("add", {x}, map(x.value(), [c](auto x) { return x + c; }),
+                [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
+}
+
+template <class T> Var<T> multiply(const Var<T>& x, T c) {
+  return unary(
+      "mul", x, [c](auto x) { return x * c; }, [c](auto ybar, auto, auto) { return ybar * c; });
+}
+
+template <class T> Var<T> divide(const Var<T>& x, T c) {
+  return unary(
+      "div", x, [c](auto x) { return x / c; }, [c](auto ybar, auto, auto) { return ybar / c; });
+}
+
+template <class T> Var<T> subtract(T c, const Var<T>& x) {
+  return unary(
+      "sub", x, [c](auto x) { return c - x; }, [](auto ybar, auto, auto) { return -ybar; });
+}
+
+template <class T> Var<T> divide(T c, const Var<T>& x) {
+  return unary(
+      "div", x, [c](auto x) { return c / x; },
+      [](auto ybar, auto x, auto y) { return -ybar * y / x; });
+}
+
+}  // namespace detail
+
+#define INSTANTIATE(T)                                            \
+  template Var<T> operator-(const Var<T>&);                       \
+  template Var<T> detail::add(const Var<T>&, const Var<T>&);      \
+  template Var<T> detail::add(const Var<T>&, T);                  \
+  template Var<T> detail::subtract(const Var<T>&, const Var<T>&); \
+  template Var<T> detail::subtract(T, const Var<T>&);             \
+  template Var<T> detail::multiply(const Var<T>&, const Var<T>&); \
+  template Var<T> detail::multiply(const Var<T>&, T);             \
+  template Var<T> detail::divide(const Var<T>&, const Var<T>&);   \
+  template Var<T> detail::divide(const Var<T>&, T);               \
+  template Var<T> detail::divide(T, const Var<T>&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

@@ -1,0 +1,135 @@
+#include "ops/choices.hpp"
+
+#include "engine/check.hpp"
+#include "ops/map.hpp"
+
+namespace tapesort {
+
+namespace {
+
+// std::pow knows every special case; it has no vector form that does.
+template <class T> Array<T> power(const Array<T>& base, const Array<T>& exponent) {
+  Array<T> y = uninitialized<T>(base.shape());
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    y.data()[i] = std::pow(base.data()[i], exponent.data()[i]);
+  }
+  return y;
+}
+
+}  // namespace
+
+// The gradients are products of up to three factors, any two of which may be out of range where the
+// product is not: double has room for float's.
+template <class T> Var<T> pow(const Var<T>& x, Converted<T> p) {
+  return record("pow", {x}, power(x.value(), full<T>(x.shape(), p)), [p](Node<T>& y) {
+    if (p == T(0)) return;  // constant 1; 0 * 0^-1 would be NaN
+    const T *x = y.input(0).value().data(), *ybar = y.cotangent().data();
+    Array<T> xbar = uninitialized<T>(y.value().shape());
+    for (std::size_t i = 0; i < xbar.size(); ++i) {
+      xbar.data()[i] = T(double(ybar[i]) * double(p) * std::pow(double(x[i]), double(p) - 1));
+    }
+    accumulate(y.input(0), std::move(xbar));
+  });
+}
+
+template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
+  const Shape shape = broadcast_shape("pow", base.shape(), exponent.shape());
+  Array<T> value = power(*Stretched<T>("pow", base.value(), shape),
+                         *Stretched<T>("pow", exponent.value(), shape));
+  return record("pow", {base, exponent}, std::move(value), [shape](Node<T>& y) {
+    const Stretched<T> stretched_a("pow", y.input(0).value(), shape);
+    const Stretched<T> stretched_b("pow", y.input(1).value(), shape);
+    Array<T> abar = zeros<T>(shape), bbar = zeros<T>(shape);
+    for (std::size_t i = 0; i < abar.size(); ++i) {
+      const double a = double((*stretched_a).data()[i]), b = double((*stretched_b).data()[i]);
+      const double ybar = double(y.cotangent().data()[i]), value = double(y.value().data()[i]);
+      if (b != 0) abar.data()[i] = T(ybar * b * std::pow(a, b - 1));
+      if (a != 0) bbar.data()[i] = T(ybar * value * std::log(a));
+    }
+    accumulate(y.input(0), std::move(abar));
+    accumulate(y.input(1), std::move(bbar));
+  });
+}
+
+namespace {
+
+// maximum and minimum: `better(a, b)` when a wins. A NaN wins against every number.
+template <class T, class Better>
+Var<T> winner(const char* op, const Var<T>& a, const Var<T>& b, Better better) {
+  const auto wins = [better](auto a, auto b) { return better(a, b) | simd::isnan(a); };
+  const auto share = [wins](auto cbar, auto a, auto b) {  // a's
+    return simd::select(wins(b, a), simd::select(wins(a, b), cbar * T(0.5), T(0)),
+                        simd::select(wins(a, b), cbar, cbar * T(0.5)));
+  };
+  return binary(
+      op, a, b, [wins](auto a, auto b) { return simd::select(wins(a, b), a, b); },
+      [share](auto cbar, auto a, auto b, auto) { return share(cbar, a, b); },
+      [share](auto cbar, auto a, auto b, auto) { return share(cbar, b, a); });
+}
+
+}  // namespace
+
+template <class T> Var<T> maximum(const Var<T>& a, const Var<T>& b) {
+  return winner("maximum", a, b, [](auto a, auto b) { return a > b; });
+}
+
+template <class T> Var<T> minimum(const Var<T>& a, const Var<T>& b) {
+  return winner("minimum", a, b, [](auto a, auto b) { return a < b; });
+}
+
+template <class T> Var<T> clip(const Var<T>& x, Converted<T> low, Converted<T> high) {
+  require(low <= high, "clip: need low <= high, got ", low, " and ", high);
+  return unary(
+      "clip", x,
+      [low, high](auto x) { return simd::select(x < low, low, simd::select(x > high, high, x)); },
+      [low, high](auto ybar, auto x, auto) {
+        return simd::select((x < low) | (x > high), T(0), ybar);
+      });
+}
+
+namespace {
+
+constexpr auto if_nonzero = [](auto c, auto a, auto b) {
+  return simd::select(c == decltype(c)(0), b, a);
+};
+
+}  // namespace
+
+template <class T> Var<T> where(const Var<T>& condition, const Var<T>& a, const Var<T>& b) {
+  const Shape shape =
+      broadcast_shape("where", broadcast_shape("where", a.shape(), b.shape()), condition.shape());
+  const Array<T> taken = *Stretched<T>("where", condition.value(), shape);
+  Array<T> value = map(taken, *Stretched<T>("where", a.value(), shape),
+                       *Stretched<T>("where", b.value(), shape), if_nonzero);
+  return record("where", {a, b}, std::move(value), [taken](Node<T>& c) {
+    const Array<T> none = zeros<T>(taken.shape());
+    if (c.input(0).needs_grad()) {
+      accumulate(c.input(0), map(taken, c.cotangent(), none, if_nonzero));
+    }
+    if (c.input(1).needs_grad()) {
+      accumulate(c.input(1), map(taken, none, c.cotangent(), if_nonzero));
+    }
+  });
+}
+
+template <class T> Var<T> greater(const Var<T>& a, const Var<T>& b) {
+  return constant<T>(zip("greater", a.value(), b.value(),
+                         [](auto a, auto b) { return simd::select(a > b, decltype(a)(1), 0); }));
+}
+
+template <class T> Var<T> stop_gradient(const Var<T>& x) { return constant(x.value()); }
+
+#define INSTANTIATE(T)                                                \
+  template Var<T> pow(const Var<T>&, T);                              \
+  template Var<T> pow(const Var<T>&, const Var<T>&);                  \
+  template Var<T> maximum(const Var<T>&, const Var<T>&);              \
+  template Var<T> minimum(const Var<T>&, const Var<T>&);              \
+  template Var<T> clip(const Var<T>&, T, T);                          \
+  template Var<T> where(const Var<T>&, const Var<T>&, const Var<T>&); \
+  template Var<T> greater(const Var<T>&, const Var<T>&);              \
+  template Var<T> stop_gradient(const Var<T>&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

@@ -1,0 +1,33 @@
+// Operators that choose, element by element, and powers. Operands broadcast by NumPy's rules
+// (engine/broadcast.hpp); std::invalid_argument names both shapes when they do not.
+//
+//   operator        y                       to the operands, given ybar
+//   maximum         max(a, b)               ybar to the larger, halves where equal
+//   minimum         min(a, b)               ybar to the smaller, halves where equal
+//   clip            min(max(x, lo), hi)     ybar [lo <= x <= hi]
+//   where(c, a, b)  a where c != 0, else b  ybar to the one taken, nothing to c
+//   greater(a, b)   1 where a > b, else 0   nothing: a constant
+//   stop_gradient   x                       nothing: a constant
+//   pow(x, p)       x^p                     ybar p x^(p-1); 0 when p = 0
+//   pow(a, b)       a^b                     ybar b a^(b-1), ybar y ln a; bbar = 0 at a = 0
+//
+// A NaN operand makes the result a NaN (in where only when it is taken; in greater it compares as
+// false), and where there is a choice, ybar is passed on to it.
+#pragma once
+
+#include "engine/tape.hpp"
+
+namespace tapesort {
+
+template <class T> Var<T> maximum(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> minimum(const Var<T>& a, const Var<T>& b);
+// std::invalid_argument unless low <= high.
+template <class T> Var<T> clip(const Var<T>& x, Converted<T> low, Converted<T> high);
+// All three broadcast. For example where(greater(x, y), x, y).
+template <class T> Var<T> where(const Var<T>& condition, const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> greater(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> stop_gradient(const Var<T>& x);
+template <class T> Var<T> pow(const Var<T>& x, Converted<T> exponent);
+template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent);
+
+}  // namespace tapesort

@@ -1,0 +1,19 @@
+// Functions of one operand, element by element: exp, log, sqrt, square, abs, relu. Formulas and
+// derivatives: the table in functions.cpp. (tanh, sigmoid and softplus: logistic.hpp.)
+//
+// At a point without a derivative: abs and relu pass on 0 at 0; log and sqrt an infinity at 0.
+// A NaN operand makes the result a NaN, and relu passes ybar on to it.
+#pragma once
+
+#include "engine/tape.hpp"
+
+namespace tapesort {
+
+template <class T> Var<T> exp(const Var<T>& x);
+template <class T> Var<T> log(const Var<T>& x);
+template <class T> Var<T> sqrt(const Var<T>& x);
+template <class T> Var<T> square(const Var<T>& x);
+template <class T> Var<T> abs(const Var<T>& x);
+template <class T> Var<T> relu(const Var<T>& x);
+
+}  // namespace tapesort

@@ -1,0 +1,55 @@
+// What may stand beside a Var<T> in a + b, a - b, a * b and a / b: another Var<T>, a number, or an
+// Array<T>, which is a constant.
+#pragma once
+
+#include <type_traits>
+
+#include "engine/tape.hpp"
+
+namespace tapesort::detail {
+
+// T, when one of two operands is a Var<T>; the first one's when both are Vars.
+template <class A, class B> struct ElementOf {};
+template <class T, class B> struct ElementOf<Var<T>, B> { using type = T; };
+template <class A, class T> struct ElementOf<A, Var<T>> { using type = T; };
+template <class T, class U> struct ElementOf<Var<T>, Var<U>> { using type = T; };
+template <class A, class B> using Element = typename ElementOf<A, B>::type;
+
+template <class X> constexpr bool is_var = false;
+template <class T> constexpr bool is_var<Var<T>> = true;
+template <class X> constexpr bool is_parameter = false;
+template <class T> constexpr bool is_parameter<Parameter<T>> = true;
+
+// The operand as a Var<T>, or as a T.
+template <class T, class X> decltype(auto) operand(const X& x) {
+  if constexpr (std::is_same_v<X, Var<T>>) {
+    return (x);
+  } else if constexpr (std::is_arithmetic_v<X>) {
+    return T(x);
+  } else if constexpr (is_var<X>) {
+    static_assert(!is_var<X>,
+                  "Var<float> beside Var<double>: make both of one type, as by "
+                  "constant(convert<double>(x.value()))");
+    return T();
+  } else if constexpr (is_parameter<X>) {
+    static_assert(!is_parameter<X>, "a Parameter takes part as a leaf: tape.leaf(parameter)");
+    return T();
+  } else {
+    static_assert(std::is_same_v<typename X::value_type, T>,
+                  "an Array beside a Var<T> has to be an Array<T>: convert<T>(array)");
+    return constant<T>(Array<T>(x));
+  }
+}
+
+}  // namespace tapesort::detail
+
+// xtensor's own operators would take an Array beside a Var, and make a lazy array of Vars of it.
+namespace xt::detail {
+#define NOT_XTENSORS(V)                                                   \
+  template <class F, class T, class B> struct xfunction_type<F, V, B> {}; \
+  template <class F, class T, class A> struct xfunction_type<F, A, V> {};
+NOT_XTENSORS(tapesort::Var<T>)
+NOT_XTENSORS(tapesort::Var<T>&)
+NOT_XTENSORS(const tapesort::Var<T>&)
+#undef NOT_XTENSORS
+}  // namespace xt::detail

@@ -1,0 +1,108 @@
+// What may stand beside a Var, and what is said about what may not.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "engine/parameter.hpp"
+#include "op_table.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/reduce.hpp"
+
+using namespace tapesort;
+using namespace tapesort::testing;
+
+TEST_CASE("an Array beside a Var is a constant, on either side") {
+  Tape<float> tape;
+  const Array<float> c{2.0f, 4.0f};
+  const Var<float> x = tape.leaf(Array<float>{3.0f, 5.0f});
+  const auto check = [&](const Var<float>& y, const Array<float>& value, const Array<float>& grad) {
+    const Array<float> old = x.grad();  // gradients add up
+    CHECK(y.value() == value);
+    tape.backward(sum(y));
+    CHECK(Array<float>(x.grad() - old) == grad);
+  };
+  static_assert(std::is_same_v<decltype(x * c), Var<float>>);
+  static_assert(std::is_same_v<decltype(c - x), Var<float>>);
+  check(x + c, {5, 9}, {1, 1});
+  check(c + x, {5, 9}, {1, 1});
+  check(x - c, {1, 1}, {1, 1});
+  check(c - x, {-1, -1}, {-1, -1});
+  check(x * c, {6, 20}, {2, 4});
+  check(c * x, {6, 20}, {2, 4});
+  check(x / c, {1.5f, 1.25f}, {0.5f, 0.25f});
+  check(c / (x - 2), {2, 4.0f / 3}, {-2, -4.0f / 9});
+  check(x * (c + c), {12, 40}, {4, 8});  // an xtensor expression, too
+  check(x * 2, {6, 10}, {2, 2});
+  check(0.5 * x, {1.5f, 2.5f}, {0.5f, 0.5f});
+}
+
+TEST_CASE("a compound assignment makes a new Var and leaves the old one") {
+  Tape<double> tape;
+  const auto x = tape.leaf(Array<double>{1.0, 2.0});
+  Var<double> y = x;
+  y += x;
+  y *= 3;
+  y -= Array<double>{1.0, 1.0};
+  y /= x;
+  CHECK(y.value() == Array<double>{5.0, 5.5});
+  CHECK(x.value() == Array<double>{1.0, 2.0});
+  tape.backward(sum(y));
+  CHECK(x.grad() == Array<double>{1.0, 0.25});  // d (6 - 1 / x)
+  Array<double> a{1.0, 2.0};
+  a += Array<double>{1.0, 1.0};
+  CHECK(a == Array<double>{2.0, 3.0});
+}
+
+TEST_CASE("Arrays and Vars print as nested braces") {
+  std::ostringstream text;
+  text << Array<double>{{1.5, 2.0}, {-3.0, 4.0}} << " " << scalar(7.0f) << " " << Indices{1, 2}
+       << " " << constant(Array<float>{0.5f}) << " " << zeros<float>({2, 0});
+  CHECK(text.str() == "{{1.5, 2}, {-3, 4}} 7 {1, 2} {0.5} {{}, {}}");
+}
+
+// TAPESORT_COMPILE, from meson.build: the command that compiles a test, up to the file's name.
+TEST_CASE("a mistake in types is told at compile time, in one error that says what to do") {
+  struct Mistake {
+    const char *line, *message;
+  };
+  const Mistake mistakes[] = {
+      {"f * d", "Var<float> beside Var<double>"},
+      {"d - f", "Var<float> beside Var<double>"},
+      {"f * w", "tape.leaf(parameter)"},
+      {"w + f", "tape.leaf(parameter)"},
+      {"f / convert<double>(w.value)", "convert<T>(array)"},
+      {"f += d", "Var<float> beside Var<double>"},
+  };
+  const auto file = std::filesystem::temp_directory_path() /
+                    ("tapesort_mistake_" + std::to_string(std::rand()) + ".cpp");
+  const auto compile = [&](const std::string& line) {
+    std::ofstream(file) << "#include \"ops/elementwise.hpp\"\n#include \"engine/parameter.hpp\"\n"
+                        << "using namespace tapesort;\n"
+                        << "void f(Var<float> f, Var<double> d, Parameter<float>& w) {\n  " << line
+                        << ";\n}\n";
+    FILE* out = popen((TAPESORT_COMPILE " " + file.string() + " 2>&1").c_str(), "r");
+    std::string text;
+    std::array<char, 4096> part;
+    while (std::fgets(part.data(), part.size(), out)) text += part.data();
+    return std::pair(pclose(out), text);
+  };
+  const auto [status, text] = compile("f * f; f * w.value");
+  CHECK_MESSAGE(status == 0, text);
+  for (const Mistake& mistake : mistakes) {
+    const auto [status, text] = compile(mistake.line);
+    CAPTURE(mistake.line);
+    CAPTURE(text);
+    CHECK(status != 0);
+    CHECK(text.find(mistake.message) != std::string::npos);
+    std::size_t errors = 0;
+    for (std::size_t at = 0; (at = text.find("error: ", at)) != std::string::npos; ++at) ++errors;
+    CHECK(errors == 1);
+    CHECK(std::count(text.begin(), text.end(), '\n') < 20);
+  }
+  std::filesystem::remove(file);
+}
