@@ -14,15 +14,15 @@
 namespace tapesort {
 
 struct KnnSettings {
-  std::string network;
-  std::size_t k, batch, samples, classes;
-  double tau;
-  std::uint64_t seed;
-  std::size_t epoch_steps;    // from one validation to the next
-  Augmentation augmentation;  // of training images
-  bool all_queries;           // each image of a step is a query, all others its candidates; or half
-                              // of them are queries, the other half candidates
-  bool mirror;                // outputs are the mean of an image's and of its mirror image's
+  std::string network = "paper_mnist";
+  std::size_t k = 9, batch = 100, samples = 5, classes = 0;
+  double tau = 16;
+  std::uint64_t seed = 0;
+  std::size_t epoch_steps = 0;  // from one validation to the next
+  Augmentation augmentation;    // of training images
+  bool all_queries = false;  // each image of a step is a query, all others its candidates; or half
+                             // of them are queries, the other half candidates
+  bool mirror = false;       // outputs are the mean of an image's and of its mirror image's
 };
 
 // Trains on one pool of images, in an order that is shuffled anew for each pass over them, and is

@@ -5,11 +5,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "apps/finite.hpp"
+#include "apps/program/processes.hpp"
 #include "apps/report/progress.hpp"
-#include "apps/stop_signals.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
 #include "models/checkpoint.hpp"
@@ -103,7 +104,7 @@ class Session {
                         {"best_validation", result.best_validation},
                         {"best_epoch", result.best_epoch},
                         {"seed", options_.seed}};
-    checkpoint.metadata = {{"progress", progress.dump()}, {"settings", options_.settings.dump()}};
+    checkpoint.metadata = {{"progress", text_of(progress)}, {"settings", options_.settings}};
     save_checkpoint(options_.checkpoint, checkpoint);
   }
 
@@ -124,12 +125,13 @@ class Session {
  private:
   void load(const std::string& file, const Checkpoint<float>& checkpoint, const json& settings,
             const json& progress) {
-    for (const auto& item : options_.settings.items()) {
+    const json own = parse_strict_json("settings", options_.settings, deepest_progress);
+    for (const auto& item : own.items()) {
       const json& now = item.value();
       const json then = settings.contains(item.key()) ? settings[item.key()] : json();
       if (then != now) {
-        throw std::runtime_error(file + ": was made with " + item.key() + " = " + then.dump() +
-                                 ", this run has " + now.dump() +
+        throw std::runtime_error(file + ": was made with " + item.key() + " = " + text_of(then) +
+                                 ", this run has " + text_of(now) +
                                  "; resume with the same settings, or start anew elsewhere");
       }
     }

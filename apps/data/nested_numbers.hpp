@@ -1,7 +1,8 @@
-// Numbers from text, with line and column of whatever is wrong with it:
+// Numbers to text, and from text with line and column of whatever is wrong with it:
 //   "scores.txt:3:7: expected a number, found 'x'"
 #pragma once
 
+#include <iosfwd>
 #include <map>
 #include <string>
 #include <vector>
@@ -51,5 +52,10 @@ Nested as_list(Nested nested, int item_depth);
 std::string read_text(const std::string& file);
 // What messages call that text.
 std::string source_name(const std::string& file);
+
+// An array as JSON, nested as its axes are, written a row at a time: a large matrix is never in
+// memory as text. NaN and infinities become null. (axis, start: a part of the array.)
+template <class T>
+void write_json(std::ostream& out, const Array<T>& x, std::size_t axis = 0, std::size_t start = 0);
 
 }  // namespace tapesort

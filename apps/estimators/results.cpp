@@ -3,10 +3,13 @@
 #include <cmath>
 #include <cstdarg>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/program/program.hpp"
 #include "apps/report/plot.hpp"
 #include "apps/report/result_row.hpp"
+#include "models/strict_json.hpp"
 
 namespace tapesort {
 namespace {
@@ -136,18 +139,7 @@ std::string to_text(const EstimatorOptions& options, const EstimatorResults& res
 }
 
 nlohmann::json to_json(const EstimatorOptions& options, const EstimatorResults& results) {
-  const StudySettings& study = options.study;
-  nlohmann::json row = result_row("estimators",
-                                  {{"n", study.n},
-                                   {"cost", options.cost},
-                                   {"tau", study.tau},
-                                   {"samples", study.samples},
-                                   {"estimates", study.estimates},
-                                   {"warm up", study.warm_up},
-                                   {"spread", options.spread},
-                                   {"steps", options.steps},
-                                   {"lr", options.learning_rate}},
-                                  study.seed);
+  nlohmann::json row = result_row("estimators", options.command.settings(), options.study.seed);
   row["gradient length"] = results.gradient_length;
   row["estimators"] = to_json(results.table);
   row["over tau"] = nlohmann::json::array();
@@ -207,6 +199,47 @@ bool draw(const EstimatorResults& results, const std::string& file) {
   std::vector<LinePlot> panels{bias, deviation};
   if (!descent.series.empty()) panels.push_back(descent);
   return draw(panels, file);
+}
+
+void add_estimators(Command program) {
+  struct Options : EstimatorOptions {
+    std::string out = "estimators-out";
+    bool json = false;
+  };
+  const auto o = std::make_shared<Options>();
+  StudySettings& study = o->study;
+  const Command command = o->command = program.command(
+      "estimators", "compare estimators of the gradient of E f(z), z a random order");
+  command.setting("--n", study.n, "items; all that is exact needs n <= 8", whole(2, 1000));
+  command.setting("--cost", o->cost,
+                  "f: target (squared distance to a doubly stochastic matrix), linear (an "
+                  "assignment), tour (length of a closed tour)",
+                  one_of(cost_names()));
+  command.setting("--tau", study.tau, "temperature of NeuralSort, in units of the log-scores",
+                  temperature);
+  command.setting("--samples", study.samples, "orders drawn for an estimate", whole(1, 100000));
+  command.setting("--estimates", study.estimates, "by which bias and variance are measured",
+                  whole(20, 10000000));
+  command.setting("--warm-up", study.warm_up, "steps of learning before that", whole(0, 1000000000),
+                  "warm up");
+  command.setting("--spread", o->spread, "standard deviation of the log-scores", number(0, 1e12));
+  command.setting("--steps", o->steps, "of minimising E f; 0 for none", whole(0, 1000000000));
+  command.setting("--lr", o->learning_rate, "learning rate of its Adam", learning_rate);
+  command.add("--seed", study.seed, "of everything random", any_seed);
+  command.add(
+      "--out", o->out, "folder for estimators.png and result.json; '' for none",
+      {[](const std::string& text) { return text.empty() ? "" : file_name.fault(text); }, ""});
+  command.add("--json", o->json, "print the result as one JSON object, and nothing else");
+  command.run([o] {
+    const EstimatorResults results = study_estimators(*o);
+    const nlohmann::json row = to_json(*o, results);
+    std::printf("%s\n", (o->json ? text_of(row) : to_text(*o, results)).c_str());
+    if (o->out.empty()) return;
+    std::filesystem::create_directories(o->out);
+    write_result(o->out + "/result.json", row);
+    draw(results, o->out + "/estimators.png");
+    if (!o->json) std::printf("picture and result: %s\n", o->out.c_str());
+  });
 }
 
 }  // namespace tapesort

@@ -1,9 +1,5 @@
 #include "apps/report/gnuplot.hpp"
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,10 +8,9 @@
 #include <ostream>
 #include <stdexcept>
 
+#include "apps/program/processes.hpp"
 #include "engine/check.hpp"
 #include "models/replace_file.hpp"
-
-extern char** environ;
 
 namespace tapesort {
 namespace {
@@ -44,31 +39,20 @@ std::string first_complaint(std::FILE* file) {
 // pipe: writing to a pipe whose reader is gone would end us.
 void run(const std::string& script, const std::string& picture) {
   const File input = unnamed_file(), complaints = unnamed_file();
-  if (std::fwrite(script.data(), 1, script.size(), input.get()) != script.size() ||
+  const File output(std::fopen(picture.c_str(), "wb"), std::fclose);
+  if (!output || std::fwrite(script.data(), 1, script.size(), input.get()) != script.size() ||
       std::fflush(input.get()) != 0) {
     throw std::runtime_error(to_message("gnuplot's commands: ", std::strerror(errno)));
   }
   std::rewind(input.get());
-
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, fileno(input.get()), 0);
-  posix_spawn_file_actions_addopen(&actions, 1, picture.c_str(), O_WRONLY | O_TRUNC, 0);
-  posix_spawn_file_actions_adddup2(&actions, fileno(complaints.get()), 2);
-  char name[] = "gnuplot";
-  char* const arguments[] = {name, nullptr};
-  pid_t child = 0;
-  const int error = posix_spawnp(&child, name, &actions, nullptr, arguments, environ);
-  posix_spawn_file_actions_destroy(&actions);
+  pid_t process = 0;
+  const int error = start(
+      {"gnuplot"}, {fileno(input.get()), fileno(output.get()), fileno(complaints.get())}, process);
   if (error == ENOENT) {
     throw std::runtime_error("gnuplot is missing; install it: apt-get install gnuplot-nox");
   }
   if (error != 0) throw std::runtime_error(to_message("gnuplot: ", std::strerror(error)));
-
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+  if (status_at_end(process) != 0) {
     throw std::runtime_error("gnuplot failed" + first_complaint(complaints.get()));
   }
 }
