@@ -53,8 +53,6 @@ class Session {
   }
 
   TrainingResult result;
-  double loss_sum = 0;          // of the steps since the last validation,
-  std::size_t unvalidated = 0;  // and how many they are
 
   // std::runtime_error when a step of the optimizer has spoilt anything that a checkpoint holds.
   void check() const {
@@ -70,14 +68,15 @@ class Session {
 
   void step(double loss) {
     ++result.steps;
-    ++unvalidated;
-    loss_sum += loss;
+    ++result.unvalidated;
+    result.loss_sum += loss;
   }
 
   void validated(double validation) {
-    result.epochs.push_back({loss_sum / double(unvalidated), validation, result.seconds});
-    loss_sum = 0;
-    unvalidated = 0;
+    result.epochs.push_back(
+        {result.loss_sum / double(result.unvalidated), validation, result.seconds});
+    result.loss_sum = 0;
+    result.unvalidated = 0;
     if (result.epochs.size() > 1 && !(validation > result.best_validation)) return;
     result.best_validation = validation;
     result.best_epoch = result.epochs.size();
@@ -99,8 +98,8 @@ class Session {
                         {"steps", result.steps},
                         {"optimizer_steps", optimizer_.steps()},
                         {"seconds", result.seconds},
-                        {"loss_sum", loss_sum},
-                        {"unvalidated", unvalidated},
+                        {"loss_sum", result.loss_sum},
+                        {"unvalidated", result.unvalidated},
                         {"best_validation", result.best_validation},
                         {"best_epoch", result.best_epoch},
                         {"seed", options_.seed}};
@@ -119,12 +118,7 @@ class Session {
       }
       return parse_strict_json(file + ": " + key, found->second, deepest_progress);
     };
-    load(file, checkpoint, text("settings"), text("progress"));
-  }
-
- private:
-  void load(const std::string& file, const Checkpoint<float>& checkpoint, const json& settings,
-            const json& progress) {
+    const json settings = text("settings"), progress = text("progress");
     const json own = parse_strict_json("settings", options_.settings, deepest_progress);
     for (const auto& item : own.items()) {
       const json& now = item.value();
@@ -169,8 +163,8 @@ class Session {
     }
     loaded.best_validation = number("best_validation");
     loaded.best_epoch = count("best_epoch", epochs.empty() ? 0 : 1, epochs.size());
-    const double loaded_sum = number("loss_sum");
-    const std::size_t loaded_unvalidated = count("unvalidated", 0, loaded.steps);
+    loaded.loss_sum = number("loss_sum");
+    loaded.unvalidated = count("unvalidated", 0, loaded.steps);
     const std::size_t optimizer_steps =
         count("optimizer_steps", loaded.steps, std::numeric_limits<std::size_t>::max());
 
@@ -183,10 +177,9 @@ class Session {
     for (auto& [name, array] : best_.arrays) array = checkpoint.arrays.at(best_prefix + name);
     optimizer_.set_steps(optimizer_steps);
     result = std::move(loaded);
-    loss_sum = loaded_sum;
-    unvalidated = loaded_unvalidated;
   }
 
+ private:
   const std::string task_;
   State<float> state_;
   Optimizer<float>& optimizer_;
@@ -317,7 +310,7 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
       saved_at = result.seconds;
     }
   }
-  if (stop_signal == 0 && session.unvalidated > 0) validate();  // which may be interrupted as well
+  if (stop_signal == 0 && result.unvalidated > 0) validate();  // which may be interrupted as well
   if (!options.checkpoint.empty()) session.save();
   if (stop_signal != 0) {
     result.interrupted = stop_signal;

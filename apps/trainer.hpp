@@ -53,7 +53,9 @@ struct TrainingResult {
   };
   std::vector<Epoch> epochs;
   std::size_t steps = 0;
-  double seconds = 0;  // training and validation, of a resumed run from its first start
+  double seconds = 0;           // training and validation, of a resumed run from its first start
+  double loss_sum = 0;          // of the steps since the last validation,
+  std::size_t unvalidated = 0;  // and how many they are
   double best_validation = 0;
   std::size_t best_epoch = 0;  // counted from 1
   int interrupted = 0;         // by this signal, after which a checkpoint was written; 0: by none
