@@ -30,7 +30,7 @@ template <class F> void for_each_list(Nested lists, const std::string& source, c
   lists = as_list(std::move(lists), 1);
   for (const Nested& list : lists.items) {
     if (depth(list) != 1 || list.items.empty()) {
-      bad_input(source, list.line, list.column, "expected a list of numbers");
+      bad_input(source, list, "expected a list of numbers");
     }
     each(list);
   }
@@ -38,7 +38,7 @@ template <class F> void for_each_list(Nested lists, const std::string& source, c
 
 Nested parse_some_lines(const std::string& text, const std::string& source) {
   Nested lines = parse_lines(text, source);
-  if (lines.items.empty()) bad_input(source, 1, 1, "no numbers; need a set of them on each line");
+  if (lines.items.empty()) bad_input(source, lines, "no numbers; need a set of them on each line");
   return lines;
 }
 

@@ -8,6 +8,7 @@
 
 #include "apps/data/nested_numbers.hpp"
 #include "apps/program/program.hpp"
+#include "apps/report/printed.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {
@@ -15,12 +16,6 @@ namespace {
 
 // Above this, a matrix does not fit on a terminal.
 constexpr std::size_t widest_heatmap = 48;
-
-std::string in_text(const char* format, double x) {
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, format, x);
-  return buffer;
-}
 
 // Two columns a number, five shades from 0 to 1.
 template <class T> void write_heatmap(std::ostream& out, const Array<T>& P) {
@@ -148,16 +143,16 @@ void write_relaxed_table(std::ostream& out, const Relaxation& relaxation,
     const std::size_t n = sets[set].shape().back();
     const bool fits = n <= widest_heatmap, scored = relaxation.method != Method::sinkhorn;
     const Relaxed<T> result = relax<T>(relaxation, sets[set], nullptr, fits);
-    if (set == 0) out << name_of(relaxation.method) << in_text(", tau = %g\n", relaxation.tau);
+    if (set == 0) out << name_of(relaxation.method) << printed(", tau = %g\n", relaxation.tau);
     out << "\nset " << set + 1 << ", n = " << n << "\n  place  item"
         << (scored ? "       score" : "") << (result.sorted ? "  soft sorted" : "")
         << (result.ranks ? "    soft rank" : "") << "\n";
     for (std::size_t place = 0; place < n; ++place) {
       const std::size_t item = std::size_t(result.permutation.data()[place]);
-      out << in_text("  %5.0f", double(place + 1)) << in_text(" %5.0f", double(item));
-      if (scored) out << in_text("  %10.5g", double(result.scores.data()[item]));
-      if (result.sorted) out << in_text("  %11.5g", double(result.sorted->data()[place]));
-      if (result.ranks) out << in_text("  %11.5g", double(result.ranks->data()[item]));
+      out << printed("  %5.0f", double(place + 1)) << printed(" %5.0f", double(item));
+      if (scored) out << printed("  %10.5g", double(result.scores.data()[item]));
+      if (result.sorted) out << printed("  %11.5g", double(result.sorted->data()[place]));
+      if (result.ranks) out << printed("  %11.5g", double(result.ranks->data()[item]));
       out << "\n";
     }
     if (!relaxation.has_matrix()) continue;
@@ -188,7 +183,7 @@ std::vector<Array<double>> read_sets(const std::string& text, const std::string&
   const bool json = start != std::string::npos && text[start] == '[';
   Nested nested = json ? parse_nested(text, source) : parse_lines(text, source);
   if (json != (method == Method::sinkhorn)) {
-    bad_input(source, nested.line, nested.column,
+    bad_input(source, nested,
               json ? std::string(name_of(method)) +
                          " takes sets of scores, one a line; only "
                          "sinkhorn takes matrices"
@@ -200,11 +195,10 @@ std::vector<Array<double>> read_sets(const std::string& text, const std::string&
     sets.push_back(to_array(item, source));
     const Shape& shape = sets.back().shape();
     if (json && (shape.size() != 2 || shape[0] != shape[1])) {
-      bad_input(source, item.line, item.column,
-                "expected an n x n matrix, found " + to_text(shape));
+      bad_input(source, item, "expected an n x n matrix, found ", shape);
     }
   }
-  if (sets.empty()) bad_input(source, nested.line, nested.column, "there are no scores");
+  if (sets.empty()) bad_input(source, nested, "there are no scores");
   return sets;
 }
 
@@ -213,9 +207,8 @@ std::vector<Array<double>> read_weights(const std::string& text, const std::stri
                                         const std::vector<Array<double>>& sets) {
   const Nested nested = parse_nested(text, source);
   if (nested.items.size() != sets.size()) {
-    bad_input(source, nested.line, nested.column,
-              "expected " + std::to_string(sets.size()) + " entries, one a set, found " +
-                  std::to_string(nested.items.size()));
+    bad_input(source, nested, "expected ", sets.size(), " entries, one a set, found ",
+              nested.items.size());
   }
   std::vector<Array<double>> weights;
   for (std::size_t set = 0; set < sets.size(); ++set) {
@@ -224,9 +217,7 @@ std::vector<Array<double>> read_weights(const std::string& text, const std::stri
     const std::size_t n = sets[set].shape().back();
     const Shape shape = relaxation.has_matrix() ? Shape{n, n} : Shape{n};
     if (weights.back().shape() != shape) {
-      bad_input(
-          source, item.line, item.column,
-          "expected weights " + to_text(shape) + ", found " + to_text(weights.back().shape()));
+      bad_input(source, item, "expected weights ", shape, ", found ", weights.back().shape());
     }
   }
   return weights;

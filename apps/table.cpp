@@ -244,10 +244,8 @@ struct Entry {
 
 // So many decimals, or two digits of what would be shown as nothing.
 std::string fixed(double value, int decimals) {
-  char text[64];
   const bool nothing = value != 0 && std::abs(value) < 0.5 * std::pow(10.0, -decimals);
-  std::snprintf(text, sizeof text, nothing ? "%.*g" : "%.*f", nothing ? 2 : decimals, value);
-  return text;
+  return nothing ? printed("%.2g", value) : printed("%.*f", decimals, value);
 }
 
 std::string ours_text(const Table& table, const Entry& entry) {
@@ -280,7 +278,7 @@ void report(const Table& table, const TableOptions& o, const fs::path& folder, c
   std::string text = to_message("# ", table.title,
                                 "\n\nOurs: the mean over seeds +- their standard deviation [how "
                                 "many, unless one]. Paper: Grover et al. 2019.\n\n| method | |");
-  std::string rule = "|---|---|", ours, paper;
+  std::string rule = "|---|---|";
   BarPlot plot{table.title, table.figures[0].name, {}, {}};
   for (const std::string& column : o.columns) {
     plot.groups.push_back(to_message(table.option + 2, " = ", column));

@@ -60,7 +60,8 @@ void add_training_options(Command command, TrainingOptions& o, const std::string
   const Option rate = command.setting("--lr", o.learning_rate, "learning rate at the start",
                                       learning_rate, "learning_rate");
   if (!rates.empty()) rate.shows_default(rates);
-  command.setting("--schedule", o.schedule, "of the learning rate", one_of({"constant", "cosine"}));
+  command.setting("--schedule", o.learning_schedule, "of the learning rate",
+                  one_of({"constant", "cosine"}));
   command.setting("--momentum", o.momentum, "of sgd", number(0, 0.999999));
   command.setting("--weight-decay", o.weight_decay, "", number(0, 1e38));
   command.add("--seed", o.seed, "of everything random", any_seed);
@@ -118,15 +119,9 @@ TrainingResult train(Task& task, const TrainingOptions& o) {
   const auto optimizer = make_optimizer(o, task.state());
   nlohmann::json settings = o.command.settings();
   settings["seed"] = o.seed;
-  TrainerOptions options;
-  options.epochs = o.epochs;
-  options.minutes = o.minutes;
-  options.learning_rate = o.learning_rate;
-  options.schedule = o.schedule == "cosine" ? Schedule::cosine : Schedule::constant;
-  options.seed = o.seed;
+  TrainerOptions options = o;
+  options.schedule = o.learning_schedule == "cosine" ? Schedule::cosine : Schedule::constant;
   if (!o.out.empty()) options.checkpoint = o.in_out(checkpoint_name);
-  options.resume = o.resume;
-  options.profile = o.profile;
   options.settings = text_of(settings);
   const TrainingResult result = train(task, *optimizer, options);
   if (result.interrupted) {
@@ -151,12 +146,6 @@ std::string trained_text(const TrainingResult& result, const std::string& valida
 
 std::string augmented_by(const TrainingOptions& o) {
   return o.augment == "none" ? "" : ", augmented by " + o.augment;
-}
-
-std::string percent(double fraction) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f %%", 100 * fraction);
-  return text;
 }
 
 void finish(const TrainingOptions& o, const std::string& task, const std::string& title,

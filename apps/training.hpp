@@ -3,22 +3,24 @@
 #pragma once
 
 #include "apps/program/options.hpp"
+#include "apps/report/printed.hpp"
 #include "apps/trainer.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {
 
 // A command changes the defaults that it wants otherwise before it declares the options.
-struct TrainingOptions {
-  std::size_t epochs = 0;  // 0: default_epochs, or no limit with a budget of minutes
+struct TrainingOptions : TrainerOptions {
+  TrainingOptions() {
+    epochs = 0;  // default_epochs, or no limit with a budget of minutes
+    seed = 1;    // no setting: a result row has a place for it
+  }
   std::size_t default_epochs = 60;
   std::size_t validation = 0;  // images; 0: an eighth of the training images, at most 5000
-  double minutes = 0;
-  std::string optimizer = "adam", schedule = "cosine", augment = "none";
-  double learning_rate = 1e-3, momentum = 0.9, weight_decay = 0;
-  std::uint64_t seed = 1;  // no setting: a result row has a place for it
-  std::string save, out;   // empty: none
-  bool resume = false, profile = false, json = false;
+  std::string optimizer = "adam", learning_schedule = "cosine", augment = "none";
+  double momentum = 0.9, weight_decay = 0;
+  std::string save, out;  // empty: none
+  bool json = false;
   Command command;  // its settings decide the outcome
 
   std::string in_out(const std::string& file) const { return out + "/" + file; }
@@ -71,8 +73,6 @@ template <class... Parts> void say(const TrainingOptions& options, const Parts&.
 std::string trained_text(const TrainingResult& result, const std::string& validation);
 // ", augmented by shift", or nothing: for a line that tells a result.
 std::string augmented_by(const TrainingOptions& options);
-// 0.12345 -> "12.35 %".
-std::string percent(double fraction);
 
 // The result row (report/result_row.hpp) of what was trained, if anything was, and tested: printed
 // with --json, and written to --out, with the learning curve.

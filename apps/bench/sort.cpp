@@ -9,6 +9,7 @@
 #include "apps/bench/measure.hpp"
 #include "apps/bench/sort_reference.hpp"
 #include "apps/program/program.hpp"
+#include "apps/report/printed.hpp"
 #include "engine/parallel.hpp"
 #include "models/strict_json.hpp"
 #include "ops/matmul.hpp"
@@ -98,10 +99,8 @@ double peak_bytes(std::size_t n, double tau) {
 }
 
 std::string milliseconds(double time) {
-  char text[32];
   if (std::isnan(time)) return "-";
-  std::snprintf(text, sizeof text, time < 1e-2 ? "%.3f" : "%.1f", time * 1e3);
-  return text;
+  return printed(time < 1e-2 ? "%.3f" : "%.1f", time * 1e3);
 }
 
 struct SortBench {
@@ -156,13 +155,13 @@ void print_exactness(const SortBench& s) {
       "the largest; 1e-4 is allowed.\n");
   std::printf("%9s %-10s %6s %22s %22s\n", "n", "scores", "tau", "interpolated", "every row");
   for (std::size_t n : s.n) {
-    for (const std::string& kind : score_kinds()) {
+    for (const ScoreKind& kind : score_kinds()) {
       for (double tau : s.tau) {
         Generator random(seed);
         const Array<float> scores = convert<float>(draw_scores(kind, n, random));
         const SortErrors a = sort_errors(scores, tau, true, random),
                          b = sort_errors(scores, tau, false, random);
-        std::printf("%9zu %-10s %6g %10.3f %11.1e %10.3f %11.1e\n", n, kind.c_str(), tau, a.value,
+        std::printf("%9zu %-10s %6g %10.3f %11.1e %10.3f %11.1e\n", n, kind.name, tau, a.value,
                     a.gradient, b.value, b.gradient);
         flush_output();
       }

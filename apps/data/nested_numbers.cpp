@@ -12,7 +12,6 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "engine/check.hpp"
 #include "models/strict_json.hpp"
 
 namespace tapesort {
@@ -72,7 +71,7 @@ class Cursor {
     const std::string found = done()         ? "the end of the input"
                               : *at_ == '\n' ? "the end of the line"
                                              : std::string("'") + *at_ + "'";
-    bad_input(source_, line_, column_, "expected " + what + ", found " + found);
+    bad_input(source_, node(), "expected ", what, ", found ", found);
   }
 
   Nested number() {
@@ -82,7 +81,7 @@ class Cursor {
     const auto [stop, error] = std::from_chars(start, end_, nested.number);
     if (stop == start) expected("a number");
     if (error != std::errc() || !std::isfinite(nested.number)) {
-      bad_input(source_, line_, column_, "'" + std::string(at_, stop) + "' is not a finite number");
+      bad_input(source_, node(), "'" + std::string(at_, stop) + "' is not a finite number");
     }
     while (at_ != stop) advance();
     nested.is_number = true;
@@ -103,7 +102,7 @@ class Cursor {
     if (next() != '"') expected("a key in quotation marks");
     const char *const start = at_ + 1, *const stop = std::find(start, end_, '"');
     const std::string name(start, stop);
-    if (others.count(name) > 0) bad_input(source_, line_, column_, "another key '" + name + "'");
+    if (others.count(name) > 0) bad_input(source_, node(), "another key '" + name + "'");
     while (at_ != stop) advance();
     take('"');
     return name;
@@ -121,10 +120,6 @@ class Cursor {
 };
 
 }  // namespace
-
-void bad_input(const std::string& source, int line, int column, const std::string& message) {
-  bad_argument(source, ":", line, ":", column, ": ", message);
-}
 
 Nested parse_nested(const std::string& text, const std::string& source) {
   Cursor cursor(text, source);
@@ -200,7 +195,7 @@ Array<double> to_array(const Nested& nested, const std::string& source) {
   const auto flatten = [&](const auto& self, const Nested& item, std::size_t level) -> void {
     const bool number_wanted = level == shape.size();
     if (item.is_number != number_wanted) {
-      bad_input(source, item.line, item.column,
+      bad_input(source, item,
                 number_wanted ? "a list where the others have a number"
                               : "a number where the others have a list");
     }
@@ -209,9 +204,8 @@ Array<double> to_array(const Nested& nested, const std::string& source) {
       return;
     }
     if (item.items.size() != shape[level]) {
-      bad_input(source, item.line, item.column,
-                "a list of " + std::to_string(item.items.size()) + " where the others have " +
-                    std::to_string(shape[level]));
+      bad_input(source, item, "a list of ", item.items.size(), " where the others have ",
+                shape[level]);
     }
     for (const Nested& inner : item.items) self(self, inner, level + 1);
   };
@@ -224,9 +218,9 @@ Indices to_indices(const Nested& nested, const std::string& source) {
   Index* to = indices.data();
   for (const Nested& item : nested.items) {
     const double x = item.number;
-    if (!item.is_number || x != std::floor(x) || std::abs(x) > 0x1p53) {
-      const std::string found = item.is_number ? to_message("'", x, "'") : "a list";
-      bad_input(source, item.line, item.column, found + " is not an integer");
+    if (!item.is_number) bad_input(source, item, "a list is not an integer");
+    if (x != std::floor(x) || std::abs(x) > 0x1p53) {
+      bad_input(source, item, "'", x, "' is not an integer");
     }
     *to++ = Index(x);
   }

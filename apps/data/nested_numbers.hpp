@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/array.hpp"
+#include "engine/check.hpp"
 
 namespace tapesort {
 
@@ -43,9 +43,11 @@ int depth(const Nested& nested);
 // A list of items that are `item_depth` deep. What is itself only so deep becomes the one item.
 Nested as_list(Nested nested, int item_depth);
 
-// Throws std::invalid_argument "source:line:column: message".
-[[noreturn]] void bad_input(const std::string& source, int line, int column,
-                            const std::string& message);
+// Throws std::invalid_argument "source:line:column: parts".
+template <class... Parts>
+[[noreturn]] void bad_input(const std::string& source, const Nested& at, const Parts&... parts) {
+  bad_argument(source, ":", at.line, ":", at.column, ": ", parts...);
+}
 
 // The whole content of a file, or of standard input for "-". std::runtime_error if it cannot be
 // read.
