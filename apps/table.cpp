@@ -115,6 +115,20 @@ struct Cell {
   bool done() const { return fs::exists(result()); }
 };
 
+std::vector<Cell> cells_of(const TableOptions& o, const fs::path& folder) {
+  std::vector<Cell> cells;
+  for (const std::string& method : o.methods) {
+    for (const std::string& column : o.columns) {
+      for (const std::uint64_t seed : o.seeds) {
+        std::string name = to_message(method, "-", column, "-seed", seed);
+        std::replace(name.begin(), name.end(), '/', '_');
+        cells.push_back({method, column, seed, folder / name});
+      }
+    }
+  }
+  return cells;
+}
+
 std::string shell_quoted(const std::string& word) {
   const char* const plain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
@@ -242,6 +256,30 @@ struct Entry {
   std::optional<std::pair<double, double>> paper;
 };
 
+// What the cells that are done tell; their rows are added to `rows`. The seeds come last in the order
+// of cells.
+std::vector<Entry> entries_of(const Table& table, const std::vector<Cell>& cells, std::size_t seeds,
+                              json& rows) {
+  std::vector<Entry> entries;
+  for (auto cell = cells.begin(); cell != cells.end();) {
+    Entry entry{
+        cell->method, cell->column, {}, paper_figures(table.task, cell->method, cell->column)};
+    std::vector<std::vector<double>> values(table.figures.size());
+    for (std::size_t s = 0; s < seeds; ++s, ++cell) {
+      if (!cell->done()) continue;
+      const json row = row_of(table, *cell);
+      for (std::size_t f = 0; f < values.size(); ++f) {
+        const json value = row.value(table.figures[f].key, json());  // NaN is null
+        if (value.is_number()) values[f].push_back(value.get<double>() * table.figures[f].scale);
+      }
+      rows.push_back(row);
+    }
+    for (const std::vector<double>& v : values) entry.ours.emplace_back(v);
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
 // So many decimals, or two digits of what would be shown as nothing.
 std::string fixed(double value, int decimals) {
   const bool nothing = value != 0 && std::abs(value) < 0.5 * std::pow(10.0, -decimals);
@@ -352,16 +390,7 @@ int run_table(const Table& table, TableOptions& o) {
     claim(folder, table, o);
   }
 
-  std::vector<Cell> cells;
-  for (const std::string& method : o.methods) {
-    for (const std::string& column : o.columns) {
-      for (const std::uint64_t seed : o.seeds) {
-        std::string name = to_message(method, "-", column, "-seed", seed);
-        std::replace(name.begin(), name.end(), '/', '_');
-        cells.push_back({method, column, seed, folder / name});
-      }
-    }
-  }
+  const std::vector<Cell> cells = cells_of(o, folder);
   std::size_t failed = 0, position = 0;
   for (const Cell& cell : cells) {
     ++position;
@@ -401,23 +430,7 @@ int run_table(const Table& table, TableOptions& o) {
   if (o.commands) return 0;
 
   json rows = json::array();
-  std::vector<Entry> entries;
-  for (auto cell = cells.begin(); cell != cells.end();) {
-    Entry entry{
-        cell->method, cell->column, {}, paper_figures(table.task, cell->method, cell->column)};
-    std::vector<std::vector<double>> values(table.figures.size());
-    for (std::size_t s = 0; s < o.seeds.size(); ++s, ++cell) {
-      if (!cell->done()) continue;
-      const json row = row_of(table, *cell);
-      for (std::size_t f = 0; f < values.size(); ++f) {
-        const json value = row.value(table.figures[f].key, json());  // NaN is null
-        if (value.is_number()) values[f].push_back(value.get<double>() * table.figures[f].scale);
-      }
-      rows.push_back(row);
-    }
-    for (const std::vector<double>& v : values) entry.ours.emplace_back(v);
-    entries.push_back(std::move(entry));
-  }
+  const std::vector<Entry> entries = entries_of(table, cells, o.seeds.size(), rows);
   report(table, o, folder, rows, entries);
   return failed == 0 ? 0 : 1;
 }
