@@ -1,8 +1,6 @@
 #include "apps/digit_experiment.hpp"
 
 #include "apps/data/data_set.hpp"
-#include "apps/option_checks.hpp"
-#include "engine/check.hpp"
 #include "ops/shape.hpp"
 
 namespace tapesort {
@@ -20,74 +18,50 @@ enum Stream : std::uint64_t {
 
 }  // namespace
 
-void add_digit_options(CLI::App& command, DigitOptions& o) {
-  command
-      .add_option("--data", o.data,
-                  "digits, fashion (the class is the digit), or a folder of IDX files")
-      ->check(file_name)
-      ->capture_default_str();
-  command.add_option("--n", o.n, "numbers in a set")->check(whole(2, 100))->capture_default_str();
-  command.add_option("--digits", o.digits, "digits of a number, one picture each")
-      ->check(whole(1, 18))
-      ->capture_default_str();
-  command
-      .add_option("--tau", o.tau,
+void add_digit_options(Command command, DigitOptions& o, const std::string& rates) {
+  command.setting("--data", o.data,
+                  "digits, fashion (the class is the digit), or a folder of IDX files", file_name);
+  command.setting("--n", o.n, "numbers in a set", whole(2, 100));
+  command.setting("--digits", o.digits, "digits of a number, one picture each", whole(1, 18));
+  command.setting("--tau", o.tau,
                   "temperature, in units of the scores (default: the method's; row_stochastic and "
-                  "reinforce have none)")
-      ->check(temperature);
-  command.add_option("--samples", o.samples, "samples of a stochastic method in a step")
-      ->check(a_count)
-      ->capture_default_str();
-  command.add_option("--network", o.network, "what looks at the picture of a number")
-      ->check(CLI::IsMember(network_names()))
-      ->capture_default_str();
-  command.add_option("--batch", o.batch, "sets in a step")->check(a_count)->capture_default_str();
-  command
-      .add_option("--epoch-steps", o.epoch_steps,
-                  "steps in an epoch (default: as many as make batch x digits training images)")
-      ->check(rounds);
-  command
-      .add_option("--validation-sets", o.validation_sets, "sets drawn from those for validation")
-      ->check(rounds)
-      ->capture_default_str();
-  command.add_option("--test-sets", o.test_sets, "sets drawn from the test images")
-      ->check(rounds)
-      ->capture_default_str();
-}
-
-nlohmann::json settings_of(const DigitOptions& o) {
-  nlohmann::json settings{{"data", o.data},
-                          {"method", o.method},
-                          {"network", o.network},
-                          {"n", o.n},
-                          {"digits", o.digits},
-                          {"tau", o.tau},
-                          {"samples", o.samples},
-                          {"batch", o.batch},
-                          {"epoch_steps", o.epoch_steps},
-                          {"validation_sets", o.validation_sets},
-                          {"test_sets", o.test_sets}};
-  add_settings(o, settings);
-  return settings;
+                  "reinforce have none)",
+                  temperature);
+  command.setting("--samples", o.samples, "samples of a stochastic method in a step", a_count);
+  command.setting("--network", o.network, "what looks at the picture of a number",
+                  one_of(network_names()));
+  command.setting("--batch", o.batch, "sets in a step", a_count);
+  command.setting("--epoch-steps", o.epoch_steps,
+                  "steps in an epoch (default: as many as make batch x digits training images)",
+                  rounds);
+  command.setting("--validation-sets", o.validation_sets, "sets drawn from those for validation",
+                  rounds);
+  command.setting("--test-sets", o.test_sets, "sets drawn from the test images", rounds);
+  add_training_options(command, o, "times over --epoch-steps steps", rates);
 }
 
 Generator network_stream(const DigitOptions& options) {
   return Generator(options.seed).split(Stream::networks);
 }
 
-DigitPools::DigitPools(DigitOptions& options) : DigitPools(options, load_data(options.data)) {}
-
-DigitPools::DigitPools(DigitOptions& o, DataSet data) : options_(o), name_(data.name) {
-  complete_validation(o, data.train.size());
+DigitPools::DigitPools(DigitOptions& o) : options_(o) {
+  DataSet data = load_data(o.data);
+  complete(o, data.train.size());
   Generator random = Generator(o.seed).split(Stream::pools);
   Split parts = split(data.train, o.validation, random);
-  if (o.epoch_steps == 0) {
-    o.epoch_steps = std::max<std::size_t>(1, parts.training.size() / (o.batch * o.digits));
-  }
+  const std::size_t training = parts.training.size();
+  if (o.epoch_steps == 0) o.epoch_steps = std::max<std::size_t>(1, training / (o.batch * o.digits));
   const std::string aside = to_message(" images, with --validation ", o.validation);
   training_.emplace(std::move(parts.training), "the training" + aside);
   validation_.emplace(std::move(parts.validation), "the validation" + aside);
   test_.emplace(std::move(data.test), "the test images");
+}
+
+std::string DigitPools::text() const {
+  return to_message("data: ", options_.data, ", ", training_->set().size(), " training images, ",
+                    validation_->set().size(), " for validation, ", test_->set().size(),
+                    " for the test; sets of ", options_.n, " numbers of ", options_.digits,
+                    " digits, ", options_.epoch_steps, " steps an epoch");
 }
 
 ImageShape DigitPools::number_shape() const {
@@ -125,13 +99,6 @@ void DigitPools::for_sets(const DigitPool& pool, std::size_t count, std::uint64_
     look(draw_digit_sets(pool, sets, options_.n, options_.digits, random));
     done += sets;
   }
-}
-
-std::string DigitPools::text() const {
-  return to_message("data: ", name_, ", ", training_->set().size(), " training images, ",
-                    validation_->set().size(), " for validation, ", test_->set().size(),
-                    " for the test; sets of ", options_.n, " numbers of ", options_.digits,
-                    " digits, ", options_.epoch_steps, " steps an epoch");
 }
 
 Var<float> outputs_of(Layer<float>& network, const Pass<float>& pass, const DigitSets& sets) {

@@ -2,12 +2,11 @@
 // of digits that never mix, the options that say which, and the walk over held-out sets.
 #pragma once
 
-#include <functional>
 #include <optional>
 
 #include "apps/data/digit_sets.hpp"
 #include "apps/data/prefetch.hpp"
-#include "apps/training_options.hpp"
+#include "apps/training.hpp"
 #include "models/networks.hpp"
 
 namespace tapesort {
@@ -23,16 +22,15 @@ struct DigitOptions : TrainingOptions {
   double tau = 0;  // 0: the method's own
 };
 
-// All options but --method, which is for each command to list.
-void add_digit_options(CLI::App& command, DigitOptions& options);
-// All that decides the outcome; complete() and DigitPools come before.
-nlohmann::json settings_of(const DigitOptions& options);
+// All options of a training but --method, which is for each command to list. `rates`, if any, is
+// what --help shows as the learning rate.
+void add_digit_options(Command command, DigitOptions& options, const std::string& rates = "");
 
 // What the networks begin with.
 Generator network_stream(const DigitOptions& options);
 
-// One pool of single digits each for training, validation and test. Fills in `validation` and
-// `epoch_steps`.
+// One pool of single digits each for training, validation and test. Completes the options:
+// `epochs`, `validation` and `epoch_steps`.
 // An exception that names the file when --data cannot be read; std::invalid_argument when a digit is
 // missing in a pool, or validation would leave nothing to train on.
 class DigitPools {
@@ -54,14 +52,29 @@ class DigitPools {
   std::string text() const;
 
  private:
-  DigitPools(DigitOptions& options, struct DataSet data);
   void for_sets(const DigitPool& pool, std::size_t count, std::uint64_t stream,
                 const Look& look) const;
 
   const DigitOptions& options_;
-  std::string name_;
   std::optional<DigitPool> training_, validation_, test_;
   std::optional<Prefetch<DigitSets>> batches_;
+};
+
+// Trains on batches of the pools.
+class DigitTask : public Task {
+ public:
+  DigitTask(std::string name, const DigitOptions& options, DigitPools& pools)
+      : options_(options), pools_(pools), name_(std::move(name)) {}
+  std::string name() const override { return name_; }
+  std::size_t steps_per_epoch() const override { return options_.epoch_steps; }
+  std::size_t images_per_step() const override { return options_.batch * options_.n; }
+
+ protected:
+  const DigitOptions& options_;
+  DigitPools& pools_;
+
+ private:
+  std::string name_;
 };
 
 // The network's outputs for the pictures of whole sets: (sets, n, outputs).

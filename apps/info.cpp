@@ -1,9 +1,8 @@
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <xtensor-blas/xblas_config.hpp>
 #include <xtensor/xtensor_config.hpp>
 
-#include "apps/commands.hpp"
+#include "apps/program/program.hpp"
 #include "engine/blas.hpp"
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
@@ -36,10 +35,8 @@ void print_info() {
 
 }  // namespace
 
-void add_info(CLI::App& program) {
-  CLI::App* command =
-      program.add_subcommand("info", "CPU features, BLAS kernel, threads, versions");
-  command->callback(print_info);
+void add_info(Command program) {
+  program.command("info", "CPU features, BLAS kernel, threads, versions").run(print_info);
 }
 
 }  // namespace tapesort

@@ -31,7 +31,6 @@ class NeighbourTask : public PoolTask {
   }
 
   std::size_t images_per_step() const override { return 2 * settings_.batch; }
-  State<float> state() override { return network_->state(); }
 
   // The images come from two independent shuffles, one pass embeds both. Either those of the first
   // are queries, and the others their candidates, as in the paper; or every image is a query, and
@@ -57,12 +56,9 @@ class NeighbourTask : public PoolTask {
     return mean(method_.loss(scores, same, how));
   }
 
-  Answer classify(const ImageSet& queries, const ImageSet& known) override {
-    return classify_by_neighbours(outputs_of(*network_, queries), outputs_of(*network_, known),
-                                  known.labels, settings_.k);
-  }
-
  private:
+  Layer<float>& network() override { return *network_; }
+
   const NeighbourMethod& method_;
   std::unique_ptr<Layer<float>> network_;
 };
@@ -80,8 +76,6 @@ class ClassifierTask : public PoolTask {
     network_.add<Linear<float>>("classes", features, settings.classes, Init::fan_in, random);
   }
 
-  State<float> state() override { return network_.state(); }
-
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
     const Indices which = batch_of(step, 0);
     const Var<float> x = training_images(tape, which, random);
@@ -89,10 +83,12 @@ class ClassifierTask : public PoolTask {
   }
 
   Answer classify(const ImageSet& queries, const ImageSet&) override {
-    return {argmax(outputs_of(network_, queries)), std::nullopt};
+    return {argmax(outputs_of(queries)), std::nullopt};
   }
 
  private:
+  Layer<float>& network() override { return network_; }
+
   Sequential<float> network_;
 };
 
@@ -121,12 +117,8 @@ class AutoencoderTask : public PoolTask {
     return mse(y, reshape(x, {Index(settings_.batch), -1}));
   }
 
-  Answer classify(const ImageSet& queries, const ImageSet& known) override {
-    return classify_by_neighbours(outputs_of(encoder_, queries), outputs_of(encoder_, known),
-                                  known.labels, settings_.k);
-  }
-
  private:
+  Layer<float>& network() override { return encoder_; }
   static void add_dense(Sequential<float>& net, const std::string& name,
                         const std::vector<std::size_t>& sizes, Generator& random) {
     for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
@@ -155,6 +147,10 @@ double PoolTask::validate() {
   return accuracy(classify(validation_, training_).classes, validation_.labels);
 }
 
+PoolTask::Answer PoolTask::classify(const ImageSet& queries, const ImageSet& known) {
+  return classify_by_neighbours(outputs_of(queries), outputs_of(known), known.labels, settings_.k);
+}
+
 Indices PoolTask::batch_of(std::size_t step, std::uint64_t role) {
   const std::size_t batch = settings_.batch, steps_per_pass = training_.size() / batch;
   const std::size_t pass = step / steps_per_pass;
@@ -173,15 +169,15 @@ Var<float> PoolTask::training_images(Tape<float>& tape, const Indices& which,
   return tape.constant(augment(images(training_, which), settings_.augmentation, random));
 }
 
-Array<float> PoolTask::outputs_of(Layer<float>& network, const ImageSet& set) const {
+Array<float> PoolTask::outputs_of(const ImageSet& set) {
   constexpr std::size_t batch = 500;
   Array<float> all;
   for (std::size_t begin = 0; begin < set.size(); begin += batch) {
     const std::size_t end = std::min(set.size(), begin + batch);
     Tape<float> off(Recording::off);
     const Array<float> x = images(set, begin, end);
-    Var<float> y = network.forward({off}, off.constant(x));
-    if (settings_.mirror) y = 0.5f * (y + network.forward({off}, off.constant(mirrored(x))));
+    Var<float> y = network().forward({off}, off.constant(x));
+    if (settings_.mirror) y = 0.5f * (y + network().forward({off}, off.constant(mirrored(x))));
     const std::size_t d = y.size() / (end - begin);
     if (begin == 0) all = uninitialized<float>({set.size(), d});
     std::copy_n(y.value().data(), y.size(), all.data() + begin * d);

@@ -14,15 +14,15 @@
 namespace tapesort {
 
 struct KnnSettings {
-  std::string network;
-  std::size_t k, batch, samples, classes;
-  double tau;
-  std::uint64_t seed;
-  std::size_t epoch_steps;    // from one validation to the next
-  Augmentation augmentation;  // of training images
-  bool all_queries;           // each image of a step is a query, all others its candidates; or half
-                              // of them are queries, the other half candidates
-  bool mirror;                // outputs are the mean of an image's and of its mirror image's
+  std::string network = "paper_mnist";
+  std::size_t k = 9, batch = 100, samples = 5, classes = 0;
+  double tau = 16;
+  std::uint64_t seed = 0;
+  std::size_t epoch_steps = 0;  // from one validation to the next
+  Augmentation augmentation;    // of training images
+  bool all_queries = false;  // each image of a step is a query, all others its candidates; or half
+                             // of them are queries, the other half candidates
+  bool mirror = false;       // outputs are the mean of an image's and of its mirror image's
 };
 
 // Trains on one pool of images, in an order that is shuffled anew for each pass over them, and is
@@ -35,22 +35,25 @@ class PoolTask : public Task {
   std::size_t steps_per_epoch() const override { return settings_.epoch_steps; }
   std::size_t images_per_step() const override { return settings_.batch; }
   double validate() override;
+  State<float> state() override { return network().state(); }
 
   // The classes of the queries, when the labels of `known` may be used, and the k known images that
-  // decided it, nearest first (q, k); none for a classifier that needs no neighbours.
+  // decided it, nearest first (q, k); none for a classifier that needs no neighbours. Unless a task
+  // says otherwise, the network's outputs are points whose neighbours vote.
   struct Answer {
     Indices classes;
     std::optional<Indices> neighbours;
   };
-  virtual Answer classify(const ImageSet& queries, const ImageSet& known) = 0;
+  virtual Answer classify(const ImageSet& queries, const ImageSet& known);
 
  protected:
+  virtual Layer<float>& network() = 0;
   // The images of a step. Different roles are independent shuffles.
   Indices batch_of(std::size_t step, std::uint64_t role);
   // Those images, augmented.
   Var<float> training_images(Tape<float>& tape, const Indices& which, Generator& random) const;
-  // A network's outputs for all images of a set, (N, outputs), outside of training.
-  Array<float> outputs_of(Layer<float>& network, const ImageSet& set) const;
+  // The network's outputs for all images of a set, (N, outputs), outside of training.
+  Array<float> outputs_of(const ImageSet& set);
 
   const KnnSettings settings_;
   const ImageSet &training_, &validation_;

@@ -7,13 +7,10 @@
 #include <cmath>
 #include <optional>
 
-#include "apps/commands.hpp"
 #include "apps/digit_experiment.hpp"
-#include "apps/option_checks.hpp"
-#include "apps/report/progress.hpp"
-#include "apps/scores.hpp"
+#include "apps/program/processes.hpp"
+#include "apps/program/program.hpp"
 #include "apps/sorting_methods.hpp"
-#include "apps/stop_signals.hpp"
 #include "engine/check.hpp"
 #include "engine/parameter.hpp"
 #include "ops/elementwise.hpp"
@@ -25,15 +22,13 @@ namespace {
 
 constexpr double default_rate = 2e-3;
 
-struct Options : DigitOptions {
-  Options() {
+struct MedianOptions : DigitOptions {
+  MedianOptions() {
     batch = 10;
     learning_rate = default_rate;
   }
   double quantile = 0.5;
   std::string scores = "values";
-
-  bool own_scores() const { return scores == "network"; }
 
   // Where the quantile stands, counted from the largest: the nearest place.
   std::size_t place() const { return std::size_t(std::lround((1 - quantile) * double(n - 1))); }
@@ -61,20 +56,68 @@ struct Prediction {
   std::optional<Indices> picked;  // (sets), which item; none when none is picked
 };
 
+struct Outcome {
+  RegressionScores regression;
+  std::size_t sets = 0, picked = 0, picked_right = 0;
+};
+
 // What predicts a set's quantile.
-class Model {
+class MedianTask : public DigitTask {
  public:
-  virtual ~Model() = default;
-  virtual void collect(State<float>& state) = 0;
+  MedianTask(const MedianOptions& options, DigitPools& pools)
+      : DigitTask("median", options, pools), median_(options), n_(Index(options.n)) {}
+
+  Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
+    const DigitSets& sets = pools_.batch(step);
+    Array<double> goal = quantiles(sets, median_.place());
+    for (double& y : goal) y = (y - median_.middle()) / median_.unit();
+    return loss({tape, true, &random}, sets, convert<float>(goal));
+  }
+
+  // 1 - mean squared error / variance: largest where the error is smallest, as the sets are fixed.
+  double validate() override {
+    Outcome outcome;
+    pools_.for_validation([&](const DigitSets& sets) { look(sets, outcome); });
+    if (outcome.regression.variance() == 0) {
+      throw std::runtime_error(
+          to_message("median: all ", outcome.sets,
+                     " validation sets have the same quantile, so no model can be ",
+                     "told from another by R2; raise --validation-sets or --digits"));
+    }
+    return outcome.regression.r2();
+  }
+
+  void look(const DigitSets& sets, Outcome& outcome) {
+    const Prediction predicted = predict(sets);
+    const Array<double> truth = quantiles(sets, median_.place());
+    for (std::size_t set = 0; set < truth.size(); ++set) {
+      const double y = truth.data()[set];
+      const double value = double(predicted.values.data()[set]);
+      outcome.regression.add(value * median_.unit() + median_.middle(), y);
+      ++outcome.sets;
+      if (!predicted.picked) continue;
+      ++outcome.picked;
+      const std::size_t item = std::size_t(predicted.picked->data()[set]);
+      outcome.picked_right += double(sets.labels.data()[set * median_.n + item]) == y;
+    }
+  }
+
+ protected:
   virtual Var<float> loss(const Pass<float>& pass, const DigitSets& sets,
                           const Array<float>& goal) = 0;
   virtual Prediction predict(const DigitSets& sets) = 0;
+
+  const MedianOptions& median_;
+  const Index n_;
 };
 
 // One number for all: its loss leads it to their mean.
-class Constant : public Model {
+class Constant : public MedianTask {
  public:
-  void collect(State<float>& state) override { state.parameters.push_back(&number_); }
+  Constant(const MedianOptions& o, DigitPools& pools, Generator&) : MedianTask(o, pools) {}
+  State<float> state() override { return {{&number_}, {}}; }
+
+ protected:
   Var<float> loss(const Pass<float>& pass, const DigitSets&, const Array<float>& goal) override {
     return mean(square(pass.tape.leaf(number_) - constant(goal)));
   }
@@ -92,10 +135,10 @@ class Constant : public Model {
 // Before anything is learned, features are nearly the same for every picture, so a ReLU with bias 0
 // is on for all sets or off for all, and ten in a row are easily all off: then the output is one
 // number for ever. Small positive biases let most begin on.
-class Vanilla : public Model {
+class Vanilla : public MedianTask {
  public:
-  Vanilla(const Options& o, const ImageShape& shape, Generator& random)
-      : features_(make_network(o.network, shape, 10, random)), n_(Index(o.n)) {
+  Vanilla(const MedianOptions& o, DigitPools& pools, Generator& random)
+      : MedianTask(o, pools), features_(make_network(o.network, pools.number_shape(), 10, random)) {
     std::size_t in = 10 * o.n;
     for (const char* name : {"head1", "head2", "head3"}) {
       head_.add<Linear<float>>(name, in, 10, Init::fan_in, random).add<Relu<float>>();
@@ -106,10 +149,13 @@ class Vanilla : public Model {
     }
     head_.add<Linear<float>>("head4", 10, 1, Init::fan_in, random);
   }
-  void collect(State<float>& state) override {
-    features_->collect(state);
-    head_.collect(state);
+  State<float> state() override {
+    State<float> all = features_->state();
+    head_.collect(all);
+    return all;
   }
+
+ protected:
   Var<float> loss(const Pass<float>& pass, const DigitSets& sets,
                   const Array<float>& goal) override {
     return mean(square(forward(pass, sets) - constant(goal)));
@@ -127,7 +173,6 @@ class Vanilla : public Model {
 
   std::unique_ptr<Layer<float>> features_;
   Sequential<float> head_;
-  Index n_;
 };
 
 // A value network, in a scope of its own: two networks of one kind would share their names.
@@ -161,29 +206,31 @@ class Prefixed : public Layer<float> {
 // choose nothing, for thousands of steps. What a picture shows is its best score, so the values can
 // be the scores as well, times one learned factor, without which noise of a fixed size would forever
 // confuse numbers that are close; and whatever is learned on the way to the mean already sorts.
-class Picking : public Model {
+class Picking : public MedianTask {
  public:
-  Picking(const Options& o, std::unique_ptr<SortingMethod> method, const ImageShape& shape,
+  Picking(const MedianOptions& o, DigitPools& pools, std::unique_ptr<SortingMethod> method,
           Generator& random)
-      : linear_cost_(sorting_method(o.method).linear_cost),
+      : MedianTask(o, pools),
         method_(std::move(method)),
-        values_("values.", make_network(o.network, shape, 1, random)),
-        place_(o.place()),
-        n_(Index(o.n)) {
-    if (o.own_scores()) {
-      scores_.emplace("scores.", make_network(o.network, shape, method_->outputs(), random));
-    }
+        values_("values.", make_network(o.network, pools.number_shape(), 1, random)) {
+    if (o.scores != "network") return;
+    scores_.emplace("scores.",
+                    make_network(o.network, pools.number_shape(), method_->outputs(), random));
   }
 
-  void collect(State<float>& state) override {
+  State<float> state() override {
+    State<float> all;
     if (scores_) {
-      scores_->collect(state);
+      scores_->collect(all);
     } else {
-      state.parameters.push_back(&log_factor_);
+      all.parameters.push_back(&log_factor_);
     }
-    values_.collect(state);
-    method_->collect(state);
+    values_.collect(all);
+    method_->collect(all);
+    return all;
   }
+
+ protected:
   Var<float> loss(const Pass<float>& pass, const DigitSets& sets,
                   const Array<float>& goal) override {
     const Var<float> v = values(pass, sets);
@@ -198,7 +245,7 @@ class Picking : public Model {
     const std::size_t count = order.shape(0), n = order.shape(1);
     Prediction p{uninitialized<float>({count}), uninitialized<Index>({count})};
     for (std::size_t set = 0; set < count; ++set) {
-      const Index picked = order.data()[set * n + place_];
+      const Index picked = order.data()[set * n + median_.place()];
       p.picked->data()[set] = picked;
       p.values.data()[set] = v.value().data()[set * n + std::size_t(picked)];
     }
@@ -219,8 +266,8 @@ class Picking : public Model {
   MatrixCost<float> cost(const Var<float>& v, const Array<float>& goal) const {
     const Var<float> y = constant(goal);
     const Var<float> y_of_item = constant(with_shape(goal, {goal.size(), 1}));
-    const Index place = Index(place_);
-    const bool linear = linear_cost_;
+    const Index place = Index(median_.place());
+    const bool linear = sorting_method(median_.method).linear_cost;
     return [=](const Var<float>& P) {
       const Var<float> row = slice(P, -2, place, place + 1);
       std::vector<Index> shape(P.shape().begin(), P.shape().end() - 1);
@@ -230,35 +277,30 @@ class Picking : public Model {
     };
   }
 
-  bool linear_cost_;
   std::unique_ptr<SortingMethod> method_;
   Prefixed values_;
   std::optional<Prefixed> scores_;  // none: the values are the scores, times exp(log_factor)
   Parameter<float> log_factor_{"log_factor", scalar(0.0f)};
-  std::size_t place_;
-  Index n_;
 };
 
-template <class M>
-std::unique_ptr<Model> make(const Options& o, const ImageShape& shape, Generator& random) {
-  return std::make_unique<M>(o, shape, random);
-}
-std::unique_ptr<Model> make_constant(const Options&, const ImageShape&, Generator&) {
-  return std::make_unique<Constant>();
+using Made = std::unique_ptr<MedianTask>;
+
+template <class T> Made make(const MedianOptions& o, DigitPools& pools, Generator& random) {
+  return std::make_unique<T>(o, pools, random);
 }
 
 // The methods that do not sort; any other one is a sorting method.
 struct NoSorting {
   const char* name;
-  std::unique_ptr<Model> (*make)(const Options&, const ImageShape&, Generator&);
+  Made (*make)(const MedianOptions&, DigitPools&, Generator&);
   double learning_rate;
 };
 constexpr NoSorting baselines[] = {
-    {"constant", make_constant, default_rate},
+    {"constant", make<Constant>, default_rate},
     {"vanilla", make<Vanilla>, 7e-4},  // at 2e-3 four digits are rarely learned: see tables.md
 };
 
-const NoSorting* baseline_of(const Options& o) {
+const NoSorting* baseline_of(const MedianOptions& o) {
   for (const NoSorting& baseline : baselines) {
     if (o.method == baseline.name) return &baseline;
   }
@@ -266,150 +308,70 @@ const NoSorting* baseline_of(const Options& o) {
 }
 
 // Fills in what depends on the method: tau, and where scores come from.
-std::unique_ptr<Model> make_model(Options& o, const ImageShape& shape, Generator& random) {
-  if (const NoSorting* baseline = baseline_of(o)) return baseline->make(o, shape, random);
+Made make_task(MedianOptions& o, DigitPools& pools, Generator& random) {
+  if (const NoSorting* baseline = baseline_of(o)) return baseline->make(o, pools, random);
   // Where each value has a cost of its own, the mass on neighbours would draw all values together.
   const MethodEntry& entry = sorting_method(o.method);
   if (o.tau == 0) o.tau = entry.linear_cost ? 1 : entry.tau;
   auto method = entry.make({o.n, o.tau, o.samples}, random);
   if (method->outputs() > 1) o.scores = "network";  // one value would not be enough
-  return std::make_unique<Picking>(o, std::move(method), shape, random);
+  return std::make_unique<Picking>(o, pools, std::move(method), random);
 }
 
-struct Outcome {
-  RegressionScores regression;
-  std::size_t sets = 0, picked = 0, picked_right = 0;
-};
-
-class MedianTask : public Task {
- public:
-  MedianTask(const Options& options, DigitPools& pools, Model& model)
-      : options_(options), pools_(pools), model_(model) {}
-
-  std::string name() const override { return "median"; }
-  std::size_t steps_per_epoch() const override { return options_.epoch_steps; }
-  std::size_t images_per_step() const override { return options_.batch * options_.n; }
-  State<float> state() override {
-    State<float> all;
-    model_.collect(all);
-    return all;
-  }
-
-  Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
-    const DigitSets& sets = pools_.batch(step);
-    Array<double> goal = quantiles(sets, options_.place());
-    for (double& y : goal) y = (y - options_.middle()) / options_.unit();
-    return model_.loss({tape, true, &random}, sets, convert<float>(goal));
-  }
-
-  // 1 - mean squared error / variance: largest where the error is smallest, as the sets are fixed.
-  double validate() override {
-    Outcome outcome;
-    pools_.for_validation([&](const DigitSets& sets) { look(sets, outcome); });
-    if (outcome.regression.variance() == 0) {
-      throw std::runtime_error(
-          to_message("median: all ", outcome.sets,
-                     " validation sets have the same quantile, so no model can be ",
-                     "told from another by R2; raise --validation-sets or --digits"));
-    }
-    return outcome.regression.r2();
-  }
-
-  void look(const DigitSets& sets, Outcome& outcome) {
-    const Prediction predicted = model_.predict(sets);
-    const Array<double> truth = quantiles(sets, options_.place());
-    for (std::size_t set = 0; set < truth.size(); ++set) {
-      const double y = truth.data()[set];
-      const double value = double(predicted.values.data()[set]);
-      outcome.regression.add(value * options_.unit() + options_.middle(), y);
-      ++outcome.sets;
-      if (!predicted.picked) continue;
-      ++outcome.picked;
-      const std::size_t item = std::size_t(predicted.picked->data()[set]);
-      outcome.picked_right += double(sets.labels.data()[set * options_.n + item]) == y;
-    }
-  }
-
- private:
-  const Options& options_;
-  DigitPools& pools_;
-  Model& model_;
-};
-
-int run_median(Options o) {
-  const RunFolder folder(o.out, o.save, o.resume);
-  complete(o);
+int run_median(MedianOptions& o) {
+  const RunFolder folder(o);
   DigitPools pools(o);
   say(o, pools.text());
   Generator random = network_stream(o);
-  const auto model = make_model(o, pools.number_shape(), random);
-  MedianTask task(o, pools, *model);
-  nlohmann::json settings = settings_of(o);
-  settings["quantile"] = o.quantile;
-  settings["scores"] = o.scores;
-  const TrainingResult result = train(task, o, settings);
+  const Made task = make_task(o, pools, random);
+  const TrainingResult result = train(*task, o);
   if (result.interrupted) return status_of_signal(result.interrupted);
 
   Outcome test;  // looked at once
-  pools.for_test([&](const DigitSets& sets) { task.look(sets, test); });
+  pools.for_test([&](const DigitSets& sets) { task->look(sets, test); });
   const RegressionScores& scores = test.regression;
-  say(o, to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
-                    "; best validation R2 ", result.best_validation, " after epoch ",
-                    result.best_epoch));
-  say(o, to_message(o.method, ", n = ", o.n, augmented_by(o), ": on ", o.test_sets,
-                    " test sets mean squared error ", scores.mean_squared_error(), ", R2 ",
-                    scores.r2(), " as 1 - error / variance, ", scores.squared_correlation(),
-                    " as squared correlation"));
-  nlohmann::json row = training_row("median", settings, o, result);
-  row["mean_squared_error"] = scores.mean_squared_error();
-  row["r2"] = scores.r2();
-  row["squared_correlation"] = scores.squared_correlation();
+  say(o, trained_text(result, to_message("R2 ", result.best_validation)));
+  say(o, o.method, ", n = ", o.n, augmented_by(o), ": on ", o.test_sets,
+      " test sets mean squared error ", scores.mean_squared_error(), ", R2 ", scores.r2(),
+      " as 1 - error / variance, ", scores.squared_correlation(), " as squared correlation");
+  Figures figures{{"mean_squared_error", scores.mean_squared_error()},
+                  {"r2", scores.r2()},
+                  {"squared_correlation", scores.squared_correlation()}};
   if (test.picked > 0) {
-    row["picked_right"] = double(test.picked_right) / double(test.picked);
-    say(o, "the right element was picked in " + percent(row["picked_right"]) + " of the sets");
+    figures.push_back({"picked_right", double(test.picked_right) / double(test.picked)});
+    say(o, "the right element was picked in ", percent(figures.back().second), " of the sets");
   }
-  finish(o, row, result, "median by " + o.method);
+  finish(o, "median", "median by " + o.method, result, figures);
   return 0;
 }
 
 }  // namespace
 
-void add_median(CLI::App& program) {
-  CLI::App* command = program.add_subcommand(
-      "median", "learn to read numbers from the medians of sets of their pictures");
-  const auto o = std::make_shared<Options>();
-  std::vector<std::string> names;
-  for (const NoSorting& baseline : baselines) names.push_back(baseline.name);
+void add_median(Command program) {
+  const Command command =
+      program.command("median", "learn to read numbers from the medians of sets of their pictures");
+  const auto o = std::make_shared<MedianOptions>();
+  std::vector<std::string> methods = names_of(baselines);
   for (const MethodEntry& entry : sorting_methods()) {
-    if (entry.gives != Gives::ranks) names.push_back(entry.name);
+    if (entry.gives != Gives::ranks) methods.push_back(entry.name);
   }
-  command->add_option("--method", o->method, "what finds the median")
-      ->check(CLI::IsMember(names))
-      ->capture_default_str();
-  command->add_option("--quantile", o->quantile, "which number to learn, 0: the smallest one")
-      ->check(number(0, 1))
-      ->capture_default_str();
-  command
-      ->add_option(
-          "--scores", o->scores,
-          "what is sorted by: the values that the network reads, scaled, or the outputs of a "
-          "second "
-          "network, as in the paper (and as for methods that need n numbers for a picture)")
-      ->check(CLI::IsMember({"values", "network"}))
-      ->capture_default_str();
-  add_digit_options(*command, *o);
-  add_training_options(*command, *o, "times over --epoch-steps steps");
-  CLI::Option* rate = command->get_option("--lr");
-  std::string rates = rate->get_default_str();
+  command.setting("--method", o->method, "what finds the median", one_of(methods));
+  command.setting("--quantile", o->quantile, "which number to learn, 0: the smallest one",
+                  number(0, 1));
+  command.setting(
+      "--scores", o->scores,
+      "what is sorted by: the values that the network reads, scaled, or the outputs of a second "
+      "network, as in the paper (and as for methods that need n numbers for a picture)",
+      one_of({"values", "network"}));
+  std::string rates = to_message(o->learning_rate);
   for (const NoSorting& b : baselines) {
-    if (b.learning_rate != o->learning_rate)
-      rates += to_message(", ", b.name, " ", b.learning_rate);
+    if (b.learning_rate != default_rate) rates += to_message(", ", b.name, " ", b.learning_rate);
   }
-  rate->default_str(rates);
-  command->callback([o, rate] {
+  add_digit_options(command, *o, rates);
+  command.run([o, command] {
     const NoSorting* baseline = baseline_of(*o);
-    if (rate->count() == 0 && baseline) o->learning_rate = baseline->learning_rate;
-    if (const int code = run_median(*o)) throw CLI::RuntimeError(code);
+    if (baseline && command.given("--lr").empty()) o->learning_rate = baseline->learning_rate;
+    return run_median(*o);
   });
 }
 

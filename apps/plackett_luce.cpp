@@ -5,17 +5,14 @@
 #include <iostream>
 #include <map>
 
-#include "apps/commands.hpp"
 #include "apps/data/nested_numbers.hpp"
-#include "apps/json_rows.hpp"
-#include "apps/option_checks.hpp"
-#include "apps/output.hpp"
+#include "apps/program/program.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {
 namespace {
 
-struct Options {
+struct OrderOptions {
   std::string file = "-";
   bool log_prob = false, weights = false, json = false;
   std::vector<std::string> orders;
@@ -33,7 +30,7 @@ template <class F> void for_each_list(Nested lists, const std::string& source, c
   lists = as_list(std::move(lists), 1);
   for (const Nested& list : lists.items) {
     if (depth(list) != 1 || list.items.empty()) {
-      bad_input(source, list.line, list.column, "expected a list of numbers");
+      bad_input(source, list, "expected a list of numbers");
     }
     each(list);
   }
@@ -41,12 +38,12 @@ template <class F> void for_each_list(Nested lists, const std::string& source, c
 
 Nested parse_some_lines(const std::string& text, const std::string& source) {
   Nested lines = parse_lines(text, source);
-  if (lines.items.empty()) bad_input(source, 1, 1, "no numbers; need a set of them on each line");
+  if (lines.items.empty()) bad_input(source, lines, "no numbers; need a set of them on each line");
   return lines;
 }
 
 // JSON when it begins with {, else one set a line. Orders from the options come first.
-Input read_input(const Options& o) {
+Input read_input(const OrderOptions& o) {
   const std::string text = read_text(o.file), name = source_name(o.file);
   Input input;
   const auto add_set = [&](const Nested& list) { input.sets.push_back(to_array(list, name)); };
@@ -75,7 +72,7 @@ Input read_input(const Options& o) {
 }
 
 // s, and where its numbers are weights e^s, the logarithm of them (differentiated through).
-Array<double> log_scores_of(const Options& o, const Array<double>& set) {
+Array<double> log_scores_of(const OrderOptions& o, const Array<double>& set) {
   Array<double> s = set;
   if (!o.weights) return s;
   for (double& x : s) {
@@ -91,7 +88,7 @@ struct Result {
   Indices orders;  // (samples, places)
 };
 
-Result log_prob_of(const Options& o, const Array<double>& set, const Indices& order) {
+Result log_prob_of(const OrderOptions& o, const Array<double>& set, const Indices& order) {
   Tape<double> tape;
   const Var<double> s = tape.leaf(log_scores_of(o, set));
   const Var<double> y = PlackettLuce<double>(s).log_prob(order);
@@ -101,7 +98,7 @@ Result log_prob_of(const Options& o, const Array<double>& set, const Indices& or
   return {y.value(), std::move(grad), {}};
 }
 
-Result sample_of(const Options& o, const Array<double>& set, Generator& random) {
+Result sample_of(const OrderOptions& o, const Array<double>& set, Generator& random) {
   const PlackettLuce<double> p(constant(log_scores_of(o, set)));
   const std::size_t n = set.size(), k = o.top == 0 ? n : o.top;
   require(k <= n, "--top is ", k, " for ", n, " items");
@@ -115,7 +112,7 @@ Result sample_of(const Options& o, const Array<double>& set, Generator& random) 
 }
 
 // A line for each set: its log-probability, then the gradient; or a line for each order.
-void print_lines(std::ostream& out, const Options& o, const std::vector<Result>& results) {
+void print_lines(std::ostream& out, const OrderOptions& o, const std::vector<Result>& results) {
   out << std::setprecision(12);
   const char* between = "";
   for (const Result& result : results) {
@@ -134,7 +131,7 @@ void print_lines(std::ostream& out, const Options& o, const std::vector<Result>&
 }
 
 // One list a key, with an entry for each set.
-void print_json(std::ostream& out, const Options& o, const std::vector<Result>& results) {
+void print_json(std::ostream& out, const OrderOptions& o, const std::vector<Result>& results) {
   const auto list = [&](const char* key, const auto& write) {
     const char* before = "[";
     out << '"' << key << "\":";
@@ -148,7 +145,7 @@ void print_json(std::ostream& out, const Options& o, const std::vector<Result>& 
   if (o.log_prob) {
     list("grad", [&](const Result& r) { write_json(out, r.grad); });
     out << ',';
-    list("log_prob", [&](const Result& r) { out << nlohmann::json(r.log_prob.data()[0]); });
+    list("log_prob", [&](const Result& r) { write_json(out, r.log_prob); });
   } else {
     list("log_prob", [&](const Result& r) { write_json(out, r.log_prob); });
     out << ',';
@@ -157,7 +154,7 @@ void print_json(std::ostream& out, const Options& o, const std::vector<Result>& 
   out << "}\n";
 }
 
-void run(const Options& o) {
+void run(const OrderOptions& o) {
   const Input input = read_input(o);
   const std::size_t sets = input.sets.size(), orders = input.orders.size();
   require(!o.log_prob || orders > 0,
@@ -182,49 +179,40 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_plackett_luce(CLI::App& program) {
-  auto o = std::make_shared<Options>();
-  CLI::App* command =
-      program.add_subcommand("pl", "Plackett-Luce: log-probability of an order, or sampled orders");
+void add_plackett_luce(Command program) {
+  const Command command =
+      program.command("pl", "Plackett-Luce: log-probability of an order, or sampled orders");
+  const auto o = std::make_shared<OrderOptions>();
+  command.add("FILE", o->file,
+              "sets of log-scores, one a line, numbers separated by spaces or a comma, # begins "
+              "a comment; or a JSON object {\"log_scores\": [[..], ..], \"order\": [[..], ..]}; "
+              "- is standard input",
+              file_name);
+  const Option log_prob = command.add("--log-prob", o->log_prob,
+                                      "the log-probability of an order of each set, and its "
+                                      "gradient with respect to the numbers given");
   command
-      ->add_option(
-          "FILE", o->file,
-          "sets of log-scores, one a line, numbers separated by spaces or a comma, # begins "
-          "a comment; or a JSON object {\"log_scores\": [[..], ..], \"order\": [[..], ..]}; "
-          "- is standard input")
-      ->check(file_name)
-      ->capture_default_str();
-  CLI::Option* log_prob = command->add_flag("--log-prob", o->log_prob,
-                                            "the log-probability of an order of each set, and its "
-                                            "gradient with respect to the numbers given");
-  command
-      ->add_option(
+      .add(
           "--order", o->orders,
           "the order to score, as 2,0,1: item 2 first, then 0, then 1, counted from 0. Fewer items "
           "than the set has: the probability that these come first. One for all sets, or the "
           "option repeated for each")
-      ->take_all()
-      ->expected(1)
-      ->needs(log_prob);
-  CLI::Option* sample =
-      command->add_option("--sample", o->samples, "draw so many orders of each set")
-          ->check(rounds)
-          ->excludes(log_prob);
-  command->add_option("--top", o->top, "of every sampled order, only the first so many places")
-      ->check(rounds)
-      ->needs(sample);
-  command->add_option("--seed", o->seed, "of the samples")
-      ->check(any_seed)
-      ->capture_default_str()
-      ->needs(sample);
-  command->add_flag("--weights", o->weights, "the numbers are weights e^s, not log-scores s");
-  command->add_flag(
+      .repeated()
+      .needs(log_prob);
+  const Option sample =
+      command.add("--sample", o->samples, "draw so many orders of each set", rounds)
+          .excludes(log_prob);
+  command.add("--top", o->top, "of every sampled order, only the first so many places", rounds)
+      .needs(sample);
+  command.add("--seed", o->seed, "of the samples", any_seed).needs(sample);
+  command.add("--weights", o->weights, "the numbers are weights e^s, not log-scores s");
+  command.add(
       "--json", o->json,
       "print one JSON object in full precision: {\"log_prob\": [..], \"grad\": [[..], ..]}, "
       "or {\"order\": [[[..], ..], ..], \"log_prob\": [[..], ..]}");
-  command->callback([o] {
+  command.run([o] {
     if (!o->log_prob && o->samples == 0) {
-      throw CLI::RequiredError("pl: one of --log-prob and --sample");
+      not_understood("pl: one of --log-prob and --sample is required");
     }
     run(*o);
   });

@@ -6,11 +6,9 @@
 #include <map>
 #include <memory>
 
-#include "apps/commands.hpp"
 #include "apps/data/nested_numbers.hpp"
-#include "apps/json_rows.hpp"
-#include "apps/option_checks.hpp"
-#include "apps/output.hpp"
+#include "apps/program/program.hpp"
+#include "apps/report/printed.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {
@@ -18,12 +16,6 @@ namespace {
 
 // Above this, a matrix does not fit on a terminal.
 constexpr std::size_t widest_heatmap = 48;
-
-std::string in_text(const char* format, double x) {
-  char buffer[40];
-  std::snprintf(buffer, sizeof buffer, format, x);
-  return buffer;
-}
 
 // Two columns a number, five shades from 0 to 1.
 template <class T> void write_heatmap(std::ostream& out, const Array<T>& P) {
@@ -36,10 +28,10 @@ template <class T> void write_heatmap(std::ostream& out, const Array<T>& P) {
   }
 }
 
-struct Options {
+struct RelaxOptions {
   Relaxation relaxation;
-  std::string method = "neural_sort", swap = "cauchy", regularization = "l2", dtype = "double";
-  std::string input = "-", weights;
+  std::string method = "neural_sort", distribution = "cauchy", regularization = "l2";
+  std::string dtype = "double", input = "-", weights;
   bool ascending = false, descending = false, json = false;
 };
 
@@ -49,46 +41,44 @@ const std::map<std::string, Swap> swaps{
     {"cauchy", Swap::cauchy},     {"optimal", Swap::optimal}};
 
 template <class T>
-void write(std::ostream& out, const Options& options, const std::vector<Array<double>>& sets,
+void write(std::ostream& out, const RelaxOptions& o, const std::vector<Array<double>>& sets,
            const std::vector<Array<double>>& weights) {
-  if (options.json) {
-    write_relaxed_json<T>(out, options.relaxation, sets, weights);
+  if (o.json) {
+    write_relaxed_json<T>(out, o.relaxation, sets, weights);
   } else {
-    write_relaxed_table<T>(out, options.relaxation, sets);
+    write_relaxed_table<T>(out, o.relaxation, sets);
   }
 }
 
-void run(Options& options, const CLI::App& command) {
-  Relaxation& relaxation = options.relaxation;
-  relaxation.method = method_named(options.method);
+void run(RelaxOptions& o, const Command& command) {
+  Relaxation& relaxation = o.relaxation;
+  relaxation.method = method_named(o.method);
   // An option that another method understands would be a silent mistake.
-  const auto only_for = [&](const char* option, std::initializer_list<Method> methods) {
-    if (command.count(option) == 0) return;
+  const std::pair<const char*, std::vector<Method>> only_for[] = {
+      {"--power", {Method::soft_sort}},
+      {"--iterations", {Method::sinkhorn}},
+      {"--steepness", {Method::odd_even, Method::bitonic}},
+      {"--distribution", {Method::odd_even, Method::bitonic}},
+      {"--regularization", {Method::fast_soft_sort, Method::fast_soft_rank}}};
+  for (const auto& [option, methods] : only_for) {
     const bool fits = std::find(methods.begin(), methods.end(), relaxation.method) != methods.end();
-    require(fits, "relax: ", option, " means nothing to ", options.method);
-  };
-  only_for("--power", {Method::soft_sort});
-  only_for("--iterations", {Method::sinkhorn});
-  only_for("--steepness", {Method::odd_even, Method::bitonic});
-  only_for("--distribution", {Method::odd_even, Method::bitonic});
-  only_for("--regularization", {Method::fast_soft_sort, Method::fast_soft_rank});
-  require(relaxation.method != Method::sinkhorn || !(options.ascending || options.descending),
+    require(fits || command.given(option).empty(), "relax: ", option, " means nothing to ",
+            o.method);
+  }
+  require(relaxation.method != Method::sinkhorn || !(o.ascending || o.descending),
           "relax: a direction means nothing to sinkhorn: row i of its logits is place i");
-  relaxation.swap = swaps.at(options.swap);
-  relaxation.regularization =
-      options.regularization == "kl" ? Regularization::kl : Regularization::l2;
-  relaxation.direction = options.ascending ? Direction::ascending : Direction::descending;
+  relaxation.swap = swaps.at(o.distribution);
+  relaxation.regularization = o.regularization == "kl" ? Regularization::kl : Regularization::l2;
+  relaxation.direction = o.ascending ? Direction::ascending : Direction::descending;
 
   const std::vector<Array<double>> sets =
-      read_sets(read_text(options.input), source_name(options.input), relaxation.method);
+      read_sets(read_text(o.input), source_name(o.input), relaxation.method);
   std::vector<Array<double>> weights;
-  if (command.count("--weights") > 0) {
-    weights =
-        read_weights(read_text(options.weights), source_name(options.weights), relaxation, sets);
+  if (!o.weights.empty()) {
+    weights = read_weights(read_text(o.weights), source_name(o.weights), relaxation, sets);
   }
   std::ostream out(std::cout.rdbuf());  // std::cout may have been told how to format numbers
-  options.dtype == "float" ? write<float>(out, options, sets, weights)
-                           : write<double>(out, options, sets, weights);
+  o.dtype == "float" ? write<float>(out, o, sets, weights) : write<double>(out, o, sets, weights);
   flush_output();
 }
 
@@ -141,7 +131,9 @@ void write_relaxed_json(std::ostream& out, const Relaxation& relaxation,
     out << '}';
     before = ",";
   }
-  out << "],\"tau\":" << nlohmann::json(relaxation.tau) << "}\n";
+  out << "],\"tau\":";
+  write_json(out, scalar(relaxation.tau));
+  out << "}\n";
 }
 
 template <class T>
@@ -151,16 +143,16 @@ void write_relaxed_table(std::ostream& out, const Relaxation& relaxation,
     const std::size_t n = sets[set].shape().back();
     const bool fits = n <= widest_heatmap, scored = relaxation.method != Method::sinkhorn;
     const Relaxed<T> result = relax<T>(relaxation, sets[set], nullptr, fits);
-    if (set == 0) out << name_of(relaxation.method) << in_text(", tau = %g\n", relaxation.tau);
+    if (set == 0) out << name_of(relaxation.method) << printed(", tau = %g\n", relaxation.tau);
     out << "\nset " << set + 1 << ", n = " << n << "\n  place  item"
         << (scored ? "       score" : "") << (result.sorted ? "  soft sorted" : "")
         << (result.ranks ? "    soft rank" : "") << "\n";
     for (std::size_t place = 0; place < n; ++place) {
       const std::size_t item = std::size_t(result.permutation.data()[place]);
-      out << in_text("  %5.0f", double(place + 1)) << in_text(" %5.0f", double(item));
-      if (scored) out << in_text("  %10.5g", double(result.scores.data()[item]));
-      if (result.sorted) out << in_text("  %11.5g", double(result.sorted->data()[place]));
-      if (result.ranks) out << in_text("  %11.5g", double(result.ranks->data()[item]));
+      out << printed("  %5.0f", double(place + 1)) << printed(" %5.0f", double(item));
+      if (scored) out << printed("  %10.5g", double(result.scores.data()[item]));
+      if (result.sorted) out << printed("  %11.5g", double(result.sorted->data()[place]));
+      if (result.ranks) out << printed("  %11.5g", double(result.ranks->data()[item]));
       out << "\n";
     }
     if (!relaxation.has_matrix()) continue;
@@ -191,7 +183,7 @@ std::vector<Array<double>> read_sets(const std::string& text, const std::string&
   const bool json = start != std::string::npos && text[start] == '[';
   Nested nested = json ? parse_nested(text, source) : parse_lines(text, source);
   if (json != (method == Method::sinkhorn)) {
-    bad_input(source, nested.line, nested.column,
+    bad_input(source, nested,
               json ? std::string(name_of(method)) +
                          " takes sets of scores, one a line; only "
                          "sinkhorn takes matrices"
@@ -203,11 +195,10 @@ std::vector<Array<double>> read_sets(const std::string& text, const std::string&
     sets.push_back(to_array(item, source));
     const Shape& shape = sets.back().shape();
     if (json && (shape.size() != 2 || shape[0] != shape[1])) {
-      bad_input(source, item.line, item.column,
-                "expected an n x n matrix, found " + to_text(shape));
+      bad_input(source, item, "expected an n x n matrix, found ", shape);
     }
   }
-  if (sets.empty()) bad_input(source, nested.line, nested.column, "there are no scores");
+  if (sets.empty()) bad_input(source, nested, "there are no scores");
   return sets;
 }
 
@@ -216,9 +207,8 @@ std::vector<Array<double>> read_weights(const std::string& text, const std::stri
                                         const std::vector<Array<double>>& sets) {
   const Nested nested = parse_nested(text, source);
   if (nested.items.size() != sets.size()) {
-    bad_input(source, nested.line, nested.column,
-              "expected " + std::to_string(sets.size()) + " entries, one a set, found " +
-                  std::to_string(nested.items.size()));
+    bad_input(source, nested, "expected ", sets.size(), " entries, one a set, found ",
+              nested.items.size());
   }
   std::vector<Array<double>> weights;
   for (std::size_t set = 0; set < sets.size(); ++set) {
@@ -227,20 +217,17 @@ std::vector<Array<double>> read_weights(const std::string& text, const std::stri
     const std::size_t n = sets[set].shape().back();
     const Shape shape = relaxation.has_matrix() ? Shape{n, n} : Shape{n};
     if (weights.back().shape() != shape) {
-      bad_input(
-          source, item.line, item.column,
-          "expected weights " + to_text(shape) + ", found " + to_text(weights.back().shape()));
+      bad_input(source, item, "expected weights ", shape, ", found ", weights.back().shape());
     }
   }
   return weights;
 }
 
-void add_relax(CLI::App& program) {
-  CLI::App* command =
-      program.add_subcommand("relax", "sort sets of scores softly, by any operator");
-  const auto options = std::make_shared<Options>();
-  Relaxation& relaxation = options->relaxation;
-  const CLI::Validator above_zero = number(1e-300, 1e300);
+void add_relax(Command program) {
+  const Command command = program.command("relax", "sort sets of scores softly, by any operator");
+  const auto o = std::make_shared<RelaxOptions>();
+  Relaxation& relaxation = o->relaxation;
+  const Check above_zero = number(1e-300, 1e300);
   const auto unknown_method = [](const std::string& name) {
     try {
       method_named(name);
@@ -249,46 +236,31 @@ void add_relax(CLI::App& program) {
       return std::string(error.what());
     }
   };
-  command
-      ->add_option("--method", options->method,
-                   "neural_sort, soft_sort, sinkhorn, odd_even, bitonic, fast_soft_sort, "
-                   "fast_soft_rank or lap_sum (default: neural_sort)")
-      ->check(CLI::Validator(unknown_method, ""));
-  command
-      ->add_option("--tau", relaxation.tau, "temperature; a strength for fast_soft_* (default: 1)")
-      ->check(above_zero);
-  command->add_flag("--hard", relaxation.hard, "the sort itself, with the relaxation's gradient");
-  command->add_option("--power", relaxation.power, "of soft_sort (default: 1)")
-      ->check(number(1e-3, 1e3));
-  command->add_option("--iterations", relaxation.sinkhorn.iterations, "of sinkhorn (default: 20)")
-      ->check(a_count);
-  command
-      ->add_option("--steepness", relaxation.steepness, "of a network's swaps (default: 1 / tau)")
-      ->check(above_zero);
-  command->add_option("--distribution", options->swap, "of a network's swaps (default: cauchy)")
-      ->check(CLI::IsMember(
-          {"logistic", "logistic_phi", "gaussian", "reciprocal", "cauchy", "optimal"}));
-  command->add_option("--regularization", options->regularization, "of fast_soft_* (default: l2)")
-      ->check(CLI::IsMember({"l2", "kl"}));
-  CLI::Option* ascending = command->add_flag("--ascending", options->ascending, "smallest first");
-  command->add_flag("--descending", options->descending, "largest first (default)")
-      ->excludes(ascending);
-  command->add_option("--dtype", options->dtype, "what to compute in (default: double)")
-      ->check(CLI::IsMember({"double", "float"}));
-  CLI::Option* weights =
-      command
-          ->add_option("--weights", options->weights,
-                       "JSON, one entry W a set: adds the gradient of sum(P * W), or of "
-                       "sum(output * W) for methods without a matrix, to --json")
-          ->check(file_name);
-  command
-      ->add_option("--input", options->input,
-                   "a set of scores a line, or n x n matrices as JSON (default: standard input)")
-      ->check(file_name);
-  CLI::Option* json =
-      command->add_flag("--json", options->json, "one JSON object instead of a table");
-  weights->needs(json);
-  command->callback([options, command] { run(*options, *command); });
+  command.add("--method", o->method,
+              "neural_sort, soft_sort, sinkhorn, odd_even, bitonic, fast_soft_sort, "
+              "fast_soft_rank or lap_sum",
+              {unknown_method, ""});
+  command.add("--tau", relaxation.tau, "temperature; a strength for fast_soft_*", above_zero);
+  command.add("--hard", relaxation.hard, "the sort itself, with the relaxation's gradient");
+  command.add("--power", relaxation.power, "of soft_sort", number(1e-3, 1e3));
+  command.add("--iterations", relaxation.sinkhorn.iterations, "of sinkhorn", a_count);
+  command.add("--steepness", relaxation.steepness, "of a network's swaps (default: 1 / tau)",
+              above_zero);
+  command.add("--distribution", o->distribution, "of a network's swaps",
+              one_of({"logistic", "logistic_phi", "gaussian", "reciprocal", "cauchy", "optimal"}));
+  command.add("--regularization", o->regularization, "of fast_soft_*", one_of({"l2", "kl"}));
+  const Option ascending = command.add("--ascending", o->ascending, "smallest first");
+  command.add("--descending", o->descending, "largest first (default)").excludes(ascending);
+  command.add("--dtype", o->dtype, "what to compute in", one_of({"double", "float"}));
+  const Option weights =
+      command.add("--weights", o->weights,
+                  "JSON, one entry W a set: adds the gradient of sum(P * W), or of "
+                  "sum(output * W) for methods without a matrix, to --json",
+                  file_name);
+  command.add("--input", o->input,
+              "a set of scores a line, or n x n matrices as JSON; - is standard input", file_name);
+  weights.needs(command.add("--json", o->json, "one JSON object instead of a table"));
+  command.run([o, command] { run(*o, command); });
 }
 
 }  // namespace tapesort

@@ -5,11 +5,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "apps/finite.hpp"
+#include "apps/program/processes.hpp"
 #include "apps/report/progress.hpp"
-#include "apps/stop_signals.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
 #include "engine/parameter.hpp"
@@ -56,8 +57,6 @@ class Session {
   }
 
   TrainingResult result;
-  double loss_sum = 0;          // of the steps since the last validation,
-  std::size_t unvalidated = 0;  // and how many they are
 
   // std::runtime_error when a step of the optimizer has spoilt anything that a checkpoint holds.
   void check() const {
@@ -73,14 +72,15 @@ class Session {
 
   void step(double loss) {
     ++result.steps;
-    ++unvalidated;
-    loss_sum += loss;
+    ++result.unvalidated;
+    result.loss_sum += loss;
   }
 
   void validated(double validation) {
-    result.epochs.push_back({loss_sum / double(unvalidated), validation, result.seconds});
-    loss_sum = 0;
-    unvalidated = 0;
+    result.epochs.push_back(
+        {result.loss_sum / double(result.unvalidated), validation, result.seconds});
+    result.loss_sum = 0;
+    result.unvalidated = 0;
     if (result.epochs.size() > 1 && !(validation > result.best_validation)) return;
     result.best_validation = validation;
     result.best_epoch = result.epochs.size();
@@ -102,12 +102,12 @@ class Session {
                         {"steps", result.steps},
                         {"optimizer_steps", optimizer_.steps()},
                         {"seconds", result.seconds},
-                        {"loss_sum", loss_sum},
-                        {"unvalidated", unvalidated},
+                        {"loss_sum", result.loss_sum},
+                        {"unvalidated", result.unvalidated},
                         {"best_validation", result.best_validation},
                         {"best_epoch", result.best_epoch},
                         {"seed", options_.seed}};
-    checkpoint.metadata = {{"progress", progress.dump()}, {"settings", options_.settings.dump()}};
+    checkpoint.metadata = {{"progress", text_of(progress)}, {"settings", options_.settings}};
     save_checkpoint(options_.checkpoint, checkpoint);
   }
 
@@ -122,18 +122,14 @@ class Session {
       }
       return parse_strict_json(file + ": " + key, found->second, deepest_progress);
     };
-    load(file, checkpoint, text("settings"), text("progress"));
-  }
-
- private:
-  void load(const std::string& file, const Checkpoint<float>& checkpoint, const json& settings,
-            const json& progress) {
-    for (const auto& item : options_.settings.items()) {
+    const json settings = text("settings"), progress = text("progress");
+    const json own = parse_strict_json("settings", options_.settings, deepest_progress);
+    for (const auto& item : own.items()) {
       const json& now = item.value();
       const json then = settings.contains(item.key()) ? settings[item.key()] : json();
       if (then != now) {
-        throw std::runtime_error(file + ": was made with " + item.key() + " = " + then.dump() +
-                                 ", this run has " + now.dump() +
+        throw std::runtime_error(file + ": was made with " + item.key() + " = " + text_of(then) +
+                                 ", this run has " + text_of(now) +
                                  "; resume with the same settings, or start anew elsewhere");
       }
     }
@@ -171,8 +167,8 @@ class Session {
     }
     loaded.best_validation = number("best_validation");
     loaded.best_epoch = count("best_epoch", epochs.empty() ? 0 : 1, epochs.size());
-    const double loaded_sum = number("loss_sum");
-    const std::size_t loaded_unvalidated = count("unvalidated", 0, loaded.steps);
+    loaded.loss_sum = number("loss_sum");
+    loaded.unvalidated = count("unvalidated", 0, loaded.steps);
     const std::size_t optimizer_steps =
         count("optimizer_steps", loaded.steps, std::numeric_limits<std::size_t>::max());
 
@@ -185,10 +181,9 @@ class Session {
     for (auto& [name, array] : best_.arrays) array = checkpoint.arrays.at(best_prefix + name);
     optimizer_.set_steps(optimizer_steps);
     result = std::move(loaded);
-    loss_sum = loaded_sum;
-    unvalidated = loaded_unvalidated;
   }
 
+ private:
   const std::string task_;
   State<float> state_;
   Optimizer<float>& optimizer_;
@@ -321,7 +316,7 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
       saved_at = result.seconds;
     }
   }
-  if (stop_signal == 0 && session.unvalidated > 0) validate();  // which may be interrupted as well
+  if (stop_signal == 0 && result.unvalidated > 0) validate();  // which may be interrupted as well
   if (!options.checkpoint.empty()) session.save();
   if (stop_signal != 0) {
     result.interrupted = stop_signal;

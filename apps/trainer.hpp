@@ -7,7 +7,6 @@
 // clock, which the learning rate and the end follow.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "models/layers.hpp"
@@ -45,7 +44,7 @@ struct TrainerOptions {
   double checkpoint_seconds = 60;  // how often
   bool profile = false;            // at the end, print where the time went
   bool resume = false;             // continue from the checkpoint if it is there
-  nlohmann::json settings;         // stored with the checkpoint; a resumed run must have the same
+  std::string settings = "{}";     // JSON, stored with the checkpoint; a resumed run's are the same
 };
 
 struct TrainingResult {
@@ -54,14 +53,16 @@ struct TrainingResult {
   };
   std::vector<Epoch> epochs;
   std::size_t steps = 0;
-  double seconds = 0;  // training and validation, of a resumed run from its first start
+  double seconds = 0;           // training and validation, of a resumed run from its first start
+  double loss_sum = 0;          // of the steps since the last validation,
+  std::size_t unvalidated = 0;  // and how many they are
   double best_validation = 0;
   std::size_t best_epoch = 0;  // counted from 1
   int interrupted = 0;         // by this signal, after which a checkpoint was written; 0: by none
 };
 
 // Trains; at the end the task's state is that of the best validation. Prints progress on stderr.
-// The signals of stop_signals.hpp end it after the present step; nothing more should be done then.
+// The signals of program/processes.hpp end it after the present step; nothing more should be done then.
 // std::runtime_error when a loss, a gradient or a validation is not finite, naming the step and the
 // first operator whose result was not; when parameters, buffers or the optimizer's memory are not
 // finite at a validation or before a checkpoint, which is then not written; and when the checkpoint

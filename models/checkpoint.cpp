@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "engine/check.hpp"
@@ -45,8 +46,9 @@ bool are_counts(const json& list, std::size_t fewest, std::size_t most) {
                      [](const json& n) { return n.is_number_unsigned(); });
 }
 
-template <class T>
-Entry parse_entry(const std::string& file, const std::string& name, const json& value) {
+// Of elements of so many bytes each.
+Entry parse_entry(const std::string& file, const std::string& name, const json& value,
+                  const char* dtype, std::size_t element) {
   Entry entry{name, {}};
   const auto need = [&](bool ok, const auto&... parts) {
     if (!ok) bad_file(file, "array ", shown(name), parts...);
@@ -55,23 +57,21 @@ Entry parse_entry(const std::string& file, const std::string& name, const json& 
     need(value.is_object() && value.contains(key), " lacks ", key);
   }
   const json &type = value["dtype"], &shape = value["shape"], &offsets = value["data_offsets"];
-  need(type == dtype<T>, " is of type ", shown(type), "; expected \"", dtype<T>, "\"");
+  need(type == dtype, " is of type ", shown(type), "; expected \"", dtype, "\"");
   need(are_counts(shape, 0, most_extents), " has shape ", shown(shape), "; expected at most ",
        most_extents, " whole numbers");
   need(are_counts(offsets, 2, 2), " has data_offsets ", shown(offsets), "; expected [begin, end]");
-  std::size_t bytes = sizeof(T);  // empty axes left out: strides must be right as well
-  for (const json& extent : shape) {
-    entry.shape.push_back(extent.get<std::size_t>());
-    const std::size_t factor = std::max<std::size_t>(1, entry.shape.back());
-    need(bytes <= std::size_t(PTRDIFF_MAX) / factor, " has shape ", shown(shape),
-         ", more bytes than can be counted");
-    bytes *= factor;
-  }
+  for (const json& extent : shape) entry.shape.push_back(extent.get<std::size_t>());
   entry.begin = offsets[0].get<std::size_t>();
   entry.end = offsets[1].get<std::size_t>();
   need(entry.begin <= entry.end, " begins at byte ", entry.begin, " of the data and ends at byte ",
        entry.end, ": the offsets are reversed");
-  bytes = element_count(entry.shape) * sizeof(T);
+  std::size_t bytes = 0;
+  try {
+    bytes = element_count(entry.shape, ("array " + shown(name)).c_str()) * element;
+  } catch (const std::invalid_argument& error) {
+    bad_file(file, error.what());
+  }
   need(entry.end - entry.begin == bytes, " of shape ", entry.shape, " has ",
        entry.end - entry.begin, " bytes; expected ", bytes);
   return entry;
@@ -112,6 +112,46 @@ std::map<std::string, std::string> parse_metadata(const std::string& file, const
   return metadata;
 }
 
+using Metadata = std::map<std::string, std::string>;
+
+// The header, after its length; the data behind it begin at a multiple of 8.
+std::string header_text(const std::vector<Entry>& entries, const Metadata& metadata,
+                        const char* dtype) {
+  json header = json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  for (const Entry& entry : entries) {
+    header[entry.name] = {
+        {"dtype", dtype},
+        {"shape", std::vector<std::size_t>(entry.shape.begin(), entry.shape.end())},
+        {"data_offsets", {entry.begin, entry.end}}};
+  }
+  std::string text = text_of(header);
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  std::string length;
+  for (std::size_t i = 0; i < prefix; ++i) length += char(std::uint64_t(text.size()) >> (8 * i));
+  return length + text;
+}
+
+// The arrays that a header announces, in the order of their data, of which there are `size` bytes.
+std::vector<Entry> parse_header(const std::string& file, const std::string& text, const char* dtype,
+                                std::size_t element, std::size_t size, Metadata& metadata) {
+  const json header = parse_strict_json(file + ": no checkpoint: the header", text, deepest_header);
+  if (!header.is_object()) bad_file(file, "no checkpoint: the header is not a JSON object");
+  std::vector<Entry> entries;
+  for (const auto& item : header.items()) {
+    if (item.key() == "__metadata__") {
+      metadata = parse_metadata(file, item.value());
+    } else {
+      entries.push_back(parse_entry(file, item.key(), item.value(), dtype, element));
+    }
+  }
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
+  });
+  require_filled(file, entries, size);
+  return entries;
+}
+
 // The arrays of a state, and what a checkpoint has for them.
 template <class T> using Copies = std::vector<std::pair<Array<T>*, const Array<T>*>>;
 
@@ -144,26 +184,18 @@ Copies<T> matched(const std::string& file, const Checkpoint<T>& checkpoint, cons
 }  // namespace
 
 template <class T> void save_checkpoint(const std::string& file, const Checkpoint<T>& checkpoint) {
-  json header = json::object();
-  if (!checkpoint.metadata.empty()) header["__metadata__"] = checkpoint.metadata;
+  std::vector<Entry> entries;
+  std::vector<std::string_view> data;
   std::size_t offset = 0;
   for (const auto& [name, array] : checkpoint.arrays) {
-    const std::size_t end = offset + array.size() * sizeof(T);
-    header[name] = {{"dtype", dtype<T>},
-                    {"shape", std::vector<std::size_t>(array.shape().begin(), array.shape().end())},
-                    {"data_offsets", {offset, end}}};
-    offset = end;
+    const std::size_t bytes = array.size() * sizeof(T);
+    entries.push_back({name, array.shape(), offset, offset + bytes});
+    data.emplace_back(reinterpret_cast<const char*>(array.data()), bytes);
+    offset += bytes;
   }
-  std::string text = header.dump();
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // the data begin at a multiple of 8
-  std::string length;
-  for (std::size_t i = 0; i < prefix; ++i) length += char(std::uint64_t(text.size()) >> (8 * i));
-  std::vector<std::string_view> pieces{length, text};
-  for (const auto& named : checkpoint.arrays) {  // std::map: in the order of the header
-    const Array<T>& array = named.second;
-    pieces.emplace_back(reinterpret_cast<const char*>(array.data()), array.size() * sizeof(T));
-  }
-  replace_file_content(file, pieces);
+  const std::string header = header_text(entries, checkpoint.metadata, dtype<T>);
+  data.insert(data.begin(), header);
+  replace_file_content(file, data);
 }
 
 template <class T> Checkpoint<T> load_checkpoint(const std::string& file) {
@@ -190,22 +222,9 @@ template <class T> Checkpoint<T> load_checkpoint(const std::string& file) {
   }
   std::string text(length, '\0');
   read(text.data(), length);
-  const json header = parse_strict_json(file + ": no checkpoint: the header", text, deepest_header);
-  if (!header.is_object()) bad_file(file, "no checkpoint: the header is not a JSON object");
-
   Checkpoint<T> checkpoint;
-  std::vector<Entry> entries;
-  for (const auto& item : header.items()) {
-    if (item.key() == "__metadata__") {
-      checkpoint.metadata = parse_metadata(file, item.value());
-    } else {
-      entries.push_back(parse_entry<T>(file, item.key(), item.value()));
-    }
-  }
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
-  });
-  require_filled(file, entries, size - prefix - length);
+  const std::vector<Entry> entries =
+      parse_header(file, text, dtype<T>, sizeof(T), size - prefix - length, checkpoint.metadata);
   for (const Entry& entry : entries) {
     Array<T> array = uninitialized<T>(entry.shape);
     read(reinterpret_cast<char*>(array.data()), entry.end - entry.begin);

@@ -1,5 +1,6 @@
 #include "models/strict_json.hpp"
 
+#include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
 #include <vector>
@@ -27,6 +28,8 @@ json parse_strict_json(const std::string& source, std::string_view text, int dee
   if (value.is_discarded()) throw std::runtime_error(source + ": not JSON, or cut off");
   return value;
 }
+
+std::string text_of(const json& value, int indent) { return value.dump(indent); }
 
 std::string shown(const json& value) {
   constexpr std::size_t longest = 100;

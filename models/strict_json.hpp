@@ -1,7 +1,7 @@
 // JSON from a file that may be damaged or made to do harm.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -11,6 +11,9 @@ namespace tapesort {
 // `deepest` levels (copying, comparing and printing recurse), whose objects have no key twice (of
 // which the last would win).
 nlohmann::json parse_strict_json(const std::string& source, std::string_view text, int deepest);
+
+// Printing is compiled here once, as it takes seconds. Infinities and NaN become null.
+std::string text_of(const nlohmann::json& value, int indent = -1);
 
 // A value as messages show it: on one line, ASCII, shortened.
 std::string shown(const nlohmann::json& value);

@@ -7,11 +7,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "apps/commands.hpp"
 #include "apps/digit_experiment.hpp"
-#include "apps/paper_tables.hpp"
+#include "apps/program/processes.hpp"
+#include "apps/program/program.hpp"
 #include "apps/sorting_methods.hpp"
-#include "apps/stop_signals.hpp"
+#include "apps/table.hpp"
 #include "models/checkpoint.hpp"
 #include "op_table.hpp"
 #include "run_command.hpp"

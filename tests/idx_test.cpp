@@ -1,13 +1,11 @@
-#include "apps/data/idx.hpp"
-
 #include <zlib.h>
 
 #include <numeric>
 #include <set>
 #include <sstream>
 
-#include "apps/data/cifar10.hpp"
 #include "apps/data/data_set.hpp"
+#include "apps/data/image_files.hpp"
 #include "op_table.hpp"
 #include "temporary_folder.hpp"
 

@@ -1,9 +1,9 @@
 // tapesort knn: its losses, and the command end to end.
 #include <nlohmann/json.hpp>
 
-#include "apps/commands.hpp"
 #include "apps/data/data_set.hpp"
 #include "apps/knn_tasks.hpp"
+#include "apps/program/program.hpp"
 #include "engine/parameter.hpp"
 #include "models/by_name.hpp"
 #include "models/checkpoint.hpp"

@@ -276,10 +276,14 @@ TEST_CASE("what is wrong with a checkpoint is told with the array, what was foun
         "array \"b\" has data_offsets [8,1e+30]; expected [begin, end]");
   CHECK(fault(a, entry("[1]", "[8]"), 12) ==
         "array \"b\" has data_offsets [8]; expected [begin, end]");
-  for (const char* shape : {"[4294967296,4294967296]", "[4294967296,2147483648,2,2,1]",
-                            "[0,4294967296,4294967296]", "[18446744073709551615]"}) {
-    CHECK(fault(a, entry(shape, "[8,8]"), 8) ==
-          to_message("array \"b\" has shape ", shape, ", more bytes than can be counted"));
+  for (const Shape& shape : {Shape{4294967296, 4294967296}, Shape{4294967296, 2147483648, 2, 2, 1},
+                             Shape{0, 4294967296, 4294967296}, Shape{18446744073709551615u}}) {
+    std::string list = to_text(shape);
+    std::replace(list.begin(), list.end(), '(', '[');
+    std::replace(list.begin(), list.end(), ')', ']');
+    CHECK(fault(a, entry(list, "[8,8]"), 8) ==
+          to_message("array \"b\": shape ", shape, " is too large; need fewer than 2^60 elements, ",
+                     "where extents of 0 count as 1"));
   }
   CHECK(fault(a, entry("[1]", "[8,12]", "\"I32\""), 12) ==
         "array \"b\" is of type \"I32\"; expected \"F32\"");

@@ -256,10 +256,10 @@ TEST_CASE("fused operators are what the formula's P_hat gives") {
 TEST_CASE(
     "values and gradients are exact for all kinds of scores, with and without interpolation") {
   const int before = threads();
-  for (const std::string& kind : score_kinds()) {
+  for (const ScoreKind& kind : score_kinds()) {
     for (double tau : {100.0, 10.0, 1.0, 0.01, 1e-4}) {
       for (bool interpolate : {true, false}) {
-        CAPTURE(kind);
+        CAPTURE(kind.name);
         CAPTURE(tau);
         CAPTURE(interpolate);
         Generator random(11);

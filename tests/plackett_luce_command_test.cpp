@@ -1,7 +1,8 @@
+#include <CLI/CLI.hpp>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "apps/commands.hpp"
+#include "apps/program/program.hpp"
 #include "golden.hpp"
 #include "op_table.hpp"
 #include "temporary_folder.hpp"

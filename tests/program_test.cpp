@@ -1,5 +1,5 @@
 // The program as a whole: its command line, its errors, its standard output.
-#include "apps/program.hpp"
+#include "apps/program/program.hpp"
 
 #include <cmath>
 #include <functional>

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/program.hpp"
+#include "apps/program/program.hpp"
 #include "temporary_folder.hpp"
 
 namespace tapesort::testing {
@@ -44,7 +44,7 @@ struct Quiet : Redirected {
 };
 
 // What `add` adds to a program, run as `command`; its standard output is not shown.
-inline void run(void (*add)(CLI::App&), const std::string& command) {
+inline void run(void (*add)(Command), const std::string& command) {
   CLI::App program;
   add(program);
   const Quiet quiet;

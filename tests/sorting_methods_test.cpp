@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "apps/scores.hpp"
 #include "golden.hpp"
 #include "models/optimizers.hpp"
 #include "op_table.hpp"

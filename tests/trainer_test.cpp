@@ -86,7 +86,7 @@ TEST_CASE("a training that was interrupted and resumed equals one that was not, 
   options.learning_rate = 0.05;
   options.schedule = Schedule::cosine;
   options.seed = 3;
-  options.settings = {{"batch", 8}};
+  options.settings = R"({"batch": 8})";
 
   LineTask whole_task;
   const Outcome whole = run(whole_task, options);
@@ -118,7 +118,7 @@ TEST_CASE("a training that was interrupted and resumed equals one that was not, 
     }
   }
 
-  options.settings = {{"batch", 16}};
+  options.settings = R"({"batch": 16})";
   LineTask other;
   CHECK(error_of([&] { run(other, options); }) ==
         "exception: " + options.checkpoint +

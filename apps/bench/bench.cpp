@@ -1,8 +1,17 @@
+// `tapesort bench`: the engine, the search for neighbours, relaxations; and, in files of their own,
+// NeuralSort and whole trainings.
 #include <cstdio>
 
-#include "apps/bench/stopwatch.hpp"
-#include "apps/commands.hpp"
+#include "apps/bench/measure.hpp"
+#include "apps/program/program.hpp"
+#include "engine/blas.hpp"
+#include "models/nearest_neighbours.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/sorting/fast_soft_sort.hpp"
+#include "ops/sorting/lap_sum.hpp"
+#include "ops/sorting/sinkhorn.hpp"
+#include "ops/sorting/soft_sort.hpp"
+#include "ops/sorting/sorting_network.hpp"
 
 namespace tapesort {
 namespace {
@@ -27,17 +36,124 @@ void bench_engine() {
               times.median() * nanoseconds, times.best() * nanoseconds);
 }
 
+// The k nearest of many embeddings, beside the matrix product that is inside.
+struct NeighbourSearch {
+  std::size_t queries = 10000, candidates = 60000, dimension = 512, k = 9;
+  int turns = 3;
+};
+
+void bench_neighbours(const NeighbourSearch& s) {
+  Generator random(1);
+  const auto queries = random.normal<float>({s.queries, s.dimension});
+  const auto candidates = random.normal<float>({s.candidates, s.dimension});
+  const double memory_before = status_bytes("VmHWM:");
+  double extra = 0;
+  const auto search = [&](int) {
+    const double time = seconds_of([&] { nearest_neighbours(queries, candidates, s.k); });
+    if (extra == 0) extra = status_bytes("VmHWM:") - memory_before;
+    return time;
+  };
+  // In blocks of queries, or the distances of all pairs would have to be kept.
+  const std::size_t block = std::min<std::size_t>(1000, s.queries);
+  Array<float> products = uninitialized<float>({block, s.candidates});
+  const auto product = [&](int) {
+    return seconds_of([&] {
+      for (std::size_t first = 0; first < s.queries; first += block) {
+        gemm<float>(false, true, std::min(block, s.queries - first), s.candidates, s.dimension, 1,
+                    queries.data() + first * s.dimension, s.dimension, candidates.data(),
+                    s.dimension, 0, products.data(), s.candidates);
+      }
+    });
+  };
+  const auto times = take_turns({search, product}, 0, s.turns);
+  const double seconds = times[0].median(), sgemm = times[1].median();
+  const double flops = 2.0 * double(s.queries) * double(s.candidates) * double(s.dimension);
+  std::printf("%zu queries, %zu candidates of %zu, k = %zu\n", s.queries, s.candidates, s.dimension,
+              s.k);
+  std::printf("nearest_neighbours  %8.3f s   %.2f times the product, %.1f MB of memory\n", seconds,
+              seconds / sgemm, extra / 1e6);
+  std::printf("the product alone   %8.3f s   %.0f GFLOP/s\n", sgemm, flops / sgemm * 1e-9);
+}
+
+// op on a leaf of normal scores, and a sweep back from a fixed cotangent; in turns with sorting
+// such scores along their last axis. Every turn has new scores, and the two never the same, or a
+// branch predictor knows a short list by heart.
+template <class T, class Op> void bench(const std::string& what, const Shape& shape, const Op& op) {
+  Generator random(1);
+  std::vector<Array<T>> lists(std::clamp<std::size_t>(500000 / element_count(shape), 2, 1000));
+  for (Array<T>& list : lists) list = random.normal<T>(shape);
+  const auto at = [&](int turn) -> const Array<T>& {
+    return lists[std::size_t(turn) % lists.size()];
+  };
+  const Array<T> cotangent = random.normal<T>(op(constant(lists[0])).shape());
+  const auto both_passes = [&](int turn) {
+    return seconds_of([&] {
+      Tape<T> tape;
+      tape.backward(op(tape.leaf(at(turn))), cotangent);
+    });
+  };
+  const auto sort = [&](int turn) { return seconds_of_std_sort(at(turn + int(lists.size() / 2))); };
+  const std::vector<Times> times = take_turns({both_passes, sort}, 0.5, 5);
+  const double median = times[0].median(), argsort_median = times[1].median();
+  std::printf("%-48s %10.4f %10.4f %10.4f %10.2f\n", what.c_str(), median * 1e3,
+              times[0].best() * 1e3, argsort_median * 1e3, median / argsort_median);
+}
+
+template <class T> void bench_type(const std::string& type) {
+  using V = Var<T>;
+  const auto named = [&](const std::string& what) { return what + ", " + type; };
+
+  const Shape many{10000}, some{256};
+  for (const Regularization r : {Regularization::l2, Regularization::kl}) {
+    const std::string kind = r == Regularization::l2 ? "l2" : "kl";
+    bench<T>(named("fast_soft_sort, n = 10,000, " + kind), many,
+             [r](const V& x) { return fast_soft_sort(x, 1, r); });
+    bench<T>(named("fast_soft_rank, n = 10,000, " + kind), many,
+             [r](const V& x) { return fast_soft_rank(x, 1, r); });
+  }
+  bench<T>(named("lap_sum_top_k, n = 10,000, k = 100"), many,
+           [](const V& x) { return lap_sum_top_k(x, 100, 0.1); });
+  bench<T>(named("lap_sum_rank, n = 10,000"), many,
+           [](const V& x) { return lap_sum_rank(x, 0.1); });
+  bench<T>(named("lap_sum_sort, n = 10,000"), many,
+           [](const V& x) { return lap_sum_sort(x, 0.1); });
+
+  bench<T>(named("bitonic network, n = 256"), some, [](const V& x) { return sorting_network(x); });
+  bench<T>(named("bitonic network, n = 256, values alone"), some,
+           [](const V& x) { return sorting_network_values(x); });
+  bench<T>(named("soft_sort, n = 256"), some, [](const V& x) { return soft_sort(x, 1); });
+  bench<T>(named("lap_sum, n = 256"), some, [](const V& x) { return lap_sum(x, 0.1); });
+
+  bench<T>(named("sinkhorn, 20 iterations, 100 of 9 x 9"), {100, 9, 9},
+           [](const V& x) { return sinkhorn(x, 1); });
+  bench<T>(named("sinkhorn, 20 iterations, one of 100 x 100"), {100, 100},
+           [](const V& x) { return sinkhorn(x, 1); });
+}
+
+void bench_relax() {
+  std::printf("%-48s %10s %10s %10s %10s\n", "forward + backward, ms", "median", "best",
+              "std::sort", "ratio");
+  bench_type<float>("float");
+  bench_type<double>("double");
+}
+
 }  // namespace
 
-void add_bench(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("bench", "measure this machine");
-  command->require_subcommand(1);
-  command->add_subcommand("engine", "cost of one scalar operator on the tape")
-      ->callback(bench_engine);
-  add_bench_neighbours(*command);
-  add_bench_relax(*command);
-  add_bench_sort(*command);
-  add_bench_train(*command);
+void add_bench(Command program) {
+  Command bench = program.command("bench", "measure this machine");
+  bench.command("engine", "cost of one scalar operator on the tape").run(bench_engine);
+  const Command neighbours =
+      bench.command("neighbours", "k nearest neighbours beside the matrix product inside");
+  const auto s = std::make_shared<NeighbourSearch>();
+  neighbours.add("--queries", s->queries, "", rounds);
+  neighbours.add("--candidates", s->candidates, "", rounds);
+  neighbours.add("--dimension", s->dimension, "", a_count);
+  neighbours.add("--k", s->k, "", a_count);
+  neighbours.run([s] { bench_neighbours(*s); });
+  bench.command("relax", "relaxations other than NeuralSort (--threads 1: on one thread)")
+      .run(bench_relax);
+  add_bench_sort(bench);
+  add_bench_train(bench);
 }
 
 }  // namespace tapesort

@@ -6,15 +6,13 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "apps/bench/memory.hpp"
+#include "apps/bench/measure.hpp"
 #include "apps/bench/sort_reference.hpp"
-#include "apps/bench/std_sort.hpp"
-#include "apps/bench/stopwatch.hpp"
-#include "apps/commands.hpp"
-#include "apps/option_checks.hpp"
-#include "apps/output.hpp"
+#include "apps/program/program.hpp"
+#include "apps/report/printed.hpp"
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
+#include "models/strict_json.hpp"
 #include "ops/matmul.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/neural_sort.hpp"
@@ -34,20 +32,14 @@ struct Medians {
 };
 
 // Scores to sort: new ones each turn, or a branch predictor learns a short list by heart.
-class Scores {
- public:
-  Scores(std::size_t sets, std::size_t n)
-      : lists_(std::max<std::size_t>(1, std::min<std::size_t>(64, 2000000 / (sets * n)))) {
-    Generator random(seed);
-    for (Array<float>& list : lists_) {
-      list = random.normal<float>(sets == 1 ? Shape{n} : Shape{sets, n});
-    }
+std::vector<Array<float>> draw_lists(std::size_t sets, std::size_t n) {
+  Generator random(seed);
+  std::vector<Array<float>> lists(std::clamp<std::size_t>(2000000 / (sets * n), 1, 64));
+  for (Array<float>& list : lists) {
+    list = random.normal<float>(sets == 1 ? Shape{n} : Shape{sets, n});
   }
-  const Array<float>& at(int turn) const { return lists_[std::size_t(turn) % lists_.size()]; }
-
- private:
-  std::vector<Array<float>> lists_;
-};
+  return lists;
+}
 
 template <class Op> double time_of(const Array<float>& scores, bool backward, const Op& op) {
   const Array<float> cotangent = full<float>(scores.shape(), 1.0f);
@@ -60,18 +52,21 @@ template <class Op> double time_of(const Array<float>& scores, bool backward, co
 }
 
 Medians measure(std::size_t sets, std::size_t n, double tau, bool interpolate, double budget) {
-  const Scores scores(sets, n);
+  const std::vector<Array<float>> lists = draw_lists(sets, n);
+  const auto scores = [&](int turn) -> const Array<float>& {
+    return lists[std::size_t(turn) % lists.size()];
+  };
   const NeuralSortOptions options(tau, Direction::descending, interpolate);
   const auto values = [&](const Var<float>& x) { return neural_sort_values(x, options); };
   std::vector<Contender> contenders{
-      [&](int turn) { return time_of(scores.at(turn), false, values); },
-      [&](int turn) { return time_of(scores.at(turn), true, values); },
-      [&](int turn) { return seconds_of_std_sort(scores.at(turn)); },
+      [&](int turn) { return time_of(scores(turn), false, values); },
+      [&](int turn) { return time_of(scores(turn), true, values); },
+      [&](int turn) { return seconds_of_std_sort(scores(turn)); },
   };
   const bool dense = n <= 4000;
   if (dense) {
     contenders.push_back([&](int turn) {
-      const Array<float>& s = scores.at(turn);
+      const Array<float>& s = scores(turn);
       return time_of(s, true, [&](const Var<float>& x) {
         const Shape& shape = x.shape();
         std::vector<Index> vector(shape.begin(), shape.end()), column = vector;
@@ -88,9 +83,8 @@ Medians measure(std::size_t sets, std::size_t n, double tau, bool interpolate, d
 // Bytes that one forward and backward pass take from the system at their peak, the scores and
 // their gradient not counted; measured by the high-water mark of the process.
 double peak_bytes(std::size_t n, double tau) {
-  const Scores scores(1, n);
   Tape<float> tape;
-  const Var<float> x = tape.leaf(scores.at(0));
+  const Var<float> x = tape.leaf(draw_lists(1, n).front());
   const Array<float> cotangent = full<float>({n}, 1.0f);
   Storage::release();
 #if defined(__GLIBC__)
@@ -106,13 +100,11 @@ double peak_bytes(std::size_t n, double tau) {
 }
 
 std::string milliseconds(double time) {
-  char text[32];
   if (std::isnan(time)) return "-";
-  std::snprintf(text, sizeof text, time < 1e-2 ? "%.3f" : "%.1f", time * 1e3);
-  return text;
+  return printed(time < 1e-2 ? "%.3f" : "%.1f", time * 1e3);
 }
 
-struct Settings {
+struct SortBench {
   std::vector<std::size_t> n;
   std::size_t sets = 1;
   std::vector<double> tau{1, 0.1, 0.01};
@@ -120,7 +112,7 @@ struct Settings {
   bool every_row = false, json = false, exactness = false;
 };
 
-void print_times(const Settings& s) {
+void print_times(const SortBench& s) {
   if (!s.json) {
     std::printf("y = P_hat s in float, scores N(0, 1), %d thread%s; medians, in ms\n", threads(),
                 threads() == 1 ? "" : "s");
@@ -134,20 +126,16 @@ void print_times(const Settings& s) {
       const double bytes =
           n >= 10000 && s.sets == 1 ? peak_bytes(n, tau) / double(n) : std::nan("");
       if (s.json) {
-        const auto number = [](double x) {
-          return std::isnan(x) ? nlohmann::json() : nlohmann::json(x);
-        };
-        std::printf("%s\n", nlohmann::json{{"n", n},
-                                           {"sets", s.sets},
-                                           {"tau", tau},
-                                           {"threads", threads()},
-                                           {"forward", t.forward},
-                                           {"both", t.both},
-                                           {"formula", number(t.formula)},
-                                           {"argsort", t.argsort},
-                                           {"bytes_a_score", number(bytes)}}
-                                .dump()
-                                .c_str());
+        const nlohmann::json line{{"n", n},  // a NaN becomes null
+                                  {"sets", s.sets},
+                                  {"tau", tau},
+                                  {"threads", threads()},
+                                  {"forward", t.forward},
+                                  {"both", t.both},
+                                  {"formula", t.formula},
+                                  {"argsort", t.argsort},
+                                  {"bytes_a_score", bytes}};
+        std::printf("%s\n", text_of(line).c_str());
       } else {
         std::printf("%9zu %6g %10s %20s %15s %14s %8.2f %14s\n", n, tau,
                     milliseconds(t.forward).c_str(), milliseconds(t.both).c_str(),
@@ -160,7 +148,7 @@ void print_times(const Settings& s) {
   }
 }
 
-void print_exactness(const Settings& s) {
+void print_exactness(const SortBench& s) {
   std::printf(
       "float against the formula in extended precision. Value: the largest error in units of what\n"
       "is allowed (2e-6 of the spread, or one unit in a float's last place). Gradient: relative "
@@ -168,13 +156,13 @@ void print_exactness(const Settings& s) {
       "the largest; 1e-4 is allowed.\n");
   std::printf("%9s %-10s %6s %22s %22s\n", "n", "scores", "tau", "interpolated", "every row");
   for (std::size_t n : s.n) {
-    for (const std::string& kind : score_kinds()) {
+    for (const ScoreKind& kind : score_kinds()) {
       for (double tau : s.tau) {
         Generator random(seed);
         const Array<float> scores = convert<float>(draw_scores(kind, n, random));
         const SortErrors a = sort_errors(scores, tau, true, random),
                          b = sort_errors(scores, tau, false, random);
-        std::printf("%9zu %-10s %6g %10.3f %11.1e %10.3f %11.1e\n", n, kind.c_str(), tau, a.value,
+        std::printf("%9zu %-10s %6g %10.3f %11.1e %10.3f %11.1e\n", n, kind.name, tau, a.value,
                     a.gradient, b.value, b.gradient);
         flush_output();
       }
@@ -184,26 +172,22 @@ void print_exactness(const Settings& s) {
 
 }  // namespace
 
-void add_bench_sort(CLI::App& bench) {
-  CLI::App* command =
-      bench.add_subcommand("sort", "NeuralSort beside std::sort, and how exact it is");
-  const auto s = std::make_shared<Settings>();
-  command->add_option("--n", s->n, "how many scores (several: separated by spaces)")->check(rounds);
-  command->add_option("--sets", s->sets, "how many sets of them at once")->check(a_count);
-  command->add_option("--tau", s->tau, "temperatures")->check(temperature);
-  command->add_option("--budget", s->budget, "seconds for each line")->check(number(0, 1e6));
-  command->add_flag("--every-row", s->every_row, "do not interpolate");
-  command->add_flag("--exactness", s->exactness,
-                    "errors instead of times (O(n^2): default n = 10,000)");
-  command->add_flag("--json", s->json, "one JSON object a line, times in seconds");
-  command->callback([s] {
-    if (s->exactness) {
-      if (s->n.empty()) s->n = {10000};
-      print_exactness(*s);
-    } else {
-      if (s->n.empty()) s->n = {10, 100, 1000, 10000, 100000, 1000000};
-      print_times(*s);
+void add_bench_sort(Command bench) {
+  const Command command = bench.command("sort", "NeuralSort beside std::sort, and how exact it is");
+  const auto s = std::make_shared<SortBench>();
+  command.add("--n", s->n, "how many scores (several: separated by spaces)", rounds);
+  command.add("--sets", s->sets, "how many sets of them at once", a_count);
+  command.add("--tau", s->tau, "temperatures", temperature);
+  command.add("--budget", s->budget, "seconds for each line", number(0, 1e6));
+  command.add("--every-row", s->every_row, "do not interpolate");
+  command.add("--exactness", s->exactness, "errors instead of times (O(n^2): default n = 10,000)");
+  command.add("--json", s->json, "one JSON object a line, times in seconds");
+  command.run([s] {
+    if (s->n.empty()) {
+      s->n = s->exactness ? std::vector<std::size_t>{10000}
+                          : std::vector<std::size_t>{10, 100, 1000, 10000, 100000, 1000000};
     }
+    s->exactness ? print_exactness(*s) : print_times(*s);
   });
 }
 

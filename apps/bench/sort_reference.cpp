@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/check.hpp"
 #include "ops/sorting/neural_sort.hpp"
 
 namespace tapesort {
@@ -93,32 +92,21 @@ SortErrors sort_errors(const Array<T>& scores, double tau, bool interpolate, Gen
 template SortErrors sort_errors(const Array<float>&, double, bool, Generator&);
 template SortErrors sort_errors(const Array<double>&, double, bool, Generator&);
 
-const std::vector<std::string>& score_kinds() {
-  static const std::vector<std::string> kinds{"normal", "uniform", "clusters",
-                                              "cauchy", "lattice", "offset"};
+const std::vector<ScoreKind>& score_kinds() {
+  static const std::vector<ScoreKind> kinds{
+      {"normal", [](double x, double) { return x; }},
+      {"uniform", [](double, double p) { return p; }},
+      {"clusters", [](double x, double p) { return 3 * std::floor(7 * p) + 0.01 * x; }},
+      {"cauchy", [](double, double p) { return std::tan(std::acos(-1.0) * (p - 0.5)); }},
+      {"lattice", [](double x, double) { return 0.05 * std::round(x / 0.05); }},
+      {"offset", [](double x, double) { return 100 * x + 1e6; }}};
   return kinds;
 }
 
-Array<double> draw_scores(const std::string& kind, std::size_t n, Generator& random) {
+Array<double> draw_scores(const ScoreKind& kind, std::size_t n, Generator& random) {
   Array<double> s = random.normal<double>({n});
   const Array<double> u = random.uniform<double>({n});
-  for (std::size_t i = 0; i < n; ++i) {
-    double& x = s.data()[i];
-    const double p = u.data()[i];
-    if (kind == "uniform") {
-      x = p;
-    } else if (kind == "clusters") {
-      x = 3 * std::floor(7 * p) + 0.01 * x;
-    } else if (kind == "cauchy") {
-      x = std::tan(std::acos(-1.0) * (p - 0.5));
-    } else if (kind == "lattice") {
-      x = 0.05 * std::round(x / 0.05);
-    } else if (kind == "offset") {
-      x = 100 * x + 1e6;
-    } else {
-      require(kind == "normal", "bench sort: no scores of kind \"", kind, "\"");
-    }
-  }
+  std::transform(s.begin(), s.end(), u.begin(), s.begin(), kind.score);
   return s;
 }
 

@@ -29,7 +29,11 @@ SortErrors sort_errors(const Array<T>& scores, double tau, bool interpolate, Gen
 
 // "normal", "uniform", "clusters" (seven of width 0.01, 3 apart), "cauchy", "lattice" (multiples
 // of 0.05, with many ties), "offset" (normal, times 100 plus 1e6).
-const std::vector<std::string>& score_kinds();
-Array<double> draw_scores(const std::string& kind, std::size_t n, Generator& random);
+struct ScoreKind {
+  const char* name;
+  double (*score)(double normal, double uniform);  // of two random numbers
+};
+const std::vector<ScoreKind>& score_kinds();
+Array<double> draw_scores(const ScoreKind& kind, std::size_t n, Generator& random);
 
 }  // namespace tapesort

@@ -21,7 +21,7 @@ struct DataSet {
 //   a folder        train-images, train-labels, t10k-images, t10k-labels in MNIST's naming
 //                   (-idx3-ubyte or .idx3-ubyte, and so on), plain or .gz
 //
-// std::runtime_error, one line that names the file, when one is missing or faulty (idx.hpp).
+// std::runtime_error, one line that names the file, when one is missing or faulty (image_files.hpp).
 DataSet load_data(const std::string& where);
 
 // Where dataset-fashion-mnist puts its files.

@@ -9,9 +9,10 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "engine/check.hpp"
+#include "models/strict_json.hpp"
 
 namespace tapesort {
 namespace {
@@ -29,20 +30,15 @@ class Cursor {
   bool done() const { return at_ == end_; }
   char next() const { return done() ? '\0' : *at_; }
   void advance() {
-    if (*at_++ == '\n') {
-      ++line_;
-      column_ = 1;
-    } else {
-      ++column_;
-    }
+    column_ = *at_ == '\n' ? 1 : column_ + 1;
+    line_ += *at_++ == '\n';
   }
   // Whether there was anything to skip.
   bool skip(const char* characters) {
     const char* const start = at_;
-    while (!done() && std::string(characters).find(*at_) != std::string::npos) advance();
+    while (!done() && std::strchr(characters, *at_)) advance();
     return at_ != start;
   }
-
   void skip_comment() {
     if (next() != '#') return;
     while (!done() && next() != '\n') advance();
@@ -54,20 +50,28 @@ class Cursor {
     advance();
     skip(white_space);
   }
+  // "[1, 2]": each() reads an item, between the bracket that is next and the one that closes.
+  template <class Each> void items(char close, const Each& each) {
+    advance();
+    skip(white_space);
+    for (bool more = next() != close; more; skip(white_space)) {
+      each();
+      skip(white_space);
+      more = next() == ',';
+      if (!more && next() != close) expected(std::string("',' or '") + close + "'");
+      if (more) advance();
+    }
+    advance();
+  }
 
   // A node that begins here.
-  Nested node() const {
-    Nested nested;
-    nested.line = line_;
-    nested.column = column_;
-    return nested;
-  }
+  Nested node() const { return {line_, column_, false, 0, {}}; }
 
   [[noreturn]] void expected(const std::string& what) const {
     const std::string found = done()         ? "the end of the input"
                               : *at_ == '\n' ? "the end of the line"
                                              : std::string("'") + *at_ + "'";
-    bad_input(source_, line_, column_, "expected " + what + ", found " + found);
+    bad_input(source_, node(), "expected ", what, ", found ", found);
   }
 
   Nested number() {
@@ -77,11 +81,20 @@ class Cursor {
     const auto [stop, error] = std::from_chars(start, end_, nested.number);
     if (stop == start) expected("a number");
     if (error != std::errc() || !std::isfinite(nested.number)) {
-      bad_input(source_, line_, column_, "'" + std::string(at_, stop) + "' is not a finite number");
+      bad_input(source_, node(), "'" + std::string(at_, stop) + "' is not a finite number");
     }
     while (at_ != stop) advance();
     nested.is_number = true;
     return nested;
+  }
+
+  // Numbers in brackets; `level` brackets are open.
+  Nested item(int level = 0) {
+    if (next() != '[' && level > 0) return number();
+    if (next() != '[' || level == deepest) expected(level == 0 ? "'['" : "a number");
+    Nested list = node();
+    items(']', [&] { list.items.push_back(item(level + 1)); });
+    return list;
   }
 
   // A string that is nowhere else.
@@ -89,10 +102,15 @@ class Cursor {
     if (next() != '"') expected("a key in quotation marks");
     const char *const start = at_ + 1, *const stop = std::find(start, end_, '"');
     const std::string name(start, stop);
-    if (others.count(name) > 0) bad_input(source_, line_, column_, "another key '" + name + "'");
+    if (others.count(name) > 0) bad_input(source_, node(), "another key '" + name + "'");
     while (at_ != stop) advance();
     take('"');
     return name;
+  }
+
+  void end() {
+    skip(white_space);
+    if (!done()) expected("nothing more");
   }
 
  private:
@@ -101,60 +119,27 @@ class Cursor {
   int line_ = 1, column_ = 1;
 };
 
-Nested parse_item(Cursor& cursor, int level) {
-  if (cursor.next() != '[') {
-    if (level == 0) cursor.expected("'['");
-    return cursor.number();
-  }
-  if (level == deepest) cursor.expected("a number");
-  Nested list = cursor.node();
-  cursor.advance();
-  cursor.skip(white_space);
-  if (cursor.next() == ']') {
-    cursor.advance();
-    return list;
-  }
-  for (;;) {
-    cursor.skip(white_space);
-    list.items.push_back(parse_item(cursor, level + 1));
-    cursor.skip(white_space);
-    if (cursor.next() == ']') break;
-    if (cursor.next() != ',') cursor.expected("',' or ']'");
-    cursor.advance();
-  }
-  cursor.advance();
-  return list;
-}
-
 }  // namespace
-
-void bad_input(const std::string& source, int line, int column, const std::string& message) {
-  bad_argument(source, ":", line, ":", column, ": ", message);
-}
 
 Nested parse_nested(const std::string& text, const std::string& source) {
   Cursor cursor(text, source);
   cursor.skip(white_space);
-  Nested result = parse_item(cursor, 0);
-  cursor.skip(white_space);
-  if (!cursor.done()) cursor.expected("nothing more");
+  Nested result = cursor.item();
+  cursor.end();
   return result;
 }
 
 std::map<std::string, Nested> parse_object(const std::string& text, const std::string& source) {
   Cursor cursor(text, source);
   std::map<std::string, Nested> object;
-  cursor.take('{');
-  while (object.empty() ? cursor.next() != '}' : cursor.next() == ',') {
-    if (!object.empty()) cursor.take(',');
+  cursor.skip(white_space);
+  if (cursor.next() != '{') cursor.expected("'{'");
+  cursor.items('}', [&] {
     const std::string key = cursor.key(object);
     cursor.take(':');
-    object[key] = parse_item(cursor, 0);
-    cursor.skip(white_space);
-  }
-  if (cursor.next() != '}') cursor.expected("',' or '}'");
-  cursor.take('}');
-  if (!cursor.done()) cursor.expected("nothing more");
+    object[key] = cursor.item();
+  });
+  cursor.end();
   return object;
 }
 
@@ -194,9 +179,7 @@ int depth(const Nested& nested) {
 
 Nested as_list(Nested nested, int item_depth) {
   if (depth(nested) != item_depth) return nested;
-  Nested list;
-  list.line = nested.line;
-  list.column = nested.column;
+  Nested list{nested.line, nested.column, false, 0, {}};
   list.items.push_back(std::move(nested));
   return list;
 }
@@ -212,7 +195,7 @@ Array<double> to_array(const Nested& nested, const std::string& source) {
   const auto flatten = [&](const auto& self, const Nested& item, std::size_t level) -> void {
     const bool number_wanted = level == shape.size();
     if (item.is_number != number_wanted) {
-      bad_input(source, item.line, item.column,
+      bad_input(source, item,
                 number_wanted ? "a list where the others have a number"
                               : "a number where the others have a list");
     }
@@ -221,9 +204,8 @@ Array<double> to_array(const Nested& nested, const std::string& source) {
       return;
     }
     if (item.items.size() != shape[level]) {
-      bad_input(source, item.line, item.column,
-                "a list of " + std::to_string(item.items.size()) + " where the others have " +
-                    std::to_string(shape[level]));
+      bad_input(source, item, "a list of ", item.items.size(), " where the others have ",
+                shape[level]);
     }
     for (const Nested& inner : item.items) self(self, inner, level + 1);
   };
@@ -236,9 +218,9 @@ Indices to_indices(const Nested& nested, const std::string& source) {
   Index* to = indices.data();
   for (const Nested& item : nested.items) {
     const double x = item.number;
-    if (!item.is_number || x != std::floor(x) || std::abs(x) > 0x1p53) {
-      const std::string found = item.is_number ? to_message("'", x, "'") : "a list";
-      bad_input(source, item.line, item.column, found + " is not an integer");
+    if (!item.is_number) bad_input(source, item, "a list is not an integer");
+    if (x != std::floor(x) || std::abs(x) > 0x1p53) {
+      bad_input(source, item, "'", x, "' is not an integer");
     }
     *to++ = Index(x);
   }
@@ -263,5 +245,27 @@ std::string read_text(const std::string& file) {
 }
 
 std::string source_name(const std::string& file) { return file == "-" ? "standard input" : file; }
+
+template <class T>
+void write_json(std::ostream& out, const Array<T>& x, std::size_t axis, std::size_t start) {
+  const T* const data = x.data() + start;
+  if (x.dimension() == 0) {
+    out << text_of(*data);
+  } else if (axis + 1 == x.dimension()) {
+    out << text_of(std::vector<T>(data, data + x.shape()[axis]));
+  } else {
+    std::size_t step = 1;
+    for (std::size_t i = axis + 1; i < x.dimension(); ++i) step *= x.shape()[i];
+    out << '[';
+    for (std::size_t i = 0; i < x.shape()[axis]; ++i) {
+      if (i > 0) out << ',';
+      write_json(out, x, axis + 1, start + i * step);
+    }
+    out << ']';
+  }
+}
+template void write_json(std::ostream&, const Array<float>&, std::size_t, std::size_t);
+template void write_json(std::ostream&, const Array<double>&, std::size_t, std::size_t);
+template void write_json(std::ostream&, const Indices&, std::size_t, std::size_t);
 
 }  // namespace tapesort

@@ -1,12 +1,13 @@
-// Numbers from text, with line and column of whatever is wrong with it:
+// Numbers to text, and from text with line and column of whatever is wrong with it:
 //   "scores.txt:3:7: expected a number, found 'x'"
 #pragma once
 
+#include <iosfwd>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "engine/array.hpp"
+#include "engine/check.hpp"
 
 namespace tapesort {
 
@@ -42,14 +43,21 @@ int depth(const Nested& nested);
 // A list of items that are `item_depth` deep. What is itself only so deep becomes the one item.
 Nested as_list(Nested nested, int item_depth);
 
-// Throws std::invalid_argument "source:line:column: message".
-[[noreturn]] void bad_input(const std::string& source, int line, int column,
-                            const std::string& message);
+// Throws std::invalid_argument "source:line:column: parts".
+template <class... Parts>
+[[noreturn]] void bad_input(const std::string& source, const Nested& at, const Parts&... parts) {
+  bad_argument(source, ":", at.line, ":", at.column, ": ", parts...);
+}
 
 // The whole content of a file, or of standard input for "-". std::runtime_error if it cannot be
 // read.
 std::string read_text(const std::string& file);
 // What messages call that text.
 std::string source_name(const std::string& file);
+
+// An array as JSON, nested as its axes are, written a row at a time: a large matrix is never in
+// memory as text. NaN and infinities become null. (axis, start: a part of the array.)
+template <class T>
+void write_json(std::ostream& out, const Array<T>& x, std::size_t axis = 0, std::size_t start = 0);
 
 }  // namespace tapesort

@@ -1,24 +1,18 @@
 #include "apps/estimators/results.hpp"
 
 #include <cmath>
-#include <cstdarg>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/program/program.hpp"
 #include "apps/report/plot.hpp"
+#include "apps/report/printed.hpp"
 #include "apps/report/result_row.hpp"
+#include "models/strict_json.hpp"
 
 namespace tapesort {
 namespace {
-
-__attribute__((format(printf, 2, 3))) void append(std::string& text, const char* format, ...) {
-  char line[256];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(line, sizeof line, format, arguments);
-  va_end(arguments);
-  text += line;
-}
 
 template <class Row> const Row* find(const std::vector<Row>& rows, const std::string& name) {
   for (const Row& row : rows) {
@@ -87,67 +81,57 @@ EstimatorResults study_estimators(const EstimatorOptions& options) {
 std::string to_text(const EstimatorOptions& options, const EstimatorResults& results) {
   const StudySettings& study = options.study;
   std::string text;
-  append(text, "The gradient of E f(z), z ~ Plackett-Luce: n %zu, f %s, tau %g, %zu samples an\n",
-         study.n, options.cost.c_str(), study.tau, study.samples);
-  append(text,
-         "estimate, %zu estimates, log-scores ~ N(0, %g^2), seed %llu. Its length is %.4g.\n\n",
-         study.estimates, options.spread, static_cast<unsigned long long>(study.seed),
-         results.gradient_length);
-  append(text,
-         "estimator                bias     noise    variance   us/estimate  variance x us\n");
+  text +=
+      printed("The gradient of E f(z), z ~ Plackett-Luce: n %zu, f %s, tau %g, %zu samples an\n",
+              study.n, options.cost.c_str(), study.tau, study.samples);
+  text += printed(
+      "estimate, %zu estimates, log-scores ~ N(0, %g^2), seed %llu. Its length is %.4g.\n\n",
+      study.estimates, options.spread, static_cast<unsigned long long>(study.seed),
+      results.gradient_length);
+  text +=
+      printed("estimator                bias     noise    variance   us/estimate  variance x us\n");
   for (const Quality& q : results.table) {
-    append(text, "%-17s  %10.4g  %8.3g  %10.4g  %12.1f  %13.4g\n", q.name.c_str(), q.bias, q.noise,
-           q.variance, q.microseconds, q.variance * q.microseconds);
+    text += printed("%-17s  %10.4g  %8.3g  %10.4g  %12.1f  %13.4g\n", q.name.c_str(), q.bias,
+                    q.noise, q.variance, q.microseconds, q.variance * q.microseconds);
   }
-  append(text,
-         "\nbias: |mean of the estimates - %s gradient|. An unbiased estimator shows about\n"
-         "its noise. variance: summed over the log-scores. Learnt: after %zu steps of learning\n"
-         "the control variate; the time includes such a step.\n",
-         study.n <= 8 ? "exact" : "reference", study.warm_up);
+  text += printed(
+      "\nbias: |mean of the estimates - %s gradient|. An unbiased estimator shows about\n"
+      "its noise. variance: summed over the log-scores. Learnt: after %zu steps of learning\n"
+      "the control variate; the time includes such a step.\n",
+      study.n <= 8 ? "exact" : "reference", study.warm_up);
 
-  append(text, "\n                     ");
-  for (const Quality& q : results.sweep.front().table) append(text, "%22s", q.name.c_str());
-  append(text, "\n        tau          ");
+  text += printed("\n                     ");
+  for (const Quality& q : results.sweep.front().table) text += printed("%22s", q.name.c_str());
+  text += printed("\n        tau          ");
   for (std::size_t i = 0; i < results.sweep.front().table.size(); ++i) {
-    append(text, "      bias    variance");
+    text += printed("      bias    variance");
   }
   for (const EstimatorResults::AtTau& at : results.sweep) {
-    append(text, "\n%11g          ", at.tau);
-    for (const Quality& q : at.table) append(text, "%10.4g  %10.4g", q.bias, q.variance);
+    text += printed("\n%11g          ", at.tau);
+    for (const Quality& q : at.table) text += printed("%10.4g  %10.4g", q.bias, q.variance);
   }
-  append(text, "\n");
+  text += printed("\n");
   if (results.descents.empty()) return text;
 
-  append(text, "\nMinimising E f with Adam at rate %g from equal log-scores.",
-         options.learning_rate);
-  if (study.n <= 8) append(text, " The best order costs %.6g.", results.lowest_cost);
+  text += printed("\nMinimising E f with Adam at rate %g from equal log-scores.",
+                  options.learning_rate);
+  if (study.n <= 8) text += printed(" The best order costs %.6g.", results.lowest_cost);
   const std::vector<double>& steps = results.descents.front().step;
   const std::size_t last = steps.size() - 1;
   const std::size_t shown[] = {0, last / 8, last / 4, last / 2, last};
-  append(text, "\n\nE f after step   ");
-  for (const std::size_t i : shown) append(text, "%11.0f", steps[i]);
-  append(text, "    seconds\n");
+  text += printed("\n\nE f after step   ");
+  for (const std::size_t i : shown) text += printed("%11.0f", steps[i]);
+  text += printed("    seconds\n");
   for (const Descent& descent : results.descents) {
-    append(text, "%-17s", descent.name.c_str());
-    for (const std::size_t i : shown) append(text, "%11.6g", descent.cost[i]);
-    append(text, "%11.2f\n", descent.seconds);
+    text += printed("%-17s", descent.name.c_str());
+    for (const std::size_t i : shown) text += printed("%11.6g", descent.cost[i]);
+    text += printed("%11.2f\n", descent.seconds);
   }
   return text;
 }
 
 nlohmann::json to_json(const EstimatorOptions& options, const EstimatorResults& results) {
-  const StudySettings& study = options.study;
-  nlohmann::json row = result_row("estimators",
-                                  {{"n", study.n},
-                                   {"cost", options.cost},
-                                   {"tau", study.tau},
-                                   {"samples", study.samples},
-                                   {"estimates", study.estimates},
-                                   {"warm up", study.warm_up},
-                                   {"spread", options.spread},
-                                   {"steps", options.steps},
-                                   {"lr", options.learning_rate}},
-                                  study.seed);
+  nlohmann::json row = result_row("estimators", options.command.settings(), options.study.seed);
   row["gradient length"] = results.gradient_length;
   row["estimators"] = to_json(results.table);
   row["over tau"] = nlohmann::json::array();
@@ -166,13 +150,8 @@ nlohmann::json to_json(const EstimatorOptions& options, const EstimatorResults& 
 }
 
 bool draw(const EstimatorResults& results, const std::string& file) {
-  const auto number = [](double x) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.3g", x);
-    return std::string(text);
-  };
   LinePlot bias{
-      "Bias against tau (the gradient's length is " + number(results.gradient_length) + ")",
+      printed("Bias against tau (the gradient's length is %.3g)", results.gradient_length),
       "tau",
       "|mean - exact gradient|",
       true,
@@ -207,6 +186,47 @@ bool draw(const EstimatorResults& results, const std::string& file) {
   std::vector<LinePlot> panels{bias, deviation};
   if (!descent.series.empty()) panels.push_back(descent);
   return draw(panels, file);
+}
+
+void add_estimators(Command program) {
+  struct Options : EstimatorOptions {
+    std::string out = "estimators-out";
+    bool json = false;
+  };
+  const auto o = std::make_shared<Options>();
+  StudySettings& study = o->study;
+  const Command command = o->command = program.command(
+      "estimators", "compare estimators of the gradient of E f(z), z a random order");
+  command.setting("--n", study.n, "items; all that is exact needs n <= 8", whole(2, 1000));
+  command.setting("--cost", o->cost,
+                  "f: target (squared distance to a doubly stochastic matrix), linear (an "
+                  "assignment), tour (length of a closed tour)",
+                  one_of(cost_names()));
+  command.setting("--tau", study.tau, "temperature of NeuralSort, in units of the log-scores",
+                  temperature);
+  command.setting("--samples", study.samples, "orders drawn for an estimate", whole(1, 100000));
+  command.setting("--estimates", study.estimates, "by which bias and variance are measured",
+                  whole(20, 10000000));
+  command.setting("--warm-up", study.warm_up, "steps of learning before that", whole(0, 1000000000),
+                  "warm up");
+  command.setting("--spread", o->spread, "standard deviation of the log-scores", number(0, 1e12));
+  command.setting("--steps", o->steps, "of minimising E f; 0 for none", whole(0, 1000000000));
+  command.setting("--lr", o->learning_rate, "learning rate of its Adam", learning_rate);
+  command.add("--seed", study.seed, "of everything random", any_seed);
+  command.add(
+      "--out", o->out, "folder for estimators.png and result.json; '' for none",
+      {[](const std::string& text) { return text.empty() ? "" : file_name.fault(text); }, ""});
+  command.add("--json", o->json, "print the result as one JSON object, and nothing else");
+  command.run([o] {
+    const EstimatorResults results = study_estimators(*o);
+    const nlohmann::json row = to_json(*o, results);
+    std::printf("%s\n", (o->json ? text_of(row) : to_text(*o, results)).c_str());
+    if (o->out.empty()) return;
+    std::filesystem::create_directories(o->out);
+    write_result(o->out + "/result.json", row);
+    draw(results, o->out + "/estimators.png");
+    if (!o->json) std::printf("picture and result: %s\n", o->out.c_str());
+  });
 }
 
 }  // namespace tapesort

@@ -1,10 +1,8 @@
 // What `tapesort estimators` was asked and what it found, and the three forms it is told in.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-#include <string>
-
 #include "apps/estimators/study.hpp"
+#include "apps/program/options.hpp"
 
 namespace tapesort {
 
@@ -14,6 +12,7 @@ struct EstimatorOptions {
   double spread = 1;  // standard deviation of the log-scores
   std::size_t steps = 2000;
   double learning_rate = 0.05;
+  Command command;  // its settings are told with the results
 };
 
 struct EstimatorResults {

@@ -1,15 +1,17 @@
 #include "apps/estimators/study.hpp"
 
-#include <chrono>
 #include <cmath>
 
+#include "apps/bench/measure.hpp"
 #include "apps/finite.hpp"
 #include "engine/parameter.hpp"
 #include "engine/trap.hpp"
 #include "models/optimizers.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/spread.hpp"
+#include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
+#include "ops/shape.hpp"
 #include "ops/sorting/hard.hpp"
 #include "ops/sorting/neural_sort.hpp"
 
@@ -18,8 +20,67 @@ namespace {
 
 constexpr std::size_t largest_exact = 8;
 
-double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+// f(order) for each order (S, ..., n) -> (S, ...)
+template <class F> OrderCost<double> for_each_order(F f) {
+  return [f](const Indices& orders) {
+    const std::size_t n = orders.shape().back();
+    Array<double> cost =
+        uninitialized<double>(Shape(orders.shape().begin(), orders.shape().end() - 1));
+    for (std::size_t r = 0; r < cost.size(); ++r) cost.data()[r] = f(orders.data() + r * n, n);
+    return constant(std::move(cost));
+  };
+}
+
+Cost linear_cost(const Array<double>& C, double offset) {
+  Cost cost;
+  cost.of_orders = for_each_order([C, offset](const Index* z, std::size_t n) {
+    double sum = offset;
+    for (std::size_t i = 0; i < n; ++i) sum += C.data()[i * n + std::size_t(z[i])];
+    return sum;
+  });
+  cost.of_matrices = [C, offset](const Var<double>& P) {
+    return sum(P * constant(C), Axes{-2, -1}) + offset;
+  };
+  return cost;
+}
+
+// On permutations |P|^2 = n, so the square is linear there.
+Cost target_cost(std::size_t n) {
+  const double more = 0.05, less = n > 1 ? more / double(n - 1) : 0;
+  Array<double> target = full<double>({n, n}, 1 / double(n) - less);
+  for (std::size_t i = 0; i < n; ++i) target(i, i) = 1 / double(n) + (n > 1 ? more : 0);
+  double squares = 0;
+  for (double t : target) squares += t * t;
+  Cost cost = linear_cost(-2.0 * target, double(n) + squares);
+  cost.of_matrices = [target](const Var<double>& P) {
+    return sum(square(P - constant(target)), Axes{-2, -1});
+  };
+  return cost;
+}
+
+Cost tour_cost(std::size_t n, Generator& random) {
+  const Array<double> points = random.uniform<double>({n, 2});
+  Array<double> distances = uninitialized<double>({n, n});
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      distances(i, j) = std::hypot(points(i, 0) - points(j, 0), points(i, 1) - points(j, 1));
+    }
+  }
+  Cost cost;
+  cost.of_orders = for_each_order([distances](const Index* z, std::size_t n) {
+    double length = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      length += distances.data()[std::size_t(z[i]) * n + std::size_t(z[(i + 1) % n])];
+    }
+    return length;
+  });
+  // sum_i P_i D P_(i+1)^T
+  cost.of_matrices = [distances](const Var<double>& P) {
+    const Index n = Index(P.shape().back());
+    const Var<double> next = concat<double>({slice(P, -2, 1, n), slice(P, -2, 0, 1)}, -2);
+    return sum(matmul(P, constant(distances)) * next, Axes{-2, -1});
+  };
+  return cost;
 }
 
 // The gradient of one estimate. std::runtime_error, with the first operator whose result is not
@@ -80,6 +141,15 @@ Estimator learnt(std::string name, const Cost& cost, ControlVariate<double> init
 
 }  // namespace
 
+std::vector<std::string> cost_names() { return {"target", "linear", "tour"}; }
+
+Cost make_cost(const std::string& name, std::size_t n, Generator& random) {
+  if (name == "target") return target_cost(n);
+  if (name == "linear") return linear_cost(random.normal<double>({n, n}), 0);
+  if (name == "tour") return tour_cost(n, random);
+  bad_argument("make_cost: no cost is called '", name, "'; there are target, linear and tour");
+}
+
 std::vector<Estimator> make_estimators(const Cost& cost, const StudySettings& settings) {
   const std::size_t samples = settings.samples, hidden = 32;
   const OrderCost<double> f = cost.of_orders;
@@ -90,33 +160,36 @@ std::vector<Estimator> make_estimators(const Cost& cost, const StudySettings& se
   const auto control = [&] { return relaxed_control(relaxed_f, sort); };
   Generator random = Generator(settings.seed).split(7);  // the network's first weights
 
+  using V = Var<double>;
   std::vector<Estimator> all;
+  const auto add = [&](const char* name, bool uses_tau, const auto& estimate) {
+    all.push_back({name, uses_tau, false, estimate});
+  };
   if (settings.n <= largest_exact) {
-    all.push_back({"exact", false, false,
-                   [f](const Var<double>& s, Generator&) { return exact_expectation(s, f); }});
+    add("exact", false, [=](const V& s, Generator&) { return exact_expectation(s, f); });
   }
-  all.push_back({"REINFORCE", false, false, [=](const Var<double>& s, Generator& random) {
-                   return reinforce(s, f, samples, random);
-                 }});
-  auto running = std::make_shared<RunningMean<double>>(0.9);
-  all.push_back({"+ running mean", false, false, [=](const Var<double>& s, Generator& random) {
-                   return reinforce(s, f, samples, random, *running);
-                 }});
+  add("REINFORCE", false,
+      [=](const V& s, Generator& random) { return reinforce(s, f, samples, random); });
+  add("+ running mean", false,
+      [=, running = std::make_shared<RunningMean<double>>(0.9)](const V& s, Generator& random) {
+        return reinforce(s, f, samples, random, *running);
+      });
   if (samples >= 2) {
-    all.push_back({"+ leave-one-out", false, false, [=](const Var<double>& s, Generator& random) {
-                     return reinforce(s, f, samples, random, Baseline::leave_one_out);
-                   }});
+    add("+ leave-one-out", false, [=](const V& s, Generator& random) {
+      return reinforce(s, f, samples, random, Baseline::leave_one_out);
+    });
   }
-  all.push_back({"relaxed", true, false, [=](const Var<double>& s, Generator& random) {
-                   return reparameterized_expectation(s, relaxed_f, sort, samples, random);
-                 }});
-  all.push_back({"straight-through", true, false, [=](const Var<double>& s, Generator& random) {
-                   return straight_through_expectation(s, relaxed_f, sort, samples, random);
-                 }});
-  auto rebar = std::make_shared<ControlVariate<double>>(control());
-  all.push_back({"REBAR", true, false, [=](const Var<double>& s, Generator& random) {
-                   return control_variate_expectation(s, f, *rebar, samples, random);
-                 }});
+  add("relaxed", true, [=](const V& s, Generator& random) {
+    return reparameterized_expectation(s, relaxed_f, sort, samples, random);
+  });
+  add("straight-through", true, [=](const V& s, Generator& random) {
+    return straight_through_expectation(s, relaxed_f, sort, samples, random);
+  });
+  add("REBAR", true,
+      [=, rebar = std::make_shared<ControlVariate<double>>(control())](const V& s,
+                                                                       Generator& random) {
+        return control_variate_expectation(s, f, *rebar, samples, random);
+      });
   all.push_back(learnt("REBAR, learnt", cost, control(), samples));
   all.push_back(learnt("RELAX, learnt", cost,
                        sum_of(control(), network_control<double>(settings.n, hidden, random)),
@@ -157,20 +230,19 @@ Quality measure(const Estimator& estimator, const Array<double>& log_scores, con
   const std::size_t chunk = std::max<std::size_t>(1, settings.estimates / 20);
   for (std::size_t done = 0; done < settings.estimates; done += chunk) {
     std::vector<Array<double>> gradients;
-    const double start = seconds();
-    for (std::size_t i = 0; i < chunk; ++i) {
-      gradients.push_back(gradient_of(estimator.name, log_scores, random, estimator.estimate));
-    }
-    times.push_back((seconds() - start) / double(chunk));
+    times.push_back(seconds_of([&] {
+      for (std::size_t i = 0; i < chunk; ++i) {
+        gradients.push_back(gradient_of(estimator.name, log_scores, random, estimator.estimate));
+      }
+    }));
     for (const Array<double>& gradient : gradients) spread.add(gradient);
   }
-  std::nth_element(times.begin(), times.begin() + std::ptrdiff_t(times.size() / 2), times.end());
   const Array<double> difference = spread.mean() - truth.gradient;
   double squares = 0;
   for (double d : difference) squares += d * d;
   return {estimator.name, std::sqrt(squares),
           std::sqrt(spread.squared_error() + truth.squared_error), spread.variance(),
-          times[times.size() / 2] * 1e6};
+          median(times) / double(chunk) * 1e6};
 }
 
 double expected_cost(const Cost& cost, const Array<double>& log_scores, std::uint64_t seed) {

@@ -1,5 +1,4 @@
-// The headers that nearly every command includes, compiled once: half of a command's build time.
-#include <CLI/CLI.hpp>
+// What is large and included by several commands, compiled once.
 #include <nlohmann/json.hpp>
 
 #include "engine/tape.hpp"

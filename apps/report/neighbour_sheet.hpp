@@ -17,7 +17,7 @@ struct NeighbourRow {
 
 // One row of images for each NeighbourRow, two rows side by side where there are many. Class names
 // are printed; a green frame marks a right prediction and a neighbour of the query's class, a red
-// one the wrong ones. Returns as the other pictures do (gnuplot.hpp). std::invalid_argument when an
+// one the wrong ones. Returns as the other pictures do (plot.hpp). std::invalid_argument when an
 // index or class is out of range or the sets' images differ in shape.
 bool draw_neighbour_sheet(const std::string& title, const ImageSet& queries,
                           const ImageSet& candidates, const std::vector<std::string>& classes,

@@ -1,5 +1,6 @@
-// Line and bar plots as PNG files. Like every picture (gnuplot.hpp) they return false, after a line
-// on `messages`, when they could not be drawn.
+// Line and bar plots as PNG files, drawn by the program gnuplot (Debian package gnuplot-nox). It is
+// asked for only when a picture is wanted, and a picture that cannot be drawn never stops a run: then
+// the result is false, after one line on `messages` that says why; an older file stays.
 #pragma once
 
 #include <iostream>
@@ -39,5 +40,12 @@ bool draw(const std::vector<LinePlot>& panels, const std::string& file,
 bool draw_learning_curve(const std::string& title, std::vector<Series> losses,
                          std::vector<Series> validations, const std::string& file,
                          std::ostream& messages = std::cerr);
+
+// Any picture: a PNG of that size in pixels. Runs gnuplot on the commands, whose terminal is set
+// before, and puts the picture in place once it is whole.
+bool run_gnuplot(const std::string& file, std::size_t width, std::size_t height,
+                 const std::string& commands, std::ostream& messages);
+// A text as a string of gnuplot's language.
+std::string gnuplot_text(const std::string& text);
 
 }  // namespace tapesort

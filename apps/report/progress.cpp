@@ -10,19 +10,14 @@
 #include <iostream>
 #include <limits>
 
+#include "apps/report/printed.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {
 namespace {
 
-std::string formatted(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
 std::string with_commas(double count) {
-  std::string digits = formatted("%.0f", count);
+  std::string digits = printed("%.0f", count);
   for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
   return digits;
 }
@@ -104,8 +99,8 @@ std::string Progress::line() const {
   std::string text =
       to_message(task_, "  epoch ", last / steps_per_epoch_ + 1, of_epochs, "  step ",
                  steps_ == 0 ? 0 : last % steps_per_epoch_ + 1, "/", steps_per_epoch_);
-  if (loss_count_ > 0) text += "  loss " + formatted("%.4g", epoch_loss());
-  if (validation_) text += "  validation " + formatted("%.2f %%", 100 * *validation_);
+  if (loss_count_ > 0) text += "  loss " + printed("%.4g", epoch_loss());
+  if (validation_) text += "  validation " + percent(*validation_);
   const std::size_t done = steps_ - first_step_, all = epochs_ * steps_per_epoch_;
   if (done > 0) {
     text += "  " + with_commas(images_per_second()) + " images/s";

@@ -7,6 +7,7 @@
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
 #include "models/replace_file.hpp"
+#include "models/strict_json.hpp"
 
 namespace tapesort {
 namespace {
@@ -42,7 +43,7 @@ nlohmann::json result_row(const std::string& task, const nlohmann::json& setting
 }
 
 void write_result(const std::string& file, const nlohmann::json& row) {
-  replace_file_content(file, {row.dump(2), "\n"});
+  replace_file_content(file, {text_of(row, 2), "\n"});
 }
 
 }  // namespace tapesort

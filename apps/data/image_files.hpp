@@ -1,12 +1,14 @@
-// IDX, the format of MNIST's files, plain or gzipped.
+// Files of images, plain or gzipped: MNIST's format, IDX,
 //
 //   byte 0      0, 0, element type (8: unsigned byte, the only one read here), number of dimensions
 //   byte 4      the extents, 4 bytes each, most significant first
 //   then        the elements, row-major, and nothing after them
 //
+// and CIFAR-10's: records of one label byte and 3 planes (red, green, blue) of 32 x 32 bytes.
+//
 // Every fault is a std::runtime_error of one line: "file: byte offset: what is there; expected
-// what". Offsets count in the unzipped content. Source: Y. LeCun, "The MNIST database of
-// handwritten digits".
+// what". Offsets count in the unzipped content. Sources: Y. LeCun, "The MNIST database of
+// handwritten digits"; A. Krizhevsky, "The CIFAR-10 dataset".
 #pragma once
 
 #include <istream>
@@ -53,6 +55,10 @@ IdxFile parse_idx(ByteStream file, std::size_t dimensions);
 // N grey images from a file (N, H, W) and one of labels (N), each 0 .. classes - 1; classes = 0
 // takes labels as they are.
 ImageSet labelled_images(IdxFile images, const IdxFile& labels, std::size_t classes);
+
+// CIFAR-10's records of all files, which have so many each, one file after another: images
+// (N, 32, 32, 3), labels 0 .. 9.
+ImageSet parse_cifar10(std::vector<ByteStream> files, std::size_t records_each);
 
 // Throws what a reader found wrong: "name: byte offset: parts".
 template <class... Parts>

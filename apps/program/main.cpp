@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "apps/program.hpp"
+#include "apps/program/program.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -42,7 +42,5 @@ void limit_memory() {
 int main(int argc, char** argv) {
   open_standard_streams();
   if (!SANITIZED) limit_memory();  // a sanitizer promises itself more
-  CLI::App program("tapesort: reverse-mode automatic differentiation around sorting");
-  tapesort::declare(program);
-  return tapesort::run_program(program, argc, argv);
+  return tapesort::run_program(argc, argv);
 }

@@ -1,0 +1,38 @@
+// The program: its commands, its errors and exit status, its output.
+#pragma once
+
+#include "apps/program/options.hpp"
+
+namespace tapesort {
+
+// The commands, one file each: each declares its options and what it runs.
+void add_bench(Command program);
+void add_bench_neighbours(Command bench);  // a sub-command of bench
+void add_bench_relax(Command bench);       // a sub-command of bench
+void add_bench_sort(Command bench);        // a sub-command of bench
+void add_bench_train(Command bench);       // a sub-command of bench
+void add_estimators(Command program);
+void add_info(Command program);
+void add_knn(Command program);
+void add_median(Command program);
+void add_plackett_luce(Command program);
+void add_relax(Command program);
+void add_sort(Command program);
+void add_table(Command program);
+
+// --version, --threads, and all commands.
+void declare(CLI::App& program);
+
+// Runs what the command line asks of the program. Every error is one line on standard error, "tapesort: ..".
+// Status 0: done; 1: it could not be done; 2: the command line was not understood; 128 + a signal's
+// number: that signal stopped it.
+int run_program(CLI::App& program, int argc, const char* const* argv);
+int run_program(int argc, const char* const* argv);  // with all commands
+
+// A full disk must not look like success. flush_output keeps the reason of the first failure for
+// check_output, as a run of hours should not end by it; that throws, std::runtime_error with the
+// reason, if anything printed so far was lost.
+void flush_output();
+void check_output();
+
+}  // namespace tapesort

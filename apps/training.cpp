@@ -1,0 +1,178 @@
+#include "apps/training.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "apps/data/augment.hpp"
+#include "apps/program/processes.hpp"
+#include "apps/program/program.hpp"
+#include "apps/report/plot.hpp"
+#include "apps/report/progress.hpp"
+#include "apps/report/result_row.hpp"
+#include "models/checkpoint.hpp"
+#include "models/replace_file.hpp"
+#include "models/strict_json.hpp"
+
+namespace tapesort {
+namespace {
+
+std::unique_ptr<Optimizer<float>> make_optimizer(const TrainingOptions& o,
+                                                 const State<float>& state) {
+  if (o.optimizer == "adam") {
+    return std::make_unique<Adam<float>>(state.parameters, o.learning_rate, 0.9, 0.999, 1e-8,
+                                         o.weight_decay);
+  }
+  return std::make_unique<Sgd<float>>(state.parameters, o.learning_rate, o.momentum,
+                                      o.weight_decay);
+}
+
+}  // namespace
+
+void add_training_options(Command command, TrainingOptions& o, const std::string& epoch,
+                          const std::string& rates) {
+  o.command = command;
+  std::vector<std::string> augmented;
+  for (const auto& entry : augmentations()) augmented.push_back(entry.first);
+  command.setting("--validation", o.validation,
+                  "training images set aside for validation (default: an eighth, at most 5000)",
+                  rounds);
+  command.setting(
+      "--augment", o.augment,
+      "random changes to each training image: shift by up to 2 pixels, flip left-right; "
+      "erase a rectangle of up to a third; affine: shift, rotation by up to 15 degrees, scale "
+      "and shear by up to 0.15",
+      one_of(augmented));
+  const Option epochs = command.setting(
+      "--epochs", o.epochs, to_message(epoch, " (default: ", o.default_epochs, ")"), rounds);
+  command
+      .setting("--minutes", o.minutes, "train for so long, instead of a number of epochs",
+               number(1e-6, 1e7))
+      .excludes(epochs);
+  command.setting("--optimizer", o.optimizer, "", one_of({"sgd", "adam"}));
+  const Option rate = command.setting("--lr", o.learning_rate, "learning rate at the start",
+                                      learning_rate, "learning_rate");
+  if (!rates.empty()) rate.shows_default(rates);
+  command.setting("--schedule", o.learning_schedule, "of the learning rate",
+                  one_of({"constant", "cosine"}));
+  command.setting("--momentum", o.momentum, "of sgd", number(0, 0.999999));
+  command.setting("--weight-decay", o.weight_decay, "", number(0, 1e38));
+  command.add("--seed", o.seed, "of everything random", any_seed);
+  command.add("--save", o.save, "write the trained network to this file (safetensors)", file_name);
+  const Option out =
+      command.add("--out", o.out, "folder for pictures, result.json and the checkpoint", file_name);
+  command.add("--resume", o.resume, "continue from the checkpoint in --out").needs(out);
+  command.add("--profile", o.profile, "print time and bytes by operator at the end");
+  command.add("--json", o.json, "print the result as one JSON object, and nothing else");
+}
+
+void complete(TrainingOptions& o, std::size_t images) {
+  if (o.epochs == 0) o.epochs = o.minutes > 0 ? 1000000 : o.default_epochs;
+  if (o.validation == 0) o.validation = std::clamp<std::size_t>(images / 8, 1, 5000);
+}
+
+RunFolder::RunFolder(const std::string& out, const std::string& save, bool resume) {
+  namespace fs = std::filesystem;
+  if (!out.empty()) {
+    for (const char* name : run_files) {
+      const std::string file = out + "/" + name;
+      check_replaceable(file);
+      if (!save.empty() && fs::weakly_canonical(save) == fs::weakly_canonical(file)) {
+        throw std::runtime_error(save + ": the run's own file; save the model under another name");
+      }
+    }
+  }
+  if (!save.empty()) check_replaceable(save);
+  if (out.empty()) return;
+  const std::string file = out + "/" + lock_name;
+  lock_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  const int error = errno;
+  const auto refuse = [&](const std::string& why) {
+    if (lock_ >= 0) close(lock_);
+    throw std::runtime_error(out + ": " + why + ", or use another folder");
+  };
+  // Not to know whether another run is here is no reason to go on.
+  if (lock_ < 0)
+    refuse(std::string("its ") + lock_name + " cannot be opened: " + std::strerror(error));
+  // A file system without locks is used without.
+  if (flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    refuse("another run is working here; wait for it");
+  }
+  if (!resume && fs::exists(out + "/" + checkpoint_name)) {
+    refuse(std::string("a run has left its ") + checkpoint_name +
+           " here; go on with it by --resume");
+  }
+}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) close(lock_);
+}
+
+TrainingResult train(Task& task, const TrainingOptions& o) {
+  const auto optimizer = make_optimizer(o, task.state());
+  nlohmann::json settings = o.command.settings();
+  settings["seed"] = o.seed;
+  TrainerOptions options = o;
+  options.schedule = o.learning_schedule == "cosine" ? Schedule::cosine : Schedule::constant;
+  if (!o.out.empty()) options.checkpoint = o.in_out(checkpoint_name);
+  options.settings = text_of(settings);
+  const TrainingResult result = train(task, *optimizer, options);
+  if (result.interrupted) {
+    say(o, "stopped by ", signal_name(result.interrupted), " after step ", result.steps,
+        o.out.empty() ? "; with --out DIR it could be resumed"
+                      : "; the same command with --resume goes on from there");
+  } else if (!o.save.empty()) {
+    save_model(o.save, task.state());
+  }
+  return result;
+}
+
+void say_line(const TrainingOptions& o, const std::string& line) {
+  std::fprintf(o.json ? stderr : stdout, "%s\n", line.c_str());
+  flush_output();
+}
+
+std::string trained_text(const TrainingResult& result, const std::string& validation) {
+  return to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
+                    "; best validation ", validation, " after epoch ", result.best_epoch);
+}
+
+std::string augmented_by(const TrainingOptions& o) {
+  return o.augment == "none" ? "" : ", augmented by " + o.augment;
+}
+
+void finish(const TrainingOptions& o, const std::string& task, const std::string& title,
+            const TrainingResult& result, const Figures& figures) {
+  nlohmann::json row = result_row(task, o.command.settings(), o.seed);
+  const bool trained = !result.epochs.empty();
+  if (trained) {
+    row["validation"] = result.best_validation;
+    row["best_epoch"] = result.best_epoch;
+    row["steps"] = result.steps;
+    row["seconds"] = result.seconds;
+  }
+  for (const auto& [key, value] : figures) row[key] = value;
+  if (o.json) std::printf("%s\n", text_of(row).c_str());
+  if (o.out.empty()) return;
+  write_result(o.in_out(result_name), row);
+  if (trained) {
+    Series loss{"training", {}, {}, {}}, validation{"validation", {}, {}, {}};
+    for (const TrainingResult::Epoch& epoch : result.epochs) {
+      loss.x.push_back(double(loss.x.size() + 1));
+      loss.y.push_back(epoch.loss);
+      validation.y.push_back(epoch.validation);
+    }
+    validation.x = loss.x;
+    draw_learning_curve(title, {loss}, {validation}, o.in_out(curve_name));
+  }
+  say(o, "pictures and result: ", o.out);
+}
+
+}  // namespace tapesort
