@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "engine/parallel.hpp"
-#include "ops/sorting/band.hpp"
+#include "ops/sorting/neural_sort/band.hpp"
 #include "ops/sorting/neural_sort.hpp"
 
 namespace tapesort {

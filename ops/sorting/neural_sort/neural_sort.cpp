@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "engine/check.hpp"
-#include "ops/sorting/band.hpp"
+#include "ops/sorting/neural_sort/band.hpp"
 
 namespace tapesort {
 namespace {

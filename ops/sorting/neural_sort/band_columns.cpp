@@ -1,7 +1,7 @@
 #include "engine/parallel.hpp"
-#include "ops/sorting/band.hpp"
-#include "ops/sorting/band_frame.hpp"
-#include "ops/sorting/chebyshev.hpp"
+#include "ops/sorting/neural_sort/band.hpp"
+#include "ops/sorting/neural_sort/frame.hpp"
+#include "ops/sorting/neural_sort/chebyshev.hpp"
 
 namespace tapesort {
 

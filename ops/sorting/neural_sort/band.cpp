@@ -1,10 +1,10 @@
-#include "ops/sorting/band.hpp"
+#include "ops/sorting/neural_sort/band.hpp"
 
 #include <limits>
 
 #include "engine/parallel.hpp"
-#include "ops/sorting/band_frame.hpp"
-#include "ops/sorting/chebyshev.hpp"
+#include "ops/sorting/neural_sort/frame.hpp"
+#include "ops/sorting/neural_sort/chebyshev.hpp"
 
 namespace tapesort {
 

@@ -1,4 +1,4 @@
-#include "ops/sorting/sorted_scores.hpp"
+#include "ops/sorting/neural_sort/sorted_scores.hpp"
 
 #include <cmath>
 #include <limits>

@@ -21,8 +21,8 @@
 
 #include <vector>
 
-#include "ops/sorting/band_kernels.hpp"
-#include "ops/sorting/sorted_scores.hpp"
+#include "ops/sorting/neural_sort/lanes.hpp"
+#include "ops/sorting/neural_sort/sorted_scores.hpp"
 
 namespace tapesort {
 

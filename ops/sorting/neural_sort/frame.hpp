@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "engine/array.hpp"
-#include "ops/sorting/band_kernels.hpp"
+#include "ops/sorting/neural_sort/lanes.hpp"
 
 namespace tapesort::band {
 

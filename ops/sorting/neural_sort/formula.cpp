@@ -1,4 +1,4 @@
-#include "ops/sorting/neural_sort_formula.hpp"
+#include "ops/sorting/neural_sort/formula.hpp"
 
 #include <cmath>
 
