@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/instantiate.hpp"
 #include "ops/sorting/row_softmax.hpp"
 #include "ops/sorting/sets.hpp"
 
@@ -92,7 +93,6 @@ Var<T> neural_sort_formula(const Var<T>& scores, double tau, Direction direction
   });
 }
 
-template Var<float> neural_sort_formula(const Var<float>&, double, Direction);
-template Var<double> neural_sort_formula(const Var<double>&, double, Direction);
+INSTANTIATE(neural_sort_formula)
 
 }  // namespace tapesort

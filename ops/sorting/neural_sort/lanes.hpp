@@ -1,19 +1,12 @@
-// NeuralSort's rows for a few neighbouring places at once, one place a lane.
+// NeuralSort's rows for a few neighbouring places at once, one place a lane (section 6 of README.md):
 //
-// In sorted order the logit of row i changes from item j to item j + 1 by exactly
+//     logit(i, i + m) - logit(i, i) = - sum_(q=1..m) (2 q - 1) gap_(i+q-1)
+//     logit(i, i - m) - logit(i, i) = - sum_(q=1..m) (2 q - 1) gap_(i-q)
 //
-//     (2 i - 2 j - 1) gap_j,        gap_j = (v_j - v_(j+1)) / tau >= 0,
-//
-// because A_j's terms k <= j grow by the gap and its terms k > j shrink by it. So a row rises up to
-// its own item and falls behind it, and relative to its own item
-//
-//     logit(i, i + m) = - sum_(q=1..m) (2 q - 1) gap_(i+q-1)
-//     logit(i, i - m) = - sum_(q=1..m) (2 q - 1) gap_(i-q).
-//
-// All terms have one sign: nothing cancels, whatever n, the scores' offset and the type. Where a
-// logit is below -cutoff, e^logit is left out: a row is a narrow band around its item. Seen from
-// item j, one step away from row j -+ m adds gap + 2 (v_(j-+m) - v_j) / tau to minus the logit.
+// Where a logit is below -cutoff, e^logit is left out: a row is a narrow band around its item.
 #pragma once
+
+#include <type_traits>
 
 #include "engine/simd.hpp"
 
@@ -31,6 +24,14 @@ enum class Sums {
 };
 
 constexpr std::size_t short_sum = 64;
+
+// Calls f(first, columns) for columns 0 .. count - 1, four, two or one at a time.
+template <class F> void for_columns(std::size_t count, const F& f) {
+  std::size_t first = 0;
+  for (; count - first >= 4; first += 4) f(first, std::integral_constant<int, 4>());
+  if (count - first >= 2) f(first, std::integral_constant<int, 2>()), first += 2;
+  if (first < count) f(first, std::integral_constant<int, 1>());
+}
 
 // Rows i .. i + lanes - 1: rest = sum_(j != i) e^logit(i, j), which beside the row's own 1 may be
 // too small to see, and for each column b its mean under the row, relative to the row's own item:
@@ -63,19 +64,18 @@ std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, 
     for (int c = 0; c < columns; ++c) recent_sums[c] += e * (load(b[c] + j) - own[c]);
     if (m % short_sum == 0) carry();
   };
-  std::size_t right = 1, left = 1;
-  for (L logit(T(0));; ++right) {
-    logit -= L(T(2 * right - 1)) * load(gap + i + right - 1);
-    if (!simd::any(logit > L(-cutoff))) break;
-    add(logit, i + right, right);
-  }
-  carry();
-  for (L logit(T(0));; ++left) {
-    logit -= L(T(2 * left - 1)) * load(gap + i - left);
-    if (!simd::any(logit > L(-cutoff))) break;
-    add(logit, i - left, left);
-  }
-  carry();
+  const auto side = [&](std::size_t first, std::ptrdiff_t step) {
+    const T* g = gap + (step > 0 ? i : i - 1);
+    std::size_t m = 1;
+    for (L logit(T(0));; ++m, g += step) {
+      logit -= L(T(2 * m - 1)) * load(g);
+      if (!simd::any(logit > L(-cutoff))) break;
+      add(logit, first += std::size_t(step), m);
+    }
+    carry();
+    return m;
+  };
+  const std::size_t right = side(i, 1), left = side(i, -1);
   const L inverse = L(T(1)) / (L(T(1)) + total);
   store(rest, total);
   for (int c = 0; c < columns; ++c) store(mean[c], sums[c] * inverse);
@@ -120,26 +120,21 @@ void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, cons
     if (sums == Sums::logits) g_recent += g;
   };
   if (sums != Sums::moments) add(L(T(1)), j, T(0));
-  L logit(T(0)), difference(T(0));
-  for (std::size_t m = 1; m <= reach; ++m) {
-    const L step = load(gap + j - m);
-    logit -= step + difference + difference;
-    difference += step;
-    if (!simd::any(logit > L(-cutoff))) break;
-    add(exp(logit), j - m, T(m));
-    if (m % short_sum == 0) carry();
-  }
-  carry();
-  logit = difference = L(T(0));
-  for (std::size_t m = 1; m <= reach; ++m) {
-    const L step = load(gap + j + m - 1);
-    logit -= step + difference + difference;
-    difference += step;
-    if (!simd::any(logit > L(-cutoff))) break;
-    add(exp(logit), j + m, -T(m));
-    if (m % short_sum == 0) carry();
-  }
-  carry();
+  const auto side = [&](std::ptrdiff_t step) {
+    L logit(T(0)), difference(T(0));
+    const T* g = gap + (step > 0 ? j : j - 1);
+    for (std::size_t m = 1; m <= reach; ++m, g += step) {
+      const L d = load(g);
+      logit -= d + difference + difference;
+      difference += d;
+      if (!simd::any(logit > L(-cutoff))) break;
+      add(exp(logit), j + std::size_t(step) * m, -T(step) * T(m));
+      if (m % short_sum == 0) carry();
+    }
+    carry();
+  };
+  side(-1);
+  side(1);
   store(G, g_sum);
   store(K, k_sum);
   for (int c = 0; c < columns; ++c) store(H[c], h_sum[c]);
