@@ -1,5 +1,6 @@
 #include "ops/conv/relu_pool.hpp"
 
+#include "engine/instantiate.hpp"
 #include "ops/conv/batch.hpp"
 #include "ops/conv/sparse.hpp"
 
@@ -251,11 +252,6 @@ Var<T> conv2d_relu_pool(const Var<T>& x, const Var<T>& weight, const Var<T>& bia
   });
 }
 
-#define INSTANTIATE(T)                                                          \
-  template Var<T> conv2d_relu_pool(const Var<T>&, const Var<T>&, const Var<T>&, \
-                                   const Conv2dOptions&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(conv2d_relu_pool)
 
 }  // namespace tapesort

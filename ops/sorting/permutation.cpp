@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "engine/instantiate.hpp"
 #include "ops/axis.hpp"
 #include "ops/reduce.hpp"
 #include "ops/sorting/sets.hpp"
@@ -137,15 +138,11 @@ template <class T> bool is_unimodal(const Array<T>& P_hat, double tolerance) {
   return true;
 }
 
-#define INSTANTIATE(T)                                         \
-  template Indices best_assignment(const Array<T>&);           \
-  template Indices nearest_permutation(const Array<T>&);       \
-  template double stochastic_error(const Array<T>&, int);      \
-  template bool is_row_stochastic(const Array<T>&, double);    \
-  template bool is_doubly_stochastic(const Array<T>&, double); \
-  template bool is_unimodal(const Array<T>&, double);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(best_assignment)
+INSTANTIATE(nearest_permutation)
+INSTANTIATE(stochastic_error)
+INSTANTIATE(is_row_stochastic)
+INSTANTIATE(is_doubly_stochastic)
+INSTANTIATE(is_unimodal)
 
 }  // namespace tapesort

@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 
+#include "engine/instantiate.hpp"
 #include "engine/simd.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/noise.hpp"
@@ -216,13 +217,8 @@ Var<T> gumbel_sinkhorn(const Var<T>& log_alpha, double tau, Generator& random, d
   return sinkhorn(from_largest + constant<T>(std::move(noise)), tau, options);
 }
 
-#define INSTANTIATE(T)                                                         \
-  template Var<T> sinkhorn(const Var<T>&, double, const SinkhornOptions&);     \
-  template Var<T> log_sinkhorn(const Var<T>&, double, const SinkhornOptions&); \
-  template Var<T> gumbel_sinkhorn(const Var<T>&, double, Generator&, double,   \
-                                  const SinkhornOptions&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(sinkhorn)
+INSTANTIATE(log_sinkhorn)
+INSTANTIATE(gumbel_sinkhorn)
 
 }  // namespace tapesort

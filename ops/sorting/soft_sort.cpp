@@ -1,5 +1,6 @@
 #include "ops/sorting/soft_sort.hpp"
 
+#include "engine/instantiate.hpp"
 #include "ops/sorting/row_softmax.hpp"
 #include "ops/sorting/sets.hpp"
 
@@ -76,9 +77,6 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction di
       });
 }
 
-#define INSTANTIATE(T) template Var<T> soft_sort(const Var<T>&, double, double, Direction);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(soft_sort)
 
 }  // namespace tapesort

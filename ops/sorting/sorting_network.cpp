@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "engine/instantiate.hpp"
 #include "ops/sorting/sets.hpp"
 
 namespace tapesort {
@@ -271,11 +272,7 @@ Var<T> sorting_network_values(const Var<T>& scores, const NetworkOptions& option
   return run("sorting_network_values", scores, options, false);
 }
 
-#define INSTANTIATE(T)                                                   \
-  template Var<T> sorting_network(const Var<T>&, const NetworkOptions&); \
-  template Var<T> sorting_network_values(const Var<T>&, const NetworkOptions&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(sorting_network)
+INSTANTIATE(sorting_network_values)
 
 }  // namespace tapesort
