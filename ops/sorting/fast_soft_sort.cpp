@@ -1,5 +1,7 @@
 #include "ops/sorting/fast_soft_sort.hpp"
 
+#include <memory>
+
 #include "engine/instantiate.hpp"
 #include "ops/map.hpp"
 #include "ops/sorting/sets.hpp"
@@ -154,7 +156,7 @@ struct Solution {
   Solution(const char* op, const Array<T>& scores, double strength, Regularization regularization,
            bool downwards)
       : n(checked_set_size(op, scores)),
-        sets(n ? scores.size() / n : 0),
+        sets(count_sets(scores, n)),
         kl(regularization == Regularization::kl),
         sign(downwards ? 1 : -1),
         begins(sets) {
@@ -173,7 +175,6 @@ struct Solution {
   }
   const Index* order_of(std::size_t set) const { return order.data() + set * n; }
   double* p_of(std::size_t set) { return kl ? p.data() + set * n : nullptr; }
-  const double* p_of(std::size_t set) const { return kl ? p.data() + set * n : nullptr; }
 };
 
 // Calls f(begin, end) for every block.
@@ -193,33 +194,34 @@ Array<double> countdown(std::size_t n, double scale) {
 template <class T>
 Var<T> fast_soft_sort(const Var<T>& scores, double strength, Regularization regularization,
                       Direction direction) {
-  Solution solution("fast_soft_sort", scores.value(), strength, regularization,
-                    direction == Direction::descending);
-  const std::size_t n = solution.n;
+  const auto solution =
+      std::make_shared<Solution>("fast_soft_sort", scores.value(), strength, regularization,
+                                 direction == Direction::descending);
+  const std::size_t n = solution->n;
   require(std::isfinite(double(n) / strength), "fast_soft_sort: strength is ", strength,
           ", too small for n = ", n);
   const Array<double> z = countdown(n, 1 / strength);
-  const Exponentials Z = solution.kl ? Exponentials::of(z) : Exponentials{};
+  const Exponentials Z = solution->kl ? Exponentials::of(z) : Exponentials{};
   Array<T> value = uninitialized<T>(scores.shape());
-  for_sets(solution.sets, 20 * n, [&](std::size_t set) {
+  for_sets(solution->sets, 20 * n, [&](std::size_t set) {
     T* y = value.data() + set * n;
-    const Array<double> w = solution.sorted(scores.value(), set);
+    const Array<double> w = solution->sorted(scores.value(), set);
     // centre: z - v at the block's first element, whose z is the largest.
     const auto write = [&](double centre, std::size_t begin, std::size_t end) {
       for (std::size_t k = begin; k < end; ++k) {
-        y[k] = T(solution.sign * (centre - double(k - begin) / strength));
+        y[k] = T(solution->sign * (centre - double(k - begin) / strength));
       }
     };
-    if (solution.kl) {
+    if (solution->kl) {
       const Exponentials W = Exponentials::of(w);
       const auto finish = [&](const EntropyBlock& block, std::size_t end) {
         const std::size_t begin = block.begin;
-        shares(W, begin, end, block.W, solution.p_of(set));
+        shares(W, begin, end, block.W, solution->p_of(set));
         // z - v at the first element, where both logarithms are those of 1 and what is beside.
         const double W_sum = block.W.m / term(W, begin).m, Z_sum = block.Z.m / term(Z, begin).m;
         write(w.data()[begin] + std::log(W_sum / Z_sum), begin, end);
       };
-      pool_entropy(0, n, Z, W, finish, solution.begins[set]);
+      pool_entropy(0, n, Z, W, finish, solution->begins[set]);
     } else {
       const auto violates = [&](const SquareBlock& block, const SquareBlock& next) {
         return block.fall(next) * strength > block.half_count(next);
@@ -229,46 +231,46 @@ Var<T> fast_soft_sort(const Var<T>& scores, double strength, Regularization regu
         const double mean = mean_from_first(w, block.begin, end);
         write(w.data()[block.begin] + (mean + above_mean), block.begin, end);
       };
-      pool_squares(w, violates, finish, solution.begins[set]);
+      pool_squares(w, violates, finish, solution->begins[set]);
     }
-    solution.begins[set].push_back(std::uint32_t(n));
+    solution->begins[set].push_back(std::uint32_t(n));
   });
 
-  return record("fast_soft_sort", {scores}, std::move(value),
-                [n, solution = std::move(solution)](Node<T>& y) {
-                  Array<T> sbar = uninitialized<T>(y.value().shape());
-                  for_sets(solution.sets, 3 * n, [&](std::size_t set) {
-                    const T* u = y.cotangent().data() + set * n;
-                    const Index* order = solution.order_of(set);
-                    const double* p = solution.p_of(set);
-                    T* into = sbar.data() + set * n;
-                    for_blocks(solution.begins[set], [&](std::size_t begin, std::size_t end) {
-                      double total = 0;
-                      for (std::size_t k = begin; k < end; ++k) total += double(u[k]);
-                      const double share = total / double(end - begin);
-                      for (std::size_t k = begin; k < end; ++k) {
-                        into[order[k]] = T(p ? p[k] * total : share);
-                      }
-                    });
-                  });
-                  accumulate(y.input(0), std::move(sbar));
-                });
+  return record("fast_soft_sort", {scores}, std::move(value), [n, solution](Node<T>& y) {
+    Array<T> sbar = uninitialized<T>(y.value().shape());
+    for_sets(solution->sets, 3 * n, [&](std::size_t set) {
+      const T* u = y.cotangent().data() + set * n;
+      const Index* order = solution->order_of(set);
+      const double* p = solution->p_of(set);
+      T* into = sbar.data() + set * n;
+      for_blocks(solution->begins[set], [&](std::size_t begin, std::size_t end) {
+        double total = 0;
+        for (std::size_t k = begin; k < end; ++k) total += double(u[k]);
+        const double share = total / double(end - begin);
+        for (std::size_t k = begin; k < end; ++k) {
+          into[order[k]] = T(p ? p[k] * total : share);
+        }
+      });
+    });
+    accumulate(y.input(0), std::move(sbar));
+  });
 }
 
 template <class T>
 Var<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regularization,
                       Direction direction) {
-  Solution solution("fast_soft_rank", scores.value(), strength, regularization,
-                    direction == Direction::ascending);
-  const std::size_t n = solution.n;
+  const auto solution =
+      std::make_shared<Solution>("fast_soft_rank", scores.value(), strength, regularization,
+                                 direction == Direction::ascending);
+  const std::size_t n = solution->n;
   const Array<double> ranks = countdown(n, 1);
-  const Exponentials W{ranks, zeros<double>({solution.kl ? n : 0})};  // of w = log (n, .., 1)
+  const Exponentials W{ranks, zeros<double>({solution->kl ? n : 0})};  // of w = log (n, .., 1)
   Array<T> value = uninitialized<T>(scores.shape());
-  for_sets(solution.sets, 20 * n, [&](std::size_t set) {
-    const Index* order = solution.order_of(set);
+  for_sets(solution->sets, 20 * n, [&](std::size_t set) {
+    const Index* order = solution->order_of(set);
     T* r = value.data() + set * n;
-    const Array<double> x = solution.sorted(scores.value(), set);  // z * strength
-    if (solution.kl) {
+    const Array<double> x = solution->sorted(scores.value(), set);  // z * strength
+    if (solution->kl) {
       // Across a gap of z this wide nothing is pooled, as log sum e^w varies by less than 2 log n.
       // So z may be counted from the first element after it, and keeps the digits of near ones.
       constexpr double wide = 256;
@@ -281,12 +283,12 @@ Var<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regu
       cuts.push_back(n);
       const Exponentials Z = Exponentials::of(z);
       const auto finish = [&](const EntropyBlock& block, std::size_t end) {
-        double* p = solution.p_of(set);
+        double* p = solution->p_of(set);
         shares(Z, block.begin, end, block.Z, p);
         for (std::size_t k = block.begin; k < end; ++k) r[order[k]] = T(p[k] * block.W.m);
       };
       for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
-        pool_entropy(cuts[c], cuts[c + 1], Z, W, finish, solution.begins[set]);
+        pool_entropy(cuts[c], cuts[c + 1], Z, W, finish, solution->begins[set]);
       }
     } else {
       const auto violates = [&](const SquareBlock& block, const SquareBlock& next) {
@@ -300,37 +302,35 @@ Var<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regu
           r[order[k]] = T(rank_mean + from_mean / strength);
         }
       };
-      pool_squares(x, violates, finish, solution.begins[set]);
+      pool_squares(x, violates, finish, solution->begins[set]);
     }
-    solution.begins[set].push_back(std::uint32_t(n));
+    solution->begins[set].push_back(std::uint32_t(n));
   });
 
-  return record(
-      "fast_soft_rank", {scores}, std::move(value),
-      [n, strength, solution = std::move(solution)](Node<T>& r) {
-        Array<T> sbar = uninitialized<T>(r.value().shape());
-        for_sets(solution.sets, 3 * n, [&](std::size_t set) {
-          const T *u = r.cotangent().data() + set * n, *rank = r.value().data() + set * n;
-          const Index* order = solution.order_of(set);
-          const double* p = solution.p_of(set);
-          T* into = sbar.data() + set * n;
-          for_blocks(solution.begins[set], [&](std::size_t begin, std::size_t end) {
-            // Relative to the first element, whose p is the largest: where it is near 1,
-            // all terms are small, and equal cotangents give 0.
-            const double own = double(u[order[begin]]);
-            double average = 0;
-            for (std::size_t k = begin; k < end; ++k) {
-              average += (p ? p[k] : 1 / double(end - begin)) * (double(u[order[k]]) - own);
-            }
-            for (std::size_t k = begin; k < end; ++k) {
-              const Index at = order[k];
-              const double change = (double(u[at]) - own) - average;
-              into[at] = T(solution.sign * change * (p ? double(rank[at]) : 1) / strength);
-            }
-          });
-        });
-        accumulate(r.input(0), std::move(sbar));
+  return record("fast_soft_rank", {scores}, std::move(value), [n, strength, solution](Node<T>& r) {
+    Array<T> sbar = uninitialized<T>(r.value().shape());
+    for_sets(solution->sets, 3 * n, [&](std::size_t set) {
+      const T *u = r.cotangent().data() + set * n, *rank = r.value().data() + set * n;
+      const Index* order = solution->order_of(set);
+      const double* p = solution->p_of(set);
+      T* into = sbar.data() + set * n;
+      for_blocks(solution->begins[set], [&](std::size_t begin, std::size_t end) {
+        // Relative to the first element, whose p is the largest: where it is near 1,
+        // all terms are small, and equal cotangents give 0.
+        const double own = double(u[order[begin]]);
+        double average = 0;
+        for (std::size_t k = begin; k < end; ++k) {
+          average += (p ? p[k] : 1 / double(end - begin)) * (double(u[order[k]]) - own);
+        }
+        for (std::size_t k = begin; k < end; ++k) {
+          const Index at = order[k];
+          const double change = (double(u[at]) - own) - average;
+          into[at] = T(solution->sign * change * (p ? double(rank[at]) : 1) / strength);
+        }
       });
+    });
+    accumulate(r.input(0), std::move(sbar));
+  });
 }
 
 INSTANTIATE(fast_soft_sort)

@@ -122,11 +122,12 @@ struct Batch {
   double sign, tau;  // sign * scores are sorted downwards
   Indices order;
   std::vector<std::unique_ptr<Sums>> sums;
+  std::vector<Root> roots;  // what an operator has solved for
 
   template <class T>
   Batch(const char* op, const Array<T>& scores, double tau, Direction direction)
       : n(checked_set_size(op, scores)),
-        sets(n ? scores.size() / n : 0),
+        sets(count_sets(scores, n)),
         sign(direction == Direction::descending ? 1 : -1),
         tau(tau),
         order(argsort(scores, direction)),
@@ -172,7 +173,7 @@ struct Batch {
   }
 };
 
-using Shared = std::shared_ptr<const Batch>;
+using Shared = std::shared_ptr<Batch>;
 
 // The pullback of p_j = F((s_j - b) / tau), b the root of G(b) = k; adds tau sbar to vbar. Relative
 // to pbar of the score nearest to b, all terms are as small as the weights of the other scores.
@@ -206,19 +207,18 @@ Var<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Direction direc
     return record("lap_sum_top_k", {scores}, full<T>(scores.shape(), T(k == 0 ? 0 : 1)),
                   [](Node<T>&) {});
   }
-  std::vector<Root> roots(batch->sets);
+  batch->roots.resize(batch->sets);
   Array<T> p = batch->by_item<T>(scores.shape(), 10 * n, [&](std::size_t set, auto& p) {
     const Sums& sums = *batch->sums[set];
-    roots[set] = sums.root(k);
-    for (std::size_t m = 0; m < n; ++m) p[m] = sums.mass(roots[set], m);
+    batch->roots[set] = sums.root(k);
+    for (std::size_t m = 0; m < n; ++m) p[m] = sums.mass(batch->roots[set], m);
   });
-  return record("lap_sum_top_k", {scores}, std::move(p),
-                [batch, n, roots = std::move(roots)](Node<T>& p) {
-                  batch->give_gradient(p.input(0), 10 * n, [&](std::size_t set, auto& vbar) {
-                    const std::vector<double> pbar = batch->by_place(p.cotangent(), set);
-                    pull_mass(*batch->sums[set], roots[set], pbar, vbar);
-                  });
-                });
+  return record("lap_sum_top_k", {scores}, std::move(p), [batch, n](Node<T>& p) {
+    batch->give_gradient(p.input(0), 10 * n, [&](std::size_t set, auto& vbar) {
+      const std::vector<double> pbar = batch->by_place(p.cotangent(), set);
+      pull_mass(*batch->sums[set], batch->roots[set], pbar, vbar);
+    });
+  });
 }
 
 template <class T> Var<T> lap_sum_rank(const Var<T>& scores, double tau, Direction direction) {
@@ -239,33 +239,32 @@ template <class T> Var<T> lap_sum_sort(const Var<T>& scores, double tau, Directi
   const Shared batch = std::make_shared<Batch>("lap_sum_sort", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   Array<T> y = uninitialized<T>(scores.shape());
-  std::vector<Root> roots(scores.size());
+  batch->roots.resize(scores.size());
   for_sets(batch->sets, 20 * n, [&](std::size_t set) {
     for (std::size_t m = 0, from = 0; m < n; ++m) {
-      Root& root = roots[set * n + m] = batch->sums[set]->root(double(m) + 0.5, from);
+      Root& root = batch->roots[set * n + m] = batch->sums[set]->root(double(m) + 0.5, from);
       from = root.m;
       y.data()[set * n + m] = T(batch->sign * batch->sums[set]->value(root));
     }
   });
-  return record("lap_sum_sort", {scores}, std::move(y),
-                [batch, n, roots = std::move(roots)](Node<T>& y) {
-                  const auto sbar = [&](std::size_t set, auto& sbar) {
-                    const Sums& sums = *batch->sums[set];
-                    Sums::Spread spread{std::vector<double>(n, 0), std::vector<double>(n, 0)};
-                    for (std::size_t i = set * n; i < (set + 1) * n; ++i) {
-                      sums.spread(roots[i], double(y.cotangent().data()[i]), spread);
-                    }
-                    sbar = sums.gather(std::move(spread));
-                  };
-                  accumulate(y.input(0), batch->by_item<T>(y.value().shape(), 10 * n, sbar));
-                });
+  return record("lap_sum_sort", {scores}, std::move(y), [batch, n](Node<T>& y) {
+    const auto sbar = [&](std::size_t set, auto& sbar) {
+      const Sums& sums = *batch->sums[set];
+      Sums::Spread spread{std::vector<double>(n, 0), std::vector<double>(n, 0)};
+      for (std::size_t i = set * n; i < (set + 1) * n; ++i) {
+        sums.spread(batch->roots[i], double(y.cotangent().data()[i]), spread);
+      }
+      sbar = sums.gather(std::move(spread));
+    };
+    accumulate(y.input(0), batch->by_item<T>(y.value().shape(), 10 * n, sbar));
+  });
 }
 
 template <class T> Var<T> lap_sum(const Var<T>& scores, double tau, Direction direction) {
   const Shared batch = std::make_shared<Batch>("lap_sum", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   Array<T> P_hat = uninitialized<T>(matrix_shape(scores.shape()));
-  std::vector<Root> roots(scores.size());  // of G(b) = 1 .. n - 1; the last one is not used
+  batch->roots.resize(scores.size());  // of G(b) = 1 .. n - 1; the last one is not used
   for_sets(batch->sets, 10 * n * n, [&](std::size_t set) {
     const Sums& sums = *batch->sums[set];
     // Row i is mass under the root of i + 1 less mass under that of i. Both come as tails, so that
@@ -275,7 +274,7 @@ template <class T> Var<T> lap_sum(const Var<T>& scores, double tau, Direction di
     for (std::size_t i = 0; i < n; ++i) {
       std::size_t above = n;
       if (i + 1 < n) {
-        const Root& root = roots[set * n + i] = sums.root(double(i + 1), above_before);
+        const Root& root = batch->roots[set * n + i] = sums.root(double(i + 1), above_before);
         above = root.m;
         for (std::size_t m = 0; m < n; ++m) now[m] = sums.tail(root, m);
       } else {
@@ -293,21 +292,20 @@ template <class T> Var<T> lap_sum(const Var<T>& scores, double tau, Direction di
       above_before = above;
     }
   });
-  return record(
-      "lap_sum", {scores}, std::move(P_hat), [batch, n, roots = std::move(roots)](Node<T>& P_hat) {
-        batch->give_gradient(P_hat.input(0), 10 * n * n, [&](std::size_t set, auto& vbar) {
-          const Index* order = batch->order.data() + set * n;
-          std::vector<double> pbar(n);
-          for (std::size_t i = 0; i + 1 < n; ++i) {
-            // The mass of the first i + 1 places is in row i with +, in row i + 1 with -.
-            const T *row = P_hat.cotangent().data() + (set * n + i) * n, *next = row + n;
-            for (std::size_t m = 0; m < n; ++m) {
-              pbar[m] = double(row[order[m]]) - double(next[order[m]]);
-            }
-            pull_mass(*batch->sums[set], roots[set * n + i], pbar, vbar);
-          }
-        });
-      });
+  return record("lap_sum", {scores}, std::move(P_hat), [batch, n](Node<T>& P_hat) {
+    batch->give_gradient(P_hat.input(0), 10 * n * n, [&](std::size_t set, auto& vbar) {
+      const Index* order = batch->order.data() + set * n;
+      std::vector<double> pbar(n);
+      for (std::size_t i = 0; i + 1 < n; ++i) {
+        // The mass of the first i + 1 places is in row i with +, in row i + 1 with -.
+        const T *row = P_hat.cotangent().data() + (set * n + i) * n, *next = row + n;
+        for (std::size_t m = 0; m < n; ++m) {
+          pbar[m] = double(row[order[m]]) - double(next[order[m]]);
+        }
+        pull_mass(*batch->sums[set], batch->roots[set * n + i], pbar, vbar);
+      }
+    });
+  });
 }
 
 INSTANTIATE(lap_sum_top_k)

@@ -64,14 +64,6 @@ template <class T> void assign(const T* gain, std::size_t n, Index* order) {
   for (std::size_t c = 0; c < n; ++c) order[row_of[c]] = Index(c);
 }
 
-template <class T>
-std::size_t checked_finite_matrix(const char* op, const char* name, const Array<T>& matrix) {
-  const std::size_t n = checked_matrix_size(op, name, matrix.shape());
-  for (T x : matrix)
-    require(std::isfinite(x), op, ": ", name, " has an entry ", x, "; need finite ones");
-  return n;
-}
-
 Shape without_last(Shape shape) {
   shape.pop_back();
   return shape;

@@ -30,7 +30,7 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction di
   check_positive("soft_sort", "power", exponent);
   check_scale<T>("soft_sort", "tau^(1/power)", std::pow(tau, 1 / exponent));
   const T scale = T(std::pow(tau, 1 / exponent)), p = T(exponent);
-  const std::size_t sets = n ? scores.size() / n : 0;
+  const std::size_t sets = count_sets(scores.value(), n);
 
   Indices order = argsort(scores.value(), direction);
   Array<T> P_hat = uninitialized<T>(matrix_shape(scores.shape()));

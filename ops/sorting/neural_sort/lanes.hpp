@@ -23,7 +23,15 @@ enum class Sums {
               // G_j = sum_i g_ij, K_j = sum_i (j - i) g_ij
 };
 
+// A long sum as a sum of short ones: rounding then grows with their length, not with the row's.
 constexpr std::size_t short_sum = 64;
+template <class T> struct LongSum {
+  Lanes<T> total = Lanes<T>(T(0)), recent = total;
+  void carry() {
+    total += recent;
+    recent = Lanes<T>(T(0));
+  }
+};
 
 // Calls f(first, columns) for columns 0 .. count - 1, four, two or one at a time.
 template <class F> void for_columns(std::size_t count, const F& f) {
@@ -41,27 +49,17 @@ std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, 
                       T (*mean)[Lanes<T>::size]) {
   using L = Lanes<T>;
   constexpr int slots = columns > 0 ? columns : 1;
-  L total(T(0));
-  L own[slots]{L(T(0))}, sums[slots]{L(T(0))};
-  for (int c = 0; c < columns; ++c) {
-    own[c] = load(b[c] + i);
-    sums[c] = L(T(0));
-  }
-  // A long sum is made of short ones: rounding then grows with their length, not with the row's.
-  L recent(T(0)), recent_sums[slots]{L(T(0))};
+  L own[slots]{L(T(0))};
+  for (int c = 0; c < columns; ++c) own[c] = load(b[c] + i);
+  LongSum<T> total, sums[slots];
   const auto carry = [&] {
-    total += recent;
-    recent = L(T(0));
-    for (int c = 0; c < columns; ++c) {
-      sums[c] += recent_sums[c];
-      recent_sums[c] = L(T(0));
-    }
+    total.carry();
+    for (LongSum<T>& sum : sums) sum.carry();
   };
-  for (int c = 0; c < columns; ++c) recent_sums[c] = L(T(0));
   const auto add = [&](const L& logit, std::size_t j, std::size_t m) {
     const L e = exp(logit);
-    recent += e;
-    for (int c = 0; c < columns; ++c) recent_sums[c] += e * (load(b[c] + j) - own[c]);
+    total.recent += e;
+    for (int c = 0; c < columns; ++c) sums[c].recent += e * (load(b[c] + j) - own[c]);
     if (m % short_sum == 0) carry();
   };
   const auto side = [&](std::size_t first, std::ptrdiff_t step) {
@@ -76,9 +74,9 @@ std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, 
     return m;
   };
   const std::size_t right = side(i, 1), left = side(i, -1);
-  const L inverse = L(T(1)) / (L(T(1)) + total);
-  store(rest, total);
-  for (int c = 0; c < columns; ++c) store(mean[c], sums[c] * inverse);
+  const L inverse = L(T(1)) / (L(T(1)) + total.total);
+  store(rest, total.total);
+  for (int c = 0; c < columns; ++c) store(mean[c], sums[c].total * inverse);
   return std::max(left, right);
 }
 
@@ -88,36 +86,27 @@ template <class T, int columns, Sums sums>
 void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, const T* const* a,
                   const T* const* b, const T* const* mean, T* G, T* K, T (*H)[Lanes<T>::size]) {
   using L = Lanes<T>;
-  L g_sum(T(0)), k_sum(T(0));
-  L h_sum[columns]{L(T(0))}, own[columns]{L(T(0))};
-  for (int c = 0; c < columns; ++c) {
-    h_sum[c] = L(T(0));
-    if (sums == Sums::logits) own[c] = load(b[c] + j);
-  }
-  L g_recent(T(0)), k_recent(T(0)), h_recent[columns]{L(T(0))};
+  L own[columns]{L(T(0))};
+  for (int c = 0; c < columns && sums == Sums::logits; ++c) own[c] = load(b[c] + j);
+  LongSum<T> g_sum, k_sum, h_sum[columns];
   const auto carry = [&] {
-    g_sum += g_recent;
-    k_sum += k_recent;
-    g_recent = k_recent = L(T(0));
-    for (int c = 0; c < columns; ++c) {
-      h_sum[c] += h_recent[c];
-      h_recent[c] = L(T(0));
-    }
+    g_sum.carry();
+    k_sum.carry();
+    for (LongSum<T>& sum : h_sum) sum.carry();
   };
-  for (int c = 0; c < columns; ++c) h_recent[c] = L(T(0));
   const auto add = [&](const L& e, std::size_t i, T distance) {
     L g(T(0));
     for (int c = 0; c < columns; ++c) {
       const L weight = e * load(a[c] + i);
-      h_recent[c] += weight;
+      h_sum[c].recent += weight;
       if (sums == Sums::logits) {
         g += weight * ((own[c] - load(b[c] + i)) - load(mean[c] + i));
       } else if (sums == Sums::moments) {
         g += weight;
       }
     }
-    if (sums != Sums::transpose) k_recent += L(distance) * g;
-    if (sums == Sums::logits) g_recent += g;
+    if (sums != Sums::transpose) k_sum.recent += L(distance) * g;
+    if (sums == Sums::logits) g_sum.recent += g;
   };
   if (sums != Sums::moments) add(L(T(1)), j, T(0));
   const auto side = [&](std::ptrdiff_t step) {
@@ -135,9 +124,9 @@ void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, cons
   };
   side(-1);
   side(1);
-  store(G, g_sum);
-  store(K, k_sum);
-  for (int c = 0; c < columns; ++c) store(H[c], h_sum[c]);
+  store(G, g_sum.total);
+  store(K, k_sum.total);
+  for (int c = 0; c < columns; ++c) store(H[c], h_sum[c].total);
 }
 
 }  // namespace tapesort::band

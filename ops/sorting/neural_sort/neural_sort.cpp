@@ -113,19 +113,18 @@ Var<T> neural_sort_payload(const Var<T>& scores, const Var<T>& payload,
   for (std::size_t i = 0; i < size; ++i) {
     for (std::size_t c = 0; c < d; ++c) value.data()[i * d + c] = y[c][i];
   }
-  return record("neural_sort_payload", {scores, payload}, std::move(value),
-                [s, size, d](Node<T>& y) {
-                  Columns<T> a = s->zeros(d), H = s->zeros(d), vbar = s->zeros();
-                  for (std::size_t i = 0; i < size; ++i) {
-                    for (std::size_t c = 0; c < d; ++c) a[c][i] = y.cotangent().data()[i * d + c];
-                  }
-                  s->band->pull_back(a, s->b, s->means, vbar[0], H);
-                  s->give_gradient(y.input(0), vbar[0]);
-                  if (!y.input(1).needs_grad()) return;
-                  Array<T> Xbar = uninitialized<T>(y.input(1).shape());
-                  for (std::size_t c = 0; c < d; ++c) s->by_item(H[c], Xbar.data(), d, c);
-                  accumulate(y.input(1), std::move(Xbar));
-                });
+  return record("neural_sort_payload", {scores, payload}, std::move(value), [s, d](Node<T>& y) {
+    Columns<T> a = s->zeros(d), H = s->zeros(d), vbar = s->zeros();
+    for (std::size_t i = 0; i < s->size(); ++i) {
+      for (std::size_t c = 0; c < d; ++c) a[c][i] = y.cotangent().data()[i * d + c];
+    }
+    s->band->pull_back(a, s->b, s->means, vbar[0], H);
+    s->give_gradient(y.input(0), vbar[0]);
+    if (!y.input(1).needs_grad()) return;
+    Array<T> Xbar = uninitialized<T>(y.input(1).shape());
+    for (std::size_t c = 0; c < d; ++c) s->by_item(H[c], Xbar.data(), d, c);
+    accumulate(y.input(1), std::move(Xbar));
+  });
 }
 
 namespace {
