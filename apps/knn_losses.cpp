@@ -6,9 +6,8 @@
 #include "ops/plackett_luce.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
-#include "ops/sorting/lap_sum.hpp"
 #include "ops/sorting/neural_sort.hpp"
-#include "ops/sorting/soft_sort.hpp"
+#include "ops/sorting/relaxation.hpp"
 
 namespace tapesort {
 namespace {
@@ -18,22 +17,17 @@ using V = Var<float>;
 // mass (.., q, c) -> (.., q)
 V on_same(const V& mass, const Array<float>& same) { return -sum(mass * constant(same), -1); }
 
-V neural_sort_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
-  return on_same(top_k_mass(scores, how.k, how.tau), same);
+template <Method method>
+V relaxed_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
+  Relaxation relaxation;
+  relaxation.method = method;
+  relaxation.tau = how.tau;
+  return on_same(relaxation.top_k(scores, how.k), same);
 }
 
 V stochastic_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
   const V noisy = PlackettLuce<float>(scores).perturbed(*how.random, {how.samples});
   return mean(on_same(top_k_mass(noisy, how.k, how.tau), same), 0);
-}
-
-V soft_sort_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
-  const V first = slice(soft_sort(scores, how.tau), -2, 0, Index(how.k));  // (q, k, c)
-  return on_same(sum(first, -2), same);
-}
-
-V lap_sum_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
-  return on_same(lap_sum_top_k(scores, double(how.k), how.tau), same);
 }
 
 V reinforce_loss(const V& scores, const Array<float>& same, const NeighbourLoss& how) {
@@ -79,8 +73,10 @@ V without_diagonal(const V& x) {
 
 const std::vector<NeighbourMethod>& neighbour_methods() {
   static const std::vector<NeighbourMethod> methods{
-      {"neural_sort", neural_sort_loss}, {"neural_sort_stochastic", stochastic_loss},
-      {"soft_sort", soft_sort_loss},     {"lap_sum", lap_sum_loss},
+      {"neural_sort", relaxed_loss<Method::neural_sort>},
+      {"neural_sort_stochastic", stochastic_loss},
+      {"soft_sort", relaxed_loss<Method::soft_sort>},
+      {"lap_sum", relaxed_loss<Method::lap_sum>},
       {"reinforce", reinforce_loss},
   };
   return methods;

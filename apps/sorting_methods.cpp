@@ -14,6 +14,7 @@
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"
+#include "ops/sorting/logits.hpp"
 #include "ops/sorting/permutation.hpp"
 #include "ops/sorting/relaxation.hpp"
 
@@ -21,13 +22,6 @@ namespace tapesort {
 namespace {
 
 using V = Var<float>;
-
-// x with an axis of extent 1 put in before `axis`.
-V expand(const V& x, std::size_t axis) {
-  std::vector<Index> shape(x.shape().begin(), x.shape().end());
-  shape.insert(shape.begin() + std::ptrdiff_t(axis), 1);
-  return reshape(x, shape);
-}
 
 // Samples in front, if training asks for them, each with its own Gumbel noise.
 V perturbed(const V& x, const Pass<float>& pass, std::size_t samples) {
@@ -37,24 +31,6 @@ V perturbed(const V& x, const Pass<float>& pass, std::size_t samples) {
   std::copy(x.shape().begin(), x.shape().end(), shape.begin() + 1);
   return x + pass.tape.constant(gumbel_noise<float>(shape, *pass.random));
 }
-
-// 1 / tau. std::invalid_argument unless it is a positive float.
-float inverse(const char* op, double tau) {
-  const float inverse = float(1 / tau);
-  require(tau > 0 && inverse > 0 && std::isfinite(inverse), op, ": tau is ", tau,
-          "; need tau > 0 whose inverse is a float, 3e-39 to 1e38");
-  return inverse;
-}
-
-// SoftSort's logits: -|s_[i] - s_j| / tau, with s_[i] the i-th largest score.
-V soft_sort_logits(const V& s, double tau) {
-  const std::size_t last = s.dimension() - 1;
-  const V sorted = take_along_axis(s, argsort(s.value()));
-  return abs(expand(sorted, last + 1) - expand(s, last)) * -inverse("soft_sort_logits", tau);
-}
-
-// For a P_hat that is not a softmax. Where it underflows there is no gradient left.
-V logits_of(const V& P_hat) { return log(clip(P_hat, 1e-30f, 1.0f)); }
 
 // A method that looks at one score for each item.
 class ScoreMethod : public SortingMethod {
@@ -210,21 +186,12 @@ Made make_sinkhorn(const Settings& s, Generator&) {
 template <bool relu_between> Made make_row_stochastic(const Settings& s, Generator& random) {
   return std::make_unique<RowStochastic>(s.n, relu_between, random);
 }
-template <bool stochastic> Made make_neural_sort(const Settings& s, Generator&) {
-  const double tau = s.tau;
-  return std::make_unique<ScoreMethod>([tau](const V& x) { return neural_sort_logits(x, tau); },
-                                       stochastic ? s.samples : 0);
-}
-Made make_soft_sort(const Settings& s, Generator&) {
-  const double tau = s.tau;
-  return std::make_unique<ScoreMethod>([tau](const V& x) { return soft_sort_logits(x, tau); });
-}
-template <Method method> Made make_relaxed(const Settings& s, Generator&) {
+template <Method method, bool stochastic = false> Made make_relaxed(const Settings& s, Generator&) {
   Relaxation relaxation;
   relaxation.method = method;
   relaxation.tau = s.tau;
-  return std::make_unique<ScoreMethod>(
-      [relaxation](const V& x) { return logits_of(relaxation.matrix(x)); });
+  return std::make_unique<ScoreMethod>([relaxation](const V& x) { return relaxation.logits(x); },
+                                       stochastic ? s.samples : 0);
 }
 Made make_soft_rank(const Settings& s, Generator&) {
   return std::make_unique<SoftRankMethod>(s.tau);
@@ -247,9 +214,9 @@ const std::vector<MethodEntry>& sorting_methods() {
       {"sinkhorn_published", 1, Gives::matrix, squared, make_sinkhorn<false, true>},
       {"gumbel_sinkhorn", 1, Gives::matrix, squared, make_sinkhorn<true, false>},
       {"gumbel_sinkhorn_published", 1, Gives::matrix, squared, make_sinkhorn<true, true>},
-      {"neural_sort", 5, Gives::matrix, squared, make_neural_sort<false>},
-      {"neural_sort_stochastic", 5, Gives::matrix, linear, make_neural_sort<true>},
-      {"soft_sort", 1, Gives::matrix, squared, make_soft_sort},
+      {"neural_sort", 5, Gives::matrix, squared, make_relaxed<Method::neural_sort>},
+      {"neural_sort_stochastic", 5, Gives::matrix, linear, make_relaxed<Method::neural_sort, true>},
+      {"soft_sort", 1, Gives::matrix, squared, make_relaxed<Method::soft_sort>},
       {"odd_even", 1, Gives::matrix, squared, make_relaxed<Method::odd_even>},
       {"bitonic", 1, Gives::matrix, squared, make_relaxed<Method::bitonic>},
       {"lap_sum", 1, Gives::matrix, squared, make_relaxed<Method::lap_sum>},
@@ -310,16 +277,6 @@ Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targe
           shape);
   const float rows = float(logits.size() / shape.back());
   return sum(log_softmax(logits) * constant(targets)) / -rows;
-}
-
-Var<float> neural_sort_logits(const Var<float>& scores, double tau) {
-  require(scores.dimension() >= 1, "neural_sort_logits: scores are 0-d; need (.., n)");
-  const std::size_t last = scores.dimension() - 1, n = scores.shape()[last];
-  Array<float> weight = uninitialized<float>({n, 1});  // n + 1 - 2 i
-  for (std::size_t i = 0; i < n; ++i) weight.data()[i] = float(n) - 1 - 2 * float(i);
-  const V s = expand(scores, last);                                            // (.., 1, n)
-  const V A = sum(abs(expand(scores, last + 1) - s), -2, /*keep_dims=*/true);  // (.., 1, n)
-  return (s * constant(weight) - A) * inverse("neural_sort_logits", tau);
 }
 
 void SortingScores::add(const Indices& order, const Indices& labels) {

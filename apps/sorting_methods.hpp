@@ -88,10 +88,6 @@ Array<float> true_ranks(const Indices& labels);
 // targets in the shape of its last axes, else std::invalid_argument.
 Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets);
 
-// NeuralSort's logits, for scores (.., n); the softmax of the result's rows is neural_sort.
-// std::invalid_argument unless the scores have an axis and tau > 0.
-Var<float> neural_sort_logits(const Var<float>& scores, double tau);
-
 // How well sets were sorted, and how well numbers were predicted.
 //
 // Counts over sets. Items with equal labels may stand for each other: a place is right when the

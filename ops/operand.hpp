@@ -4,6 +4,7 @@
 
 #include <type_traits>
 
+#include "engine/parameter.hpp"
 #include "engine/tape.hpp"
 
 namespace tapesort::detail {

@@ -12,7 +12,7 @@
 #include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
-#include "ops/sorting/neural_sort_formula.hpp"
+#include "ops/sorting/neural_sort/formula.hpp"
 #include "relative_distance.hpp"
 
 using namespace tapesort;

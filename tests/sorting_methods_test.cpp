@@ -140,7 +140,8 @@ TEST_CASE("a temperature whose inverse is no float is refused by name, not a NaN
     for (const char* tau : {"1e-40", "1e-310", "1e+60"}) {
       CHECK(error_of([&] { make(name, 3, std::strtod(tau, nullptr))->logits({off}, x); }) ==
             "invalid_argument: " + name + "_logits: tau is " + tau +
-                "; need tau > 0 whose inverse is a float, 3e-39 to 1e38");
+                "; need tau > 0 whose inverse is a number of the type, 3e-39 to 1e38 for "
+                "float");
     }
   }
 }

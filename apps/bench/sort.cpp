@@ -16,7 +16,7 @@
 #include "ops/matmul.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/neural_sort.hpp"
-#include "ops/sorting/neural_sort_formula.hpp"
+#include "ops/sorting/neural_sort/formula.hpp"
 
 #if defined(__GLIBC__)  // known once a standard header is included
 #include <malloc.h>

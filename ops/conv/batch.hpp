@@ -27,6 +27,20 @@ template <class T> Images<T> images_of(const Array<T>& batch) {
   return [first = batch.data(), size](std::size_t n, T*) { return first + n * size; };
 }
 
+// The sum over n images of what add(image, sum) adds to `sum`, (rows, width), as an array of `shape`
+// without the columns beyond it. make_add() makes one `add` a thread, which owns its scratch memory;
+// the threads' sums are added up in the threads' order.
+template <class T, class MakeAdd>
+Array<T> sum_over_images(std::size_t n, std::size_t rows, std::size_t width, const Shape& shape,
+                         const MakeAdd& make_add) {
+  Array<T> parts = zeros<T>({parallel_parts(n, 1), rows, width});
+  parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
+    auto add = make_add();
+    for (std::size_t i = begin; i < end; ++i) add(i, parts.data() + part * rows * width);
+  });
+  return sum_parts(parts, shape);
+}
+
 // Where results go: y's images, rows and pixels, by the distances between them.
 template <class T> struct Placement {
   T* first;
@@ -55,10 +69,8 @@ void convolve(const ImageConv& conv, std::size_t n, std::size_t out_h, std::size
     return;
   }
   parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-    Array<T> drawn = uninitialized<T>({canvas.size()});
-    Array<T> scratch = uninitialized<T>({canvas.image_size()});
+    Array<T> drawn = canvas.clear(), scratch = uninitialized<T>({canvas.image_size()});
     Array<T> row = uninitialized<T>({conv.out_width, conv.o});
-    canvas.clear(drawn.data());
     for (std::size_t image = begin; image < end; ++image) {
       canvas.draw(x(image, scratch.data()), drawn.data());
       for (std::size_t i = 0; i < out_h; ++i) {
@@ -120,55 +132,45 @@ Array<T> input_gradient(const ConvGeometry& g, const Array<T>& weight, const Ima
 template <class T>
 Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<T>& ybar) {
   const Canvas<T> canvas = x_canvas<T>(g);
-  const std::size_t parts = parallel_parts(g.n, 1), pixels = g.oh * g.ow;
+  const std::size_t pixels = g.oh * g.ow;
   if (Winograd<T>::applies(g.kh, g.kw, g.stride, g.c, g.o, g.oh, g.ow)) {
     const Winograd<T> winograd(canvas, g.o, g.oh, g.ow);
     const std::size_t rows = Winograd<T>::products * g.c;
-    Array<T> vbars = zeros<T>({parts, rows, g.o});
-    parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
-      Array<T> from = uninitialized<T>({pixels * g.o});
-      Array<T> scratch = uninitialized<T>({winograd.scratch_size()});
-      for (std::size_t n = begin; n < end; ++n) {
-        winograd.add_weight_gradient(x.data() + n * canvas.image_size(), ybar(n, from.data()),
-                                     vbars.data() + part * rows * g.o, scratch.data());
-      }
+    const Array<T> vbar = sum_over_images<T>(g.n, rows, g.o, {rows, g.o}, [&] {
+      return
+          [&, from = uninitialized<T>({pixels * g.o}),
+           scratch = uninitialized<T>({winograd.scratch_size()})](std::size_t n, T* sum) mutable {
+            winograd.add_weight_gradient(x.data() + n * canvas.image_size(), ybar(n, from.data()),
+                                         sum, scratch.data());
+          };
     });
     Array<T> wbar = uninitialized<T>(g.weight_shape());
-    winograd.transform_weight_back(sum_parts(vbars, {rows, g.o}).data(), wbar.data());
+    winograd.transform_weight_back(vbar.data(), wbar.data());
     return wbar;
   }
   const ImageConv conv{canvas.w, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
-  const std::size_t taps = g.kh * g.kw * g.c;
-  Array<T> wbars = zeros<T>({parts, taps, conv.o});
-  parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
-    Array<T> drawn = uninitialized<T>({canvas.size()});
-    Array<T> from = uninitialized<T>({pixels * g.o});
-    Array<T> filled = uninitialized<T>({conv.o == g.o ? 0 : pixels * conv.o});
-    canvas.clear(drawn.data());
-    for (std::size_t n = begin; n < end; ++n) {
+  return sum_over_images<T>(g.n, g.kh * g.kw * g.c, conv.o, g.weight_shape(), [&] {
+    return [&, drawn = canvas.clear(), from = uninitialized<T>({pixels * g.o}),
+            filled = uninitialized<T>({conv.o == g.o ? 0 : pixels * conv.o})](std::size_t n,
+                                                                              T* sum) mutable {
       canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
       const T* cotangent = ybar(n, from.data());
       if (conv.o != g.o) {
         fill_lanes(cotangent, pixels, g.o, filled.data());
         cotangent = filled.data();
       }
-      add_weight_gradient(conv, drawn.data(), cotangent, g.oh, wbars.data() + part * taps * conv.o);
-    }
+      add_weight_gradient(conv, drawn.data(), cotangent, g.oh, sum);
+    };
   });
-  return sum_parts(wbars, g.weight_shape());
 }
 
 template <class T> Array<T> bias_gradient(const ConvGeometry& g, const Array<T>& ybar) {
   const std::size_t pixels = g.oh * g.ow;
-  Array<T> bbars = zeros<T>({parallel_parts(g.n, 1), g.o});
-  parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
-    Array<T> partial = uninitialized<T>({g.o});
-    for (std::size_t n = begin; n < end; ++n) {
-      add_pixels(ybar.data() + n * pixels * g.o, pixels, g.o, partial.data(),
-                 bbars.data() + part * g.o);
-    }
+  return sum_over_images<T>(g.n, 1, g.o, {g.o}, [&] {
+    return [&, partial = uninitialized<T>({g.o})](std::size_t n, T* sum) mutable {
+      add_pixels(ybar.data() + n * pixels * g.o, pixels, g.o, partial.data(), sum);
+    };
   });
-  return sum_parts(bbars, {g.o});
 }
 
 }  // namespace tapesort

@@ -92,11 +92,13 @@ template <class T> struct Canvas {
   std::size_t image_h, image_w, image_channels;
   std::ptrdiff_t top, left;
 
-  std::size_t size() const { return element_count({h, w, channels}, "convolution"); }
   std::size_t image_size() const { return image_h * image_w * image_channels; }
 
-  // Once; what is drawn later leaves the border as it is.
-  void clear(T* canvas) const { std::fill_n(canvas, size(), T(0)); }
+  // An empty one; what is drawn on it later leaves the border as it is.
+  Array<T> clear() const {
+    element_count({h, w, channels}, "convolution");
+    return zeros<T>({h, w, channels});
+  }
 
   void draw(const T* image, T* canvas) const {
     const auto inside = [](std::ptrdiff_t at, std::size_t extent) {

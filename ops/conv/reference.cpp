@@ -1,6 +1,7 @@
 // The definition of convolution as one loop. The product is linear in each operand, so the three
 // things that there are to compute -- y, xbar and wbar -- are the same terms, each time added up in
 // another place.
+#include "engine/instantiate.hpp"
 #include "ops/conv/geometry.hpp"
 
 namespace tapesort {
@@ -58,11 +59,6 @@ Var<T> conv2d_reference(const Var<T>& x, const Var<T>& weight, const Var<T>& bia
   });
 }
 
-#define INSTANTIATE(T)                                                          \
-  template Var<T> conv2d_reference(const Var<T>&, const Var<T>&, const Var<T>&, \
-                                   const Conv2dOptions&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(conv2d_reference)
 
 }  // namespace tapesort

@@ -1,5 +1,6 @@
 #include "ops/conv/relu_pool.hpp"
 
+#include "engine/instantiate.hpp"
 #include "engine/simd_sums.hpp"
 #include "ops/conv/batch.hpp"
 #include "ops/conv/sparse.hpp"
@@ -48,9 +49,8 @@ Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, con
   const Array<T> b = whole_lane_rows(bias.data(), 1, g.o);
   Array<T> y = uninitialized<T>(g.shape());
   parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-    Array<T> drawn = uninitialized<T>({canvas.size()});
-    Array<T> rows = uninitialized<T>({2, g.ow, conv.o}), choice = uninitialized<T>({g.o});
-    canvas.clear(drawn.data());
+    Array<T> drawn = canvas.clear(), choice = uninitialized<T>({g.o});
+    Array<T> rows = uninitialized<T>({2, g.ow, conv.o});
     T *upper = rows.data(), *lower = rows.data() + g.ow * conv.o;
     for (std::size_t n = begin; n < end; ++n) {
       canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
@@ -102,18 +102,15 @@ template <class T> struct Backward {
   }
 
   Array<T> bias_gradient() const {
-    Array<T> bbars = zeros<T>({parallel_parts(g.n, 1), g.o});
-    parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
-      Array<T> sum = uninitialized<T>({g.o});
-      for (std::size_t n = begin; n < end; ++n) {
+    return sum_over_images<T>(g.n, 1, g.o, {g.o}, [&] {
+      return [&, sum = uninitialized<T>({g.o})](std::size_t n, T* total) mutable {
         sum.fill(T(0));
         for_elements(n, 0, g.ph, [&](auto, auto, auto o, auto, auto, T value, bool alive) {
           sum.data()[o] += alive ? value : T(0);
         });
-        for (std::size_t o = 0; o < g.o; ++o) bbars.data()[part * g.o + o] += sum.data()[o];
-      }
+        for (std::size_t o = 0; o < g.o; ++o) total[o] += sum.data()[o];
+      };
     });
-    return sum_parts(bbars, {g.o});
   }
 
   Array<T> weight_gradient(const Array<T>& x) const {
@@ -126,13 +123,10 @@ template <class T> struct Backward {
     const std::size_t band = fitting < g.kh + 1 ? 1 : (fitting - g.kh + 1) / 2;
     const std::size_t room = band * g.pw;
 
-    Array<T> wbars = zeros<T>({parallel_parts(g.n, 1), g.o, g.kh, g.kw, c});
-    parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
-      Array<T> drawn = uninitialized<T>({canvas.size()});
-      Array<Nonzero<T>> elements = uninitialized<Nonzero<T>>({g.o, room});
-      Indices counts = uninitialized<Index>({g.o});
-      canvas.clear(drawn.data());
-      for (std::size_t n = begin; n < end; ++n) {
+    // (o, kh, kw, c) -> (kh, kw, c, o)
+    const auto make_add = [&] {
+      return [&, drawn = canvas.clear(), elements = uninitialized<Nonzero<T>>({g.o, room}),
+              counts = uninitialized<Index>({g.o})](std::size_t n, T* sum) mutable {
         canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
         for (std::size_t i = 0; i < g.ph; i += band) {
           counts.fill(0);
@@ -147,14 +141,14 @@ template <class T> struct Backward {
             for (std::size_t k = 0; k < g.kh; ++k) {
               add_sparse_weight_gradient(elements.data() + o * room, std::size_t(counts.data()[o]),
                                          drawn.data() + k * canvas.w * c, g.kw, c,
-                                         wbars.data() + ((part * g.o + o) * g.kh + k) * g.kw * c);
+                                         sum + (o * g.kh + k) * g.kw * c);
             }
           }
         }
-      }
-    });
-    // (o, kh, kw, c) -> (kh, kw, c, o)
-    const Array<T> sum = sum_parts(wbars, {g.o, g.kh, g.kw, g.c});
+      };
+    };
+    const Array<T> sum =
+        sum_over_images<T>(g.n, g.o * g.kh * g.kw, c, {g.o, g.kh, g.kw, g.c}, make_add);
     Array<T> wbar = uninitialized<T>(g.weight_shape());
     const std::size_t taps = g.kh * g.kw * g.c;
     for (std::size_t t = 0; t < taps; ++t) {
@@ -163,8 +157,11 @@ template <class T> struct Backward {
     return wbar;
   }
 
-  // (kh, c / lanes, o, kw + 2, lanes): the kw + 1 pixels that a pair of pixels of ybar reaches meet
-  // these weights, after one zero if the element is the right one's, before one if the left one's.
+  // (kh, c / lanes, o, kw + 2, lanes). A pair of neighbouring pixels of ybar reaches kw + 1 pixels of
+  // x. Their weights, read from offset 1 - dj of a line with a zero at either end, here for kw = 3:
+  //             0  w_0 w_1 w_2  0
+  //   left  (1)    w_0 w_1 w_2  0
+  //   right (0) 0  w_0 w_1 w_2
   Array<T> weight_by_output(const Array<T>& weight) const {
     constexpr std::size_t lanes = Lanes<T>::size;
     const std::size_t registers = whole_lanes<T>(g.c) / lanes;
@@ -252,11 +249,6 @@ Var<T> conv2d_relu_pool(const Var<T>& x, const Var<T>& weight, const Var<T>& bia
   });
 }
 
-#define INSTANTIATE(T)                                                          \
-  template Var<T> conv2d_relu_pool(const Var<T>&, const Var<T>&, const Var<T>&, \
-                                   const Conv2dOptions&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(conv2d_relu_pool)
 
 }  // namespace tapesort

@@ -3,8 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "engine/instantiate.hpp"
 #include "engine/simd_sums.hpp"
-
 namespace tapesort {
 namespace {
 
@@ -73,13 +73,7 @@ void add_sparse_input_gradient(const Nonzero<T>* elements, std::size_t count, co
   one[kw](elements, count, weight, Lanes<T>::size, xbar, pixel);
 }
 
-#define INSTANTIATE(T)                                                                            \
-  template void add_sparse_weight_gradient(const Nonzero<T>*, std::size_t, const T*, std::size_t, \
-                                           std::size_t, T*);                                      \
-  template void add_sparse_input_gradient(const Nonzero<T>*, std::size_t, const T*, std::size_t,  \
-                                          std::size_t, T*);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(add_sparse_weight_gradient)
+INSTANTIATE(add_sparse_input_gradient)
 
 }  // namespace tapesort

@@ -13,7 +13,7 @@
 
 namespace tapesort {
 
-// An element of ybar, and where what it meets begins.
+// A non-zero of ybar, and the offset of the weights or pixels it multiplies.
 template <class T> struct Nonzero {
   T value;
   std::uint32_t offset;

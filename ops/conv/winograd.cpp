@@ -2,75 +2,29 @@
 
 #include <algorithm>
 
-#include "engine/simd_sums.hpp"
+#include "ops/conv/winograd_maps.hpp"
 
 namespace tapesort {
 namespace {
 
-template <class V, std::size_t N> using Line = std::array<V, N>;
-
-// The linear maps along one axis. B, G and A have a row or column for each of the points
-// 0, p, -p, q, -q and infinity, in this order; pairs of points share what is even in them.
-template <class T> struct Maps {
-  using V = Lanes<T>;
-  static constexpr T p = T(2) / T(3), q = T(3) / T(2), pp = p * p, qq = q * q;
-  // The products of a point's differences from all others: p (p + p) (p^2 - q^2), and q's.
-  static constexpr T at_p = 2 * pp * (pp - qq), at_q = 2 * qq * (qq - pp);
-
-  // x y + z
-  static V fma(T x, const V& y, const V& z) { return simd::multiply_add(V(x), y, z); }
-
-  static Line<V, 6> image_sums(const Line<V, 6>& x) {  // B' x
-    const V even_p = fma(-qq, x[2], x[4]), odd_p = V(p) * fma(-qq, x[1], x[3]);
-    const V even_q = fma(-pp, x[2], x[4]), odd_q = V(q) * fma(-pp, x[1], x[3]);
-    return {fma(-pp - qq, x[2], x[0] + x[4]),
-            even_p + odd_p,
-            even_p - odd_p,
-            even_q + odd_q,
-            even_q - odd_q,
-            fma(-pp - qq, x[3], x[1] + x[5])};
-  }
-  static Line<V, 6> weight_sums(const Line<V, 3>& w) {  // G w
-    const V even_p = V(1 / at_p) * fma(pp, w[2], w[0]), odd_p = V(p / at_p) * w[1];
-    const V even_q = V(1 / at_q) * fma(qq, w[2], w[0]), odd_q = V(q / at_q) * w[1];
-    return {w[0], even_p + odd_p, even_p - odd_p, even_q + odd_q, even_q - odd_q, w[2]};
-  }
-  static Line<V, 3> weight_sums_back(const Line<V, 6>& v) {  // G' v
-    const V even_p = V(1 / at_p) * (v[1] + v[2]), odd_p = V(p / at_p) * (v[1] - v[2]);
-    const V even_q = V(1 / at_q) * (v[3] + v[4]), odd_q = V(q / at_q) * (v[3] - v[4]);
-    return {v[0] + even_p + even_q, odd_p + odd_q, fma(pp, even_p, fma(qq, even_q, v[5]))};
-  }
-  static Line<V, 4> outputs(const Line<V, 6>& m) {  // A' m
-    const V even_p = m[1] + m[2], odd_p = V(p) * (m[1] - m[2]);
-    const V even_q = m[3] + m[4], odd_q = V(q) * (m[3] - m[4]);
-    return {m[0] + even_p + even_q, odd_p + odd_q, fma(pp, even_p, V(qq) * even_q),
-            fma(pp, odd_p, fma(qq, odd_q, m[5]))};
-  }
-  static Line<V, 6> outputs_back(const Line<V, 4>& y) {  // A y
-    const V even_p = fma(pp, y[2], y[0]), odd_p = V(p) * fma(pp, y[3], y[1]);
-    const V even_q = fma(qq, y[2], y[0]), odd_q = V(q) * fma(qq, y[3], y[1]);
-    return {y[0], even_p + odd_p, even_p - odd_p, even_q + odd_q, even_q - odd_q, y[3]};
-  }
-};
-
 // A map along both axes: of the N x N numbers load(i, j) to M x M numbers, for store(i, j, number).
 // Inlined, or all these numbers would go through memory.
 template <class V, std::size_t N, std::size_t M, class Load, class Store>
-[[gnu::always_inline]] inline void both_ways(Line<V, M> (*map)(const Line<V, N>&), const Load& load,
-                                             const Store& store) {
-  std::array<Line<V, N>, M> half;
+[[gnu::always_inline]] inline void both_ways(WinogradLine<V, M> (*map)(const WinogradLine<V, N>&),
+                                             const Load& load, const Store& store) {
+  std::array<WinogradLine<V, N>, M> half;
 #pragma GCC unroll 6
   for (std::size_t j = 0; j < N; ++j) {
-    Line<V, N> column;
+    WinogradLine<V, N> column;
 #pragma GCC unroll 6
     for (std::size_t i = 0; i < N; ++i) column[i] = load(i, j);
-    const Line<V, M> mapped = map(column);
+    const WinogradLine<V, M> mapped = map(column);
 #pragma GCC unroll 6
     for (std::size_t i = 0; i < M; ++i) half[i][j] = mapped[i];
   }
 #pragma GCC unroll 6
   for (std::size_t i = 0; i < M; ++i) {
-    const Line<V, M> mapped = map(half[i]);
+    const WinogradLine<V, M> mapped = map(half[i]);
 #pragma GCC unroll 6
     for (std::size_t j = 0; j < M; ++j) store(i, j, mapped[j]);
   }
@@ -83,7 +37,7 @@ template <class T> void Winograd<T>::transform_weight(const T* w, T* v) const {
   const std::size_t size = c_ * o_;
   for (std::size_t at = 0; at < size; at += V::size) {
     both_ways(
-        Maps<T>::weight_sums,
+        WinogradMaps<T>::weight_sums,
         [=](auto i, auto j) { return V::load_unaligned(w + (3 * i + j) * size + at); },
         [=](auto i, auto j, const V& sum) {
           sum.store_unaligned(v + (inputs * i + j) * size + at);
@@ -96,7 +50,7 @@ template <class T> void Winograd<T>::transform_weight_back(const T* vbar, T* wba
   const std::size_t size = c_ * o_;
   for (std::size_t at = 0; at < size; at += V::size) {
     both_ways(
-        Maps<T>::weight_sums_back,
+        WinogradMaps<T>::weight_sums_back,
         [=](auto i, auto j) { return V::load_unaligned(vbar + (inputs * i + j) * size + at); },
         [=](auto i, auto j, const V& sum) { sum.store_unaligned(wbar + (3 * i + j) * size + at); });
   }
@@ -129,9 +83,9 @@ void Winograd<T>::transform_image(const T* image, std::size_t begin, std::size_t
           __builtin_prefetch(image + ((top + inputs + k / 4) * w + left + 1 + k % 4) * c_ + c);
         }
         if (inside) {
-          both_ways(Maps<T>::image_sums, at, store);
+          both_ways(WinogradMaps<T>::image_sums, at, store);
         } else {
-          both_ways(Maps<T>::image_sums, at_border, store);
+          both_ways(WinogradMaps<T>::image_sums, at_border, store);
         }
       }
     }
@@ -159,7 +113,7 @@ void Winograd<T>::convolve(const T* image, const T* v, const T* bias, T* y, std:
         for (std::size_t o = 0; o < o_; o += V::size) {
           const V b = V::load_unaligned(bias + o);
           both_ways(
-              Maps<T>::outputs,
+              WinogradMaps<T>::outputs,
               [=](auto i, auto j) {
                 return V::load_unaligned(from + (inputs * i + j) * plane + o);
               },
@@ -187,7 +141,7 @@ void Winograd<T>::add_weight_gradient(const T* image, const T* ybar, T* vbar, T*
         const std::size_t down = out_h_ - tile * ti, across = out_w_ - tile * tj;  // are left
         for (std::size_t o = 0; o < o_; o += V::size) {
           both_ways(
-              Maps<T>::outputs_back,
+              WinogradMaps<T>::outputs_back,
               [=](auto i, auto j) {
                 return i < down && j < across ? V::load_unaligned(from + (i * out_w_ + j) * o_ + o)
                                               : V(T(0));

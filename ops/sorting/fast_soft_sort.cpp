@@ -1,5 +1,8 @@
 #include "ops/sorting/fast_soft_sort.hpp"
 
+#include <memory>
+
+#include "engine/instantiate.hpp"
 #include "ops/map.hpp"
 #include "ops/sorting/sets.hpp"
 
@@ -99,10 +102,6 @@ void pool(std::size_t begin, std::size_t end, const BlockOf& block_of, const Vio
   }
 }
 
-bool violates_entropy(const EntropyBlock& block, const EntropyBlock& next) {
-  return block.violates(next);
-}
-
 // Each element's part in its block's sum. Levels do not increase, so that most blocks have one.
 void shares(const Exponentials& e, std::size_t begin, std::size_t end, const ScaledSum& sum,
             double* p) {
@@ -114,6 +113,29 @@ void shares(const Exponentials& e, std::size_t begin, std::size_t end, const Sca
 
 ScaledSum term(const Exponentials& e, std::size_t k) { return {e.m.data()[k], e.level.data()[k]}; }
 
+template <class F>
+void pool_entropy(std::size_t begin, std::size_t end, const Exponentials& Z, const Exponentials& W,
+                  const F& f, std::vector<std::uint32_t>& begins) {
+  pool(
+      begin, end,
+      [&](std::size_t i) {
+        return EntropyBlock{std::uint32_t(i), term(Z, i), term(W, i)};
+      },
+      [](const EntropyBlock& block, const EntropyBlock& next) { return block.violates(next); }, f,
+      begins);
+}
+
+template <class Violates, class F>
+void pool_squares(const Array<double>& x, const Violates& violates, const F& f,
+                  std::vector<std::uint32_t>& begins) {
+  pool(
+      0, x.size(),
+      [&](std::size_t i) {
+        return SquareBlock{std::uint32_t(i), 1, x.data()[i], 0};
+      },
+      violates, f, begins);
+}
+
 // The mean of x_k - x_begin over begin .. end - 1; of one element, 0.
 double mean_from_first(const Array<double>& x, std::size_t begin, std::size_t end) {
   double total = 0;
@@ -123,9 +145,36 @@ double mean_from_first(const Array<double>& x, std::size_t begin, std::size_t en
 
 // What both operators keep for their pullbacks.
 struct Solution {
+  std::size_t n, sets;
+  bool kl;
+  double sign;  // sign * scores are sorted downwards
   Indices order;
   std::vector<std::vector<std::uint32_t>> begins;  // of each set's blocks, and n
   Array<double> p;                                 // kl: softmax over each block
+
+  template <class T>
+  Solution(const char* op, const Array<T>& scores, double strength, Regularization regularization,
+           bool downwards)
+      : n(checked_set_size(op, scores)),
+        sets(count_sets(scores, n)),
+        kl(regularization == Regularization::kl),
+        sign(downwards ? 1 : -1),
+        begins(sets) {
+    check_scale<double>(op, "strength", strength);
+    order = argsort(scores, downwards ? Direction::descending : Direction::ascending);
+    if (kl) p = uninitialized<double>(scores.shape());
+  }
+
+  // A set's scores times sign, downwards.
+  template <class T> Array<double> sorted(const Array<T>& scores, std::size_t set) const {
+    Array<double> x = uninitialized<double>({n});
+    for (std::size_t i = 0; i < n; ++i) {
+      x.data()[i] = sign * double(scores.data()[set * n + order_of(set)[i]]);
+    }
+    return x;
+  }
+  const Index* order_of(std::size_t set) const { return order.data() + set * n; }
+  double* p_of(std::size_t set) { return kl ? p.data() + set * n : nullptr; }
 };
 
 // Calls f(begin, end) for every block.
@@ -145,110 +194,83 @@ Array<double> countdown(std::size_t n, double scale) {
 template <class T>
 Var<T> fast_soft_sort(const Var<T>& scores, double strength, Regularization regularization,
                       Direction direction) {
-  const std::size_t n = checked_set_size("fast_soft_sort", scores.value());
-  check_scale<double>("fast_soft_sort", "strength", strength);
+  const auto solution =
+      std::make_shared<Solution>("fast_soft_sort", scores.value(), strength, regularization,
+                                 direction == Direction::descending);
+  const std::size_t n = solution->n;
   require(std::isfinite(double(n) / strength), "fast_soft_sort: strength is ", strength,
           ", too small for n = ", n);
-  const std::size_t sets = n ? scores.size() / n : 0;
-  const bool kl = regularization == Regularization::kl;
-  const double sign = direction == Direction::descending ? 1 : -1;  // w = sign * scores, downwards
-
-  Solution solution{argsort(scores.value(), direction), {}, {}};
-  solution.begins.resize(sets);
-  if (kl) solution.p = uninitialized<double>(scores.shape());
   const Array<double> z = countdown(n, 1 / strength);
-  const Exponentials Z = kl ? Exponentials::of(z) : Exponentials{};
+  const Exponentials Z = solution->kl ? Exponentials::of(z) : Exponentials{};
   Array<T> value = uninitialized<T>(scores.shape());
-  for_sets(sets, 20 * n, [&](std::size_t set) {
-    const T* s = scores.value().data() + set * n;
-    const Index* order = solution.order.data() + set * n;
+  for_sets(solution->sets, 20 * n, [&](std::size_t set) {
     T* y = value.data() + set * n;
-    Array<double> w = uninitialized<double>({n});
-    for (std::size_t i = 0; i < n; ++i) w.data()[i] = sign * double(s[order[i]]);
+    const Array<double> w = solution->sorted(scores.value(), set);
     // centre: z - v at the block's first element, whose z is the largest.
     const auto write = [&](double centre, std::size_t begin, std::size_t end) {
       for (std::size_t k = begin; k < end; ++k) {
-        y[k] = T(sign * (centre - double(k - begin) / strength));
+        y[k] = T(solution->sign * (centre - double(k - begin) / strength));
       }
     };
-    if (kl) {
+    if (solution->kl) {
       const Exponentials W = Exponentials::of(w);
-      pool(
-          0, n,
-          [&](std::size_t i) {
-            return EntropyBlock{std::uint32_t(i), term(Z, i), term(W, i)};
-          },
-          violates_entropy,
-          [&](const EntropyBlock& block, std::size_t end) {
-            const std::size_t begin = block.begin;
-            shares(W, begin, end, block.W, solution.p.data() + set * n);
-            // z - v at the first element, where both logarithms are those of 1 and what is beside.
-            const double W_sum = block.W.m / term(W, begin).m, Z_sum = block.Z.m / term(Z, begin).m;
-            write(w.data()[begin] + std::log(W_sum / Z_sum), begin, end);
-          },
-          solution.begins[set]);
+      const auto finish = [&](const EntropyBlock& block, std::size_t end) {
+        const std::size_t begin = block.begin;
+        shares(W, begin, end, block.W, solution->p_of(set));
+        // z - v at the first element, where both logarithms are those of 1 and what is beside.
+        const double W_sum = block.W.m / term(W, begin).m, Z_sum = block.Z.m / term(Z, begin).m;
+        write(w.data()[begin] + std::log(W_sum / Z_sum), begin, end);
+      };
+      pool_entropy(0, n, Z, W, finish, solution->begins[set]);
     } else {
-      pool(
-          0, n,
-          [&](std::size_t i) {
-            return SquareBlock{std::uint32_t(i), 1, w.data()[i], 0};
-          },
-          [&](const SquareBlock& block, const SquareBlock& next) {
-            return block.fall(next) * strength > block.half_count(next);
-          },
-          [&](const SquareBlock& block, std::size_t end) {
-            const double above_mean = double(block.count - 1) / 2 / strength;
-            const double mean = mean_from_first(w, block.begin, end);
-            write(w.data()[block.begin] + (mean + above_mean), block.begin, end);
-          },
-          solution.begins[set]);
+      const auto violates = [&](const SquareBlock& block, const SquareBlock& next) {
+        return block.fall(next) * strength > block.half_count(next);
+      };
+      const auto finish = [&](const SquareBlock& block, std::size_t end) {
+        const double above_mean = double(block.count - 1) / 2 / strength;
+        const double mean = mean_from_first(w, block.begin, end);
+        write(w.data()[block.begin] + (mean + above_mean), block.begin, end);
+      };
+      pool_squares(w, violates, finish, solution->begins[set]);
     }
-    solution.begins[set].push_back(std::uint32_t(n));
+    solution->begins[set].push_back(std::uint32_t(n));
   });
 
-  return record("fast_soft_sort", {scores}, std::move(value),
-                [=, solution = std::move(solution)](Node<T>& y) {
-                  Array<T> sbar = uninitialized<T>(y.value().shape());
-                  for_sets(sets, 3 * n, [&](std::size_t set) {
-                    const T* u = y.cotangent().data() + set * n;
-                    const Index* order = solution.order.data() + set * n;
-                    const double* p = kl ? solution.p.data() + set * n : nullptr;
-                    T* into = sbar.data() + set * n;
-                    for_blocks(solution.begins[set], [&](std::size_t begin, std::size_t end) {
-                      double total = 0;
-                      for (std::size_t k = begin; k < end; ++k) total += double(u[k]);
-                      const double share = total / double(end - begin);
-                      for (std::size_t k = begin; k < end; ++k)
-                        into[order[k]] = T(kl ? p[k] * total : share);
-                    });
-                  });
-                  accumulate(y.input(0), std::move(sbar));
-                });
+  return record("fast_soft_sort", {scores}, std::move(value), [n, solution](Node<T>& y) {
+    Array<T> sbar = uninitialized<T>(y.value().shape());
+    for_sets(solution->sets, 3 * n, [&](std::size_t set) {
+      const T* u = y.cotangent().data() + set * n;
+      const Index* order = solution->order_of(set);
+      const double* p = solution->p_of(set);
+      T* into = sbar.data() + set * n;
+      for_blocks(solution->begins[set], [&](std::size_t begin, std::size_t end) {
+        double total = 0;
+        for (std::size_t k = begin; k < end; ++k) total += double(u[k]);
+        const double share = total / double(end - begin);
+        for (std::size_t k = begin; k < end; ++k) {
+          into[order[k]] = T(p ? p[k] * total : share);
+        }
+      });
+    });
+    accumulate(y.input(0), std::move(sbar));
+  });
 }
 
 template <class T>
 Var<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regularization,
                       Direction direction) {
-  const std::size_t n = checked_set_size("fast_soft_rank", scores.value());
-  check_scale<double>("fast_soft_rank", "strength", strength);
-  const std::size_t sets = n ? scores.size() / n : 0;
-  const bool kl = regularization == Regularization::kl, down = direction == Direction::descending;
-  const double sign = down ? -1 : 1;  // z = sign * scores / strength, downwards
-
-  Solution solution{
-      argsort(scores.value(), down ? Direction::ascending : Direction::descending), {}, {}};
-  solution.begins.resize(sets);
-  if (kl) solution.p = uninitialized<double>(scores.shape());
+  const auto solution =
+      std::make_shared<Solution>("fast_soft_rank", scores.value(), strength, regularization,
+                                 direction == Direction::ascending);
+  const std::size_t n = solution->n;
   const Array<double> ranks = countdown(n, 1);
-  const Exponentials W{ranks, zeros<double>({kl ? n : 0})};  // of w = log (n, .., 1)
+  const Exponentials W{ranks, zeros<double>({solution->kl ? n : 0})};  // of w = log (n, .., 1)
   Array<T> value = uninitialized<T>(scores.shape());
-  for_sets(sets, 20 * n, [&](std::size_t set) {
-    const T* s = scores.value().data() + set * n;
-    const Index* order = solution.order.data() + set * n;
+  for_sets(solution->sets, 20 * n, [&](std::size_t set) {
+    const Index* order = solution->order_of(set);
     T* r = value.data() + set * n;
-    Array<double> x = uninitialized<double>({n});
-    for (std::size_t i = 0; i < n; ++i) x.data()[i] = sign * double(s[order[i]]);
-    if (kl) {
+    const Array<double> x = solution->sorted(scores.value(), set);  // z * strength
+    if (solution->kl) {
       // Across a gap of z this wide nothing is pooled, as log sum e^w varies by less than 2 log n.
       // So z may be counted from the first element after it, and keeps the digits of near ones.
       constexpr double wide = 256;
@@ -260,75 +282,58 @@ Var<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regu
       }
       cuts.push_back(n);
       const Exponentials Z = Exponentials::of(z);
-      double* p = solution.p.data() + set * n;
+      const auto finish = [&](const EntropyBlock& block, std::size_t end) {
+        double* p = solution->p_of(set);
+        shares(Z, block.begin, end, block.Z, p);
+        for (std::size_t k = block.begin; k < end; ++k) r[order[k]] = T(p[k] * block.W.m);
+      };
       for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
-        pool(
-            cuts[c], cuts[c + 1],
-            [&](std::size_t i) {
-              return EntropyBlock{std::uint32_t(i), term(Z, i), term(W, i)};
-            },
-            violates_entropy,
-            [&](const EntropyBlock& block, std::size_t end) {
-              shares(Z, block.begin, end, block.Z, p);
-              for (std::size_t k = block.begin; k < end; ++k) r[order[k]] = T(p[k] * block.W.m);
-            },
-            solution.begins[set]);
+        pool_entropy(cuts[c], cuts[c + 1], Z, W, finish, solution->begins[set]);
       }
     } else {
-      pool(
-          0, n,
-          [&](std::size_t i) {
-            return SquareBlock{std::uint32_t(i), 1, x.data()[i], 0};
-          },
-          [&](const SquareBlock& block, const SquareBlock& next) {
-            return block.fall(next) < block.half_count(next) * strength;
-          },
-          [&](const SquareBlock& block, std::size_t end) {
-            const double mean = mean_from_first(x, block.begin, end);
-            const double rank_mean = (ranks.data()[block.begin] + ranks.data()[end - 1]) / 2;
-            for (std::size_t k = block.begin; k < end; ++k) {
-              const double from_mean = (x.data()[k] - x.data()[block.begin]) - mean;
-              r[order[k]] = T(rank_mean + from_mean / strength);
-            }
-          },
-          solution.begins[set]);
+      const auto violates = [&](const SquareBlock& block, const SquareBlock& next) {
+        return block.fall(next) < block.half_count(next) * strength;
+      };
+      const auto finish = [&](const SquareBlock& block, std::size_t end) {
+        const double mean = mean_from_first(x, block.begin, end);
+        const double rank_mean = (ranks.data()[block.begin] + ranks.data()[end - 1]) / 2;
+        for (std::size_t k = block.begin; k < end; ++k) {
+          const double from_mean = (x.data()[k] - x.data()[block.begin]) - mean;
+          r[order[k]] = T(rank_mean + from_mean / strength);
+        }
+      };
+      pool_squares(x, violates, finish, solution->begins[set]);
     }
-    solution.begins[set].push_back(std::uint32_t(n));
+    solution->begins[set].push_back(std::uint32_t(n));
   });
 
-  return record("fast_soft_rank", {scores}, std::move(value),
-                [=, solution = std::move(solution)](Node<T>& r) {
-                  Array<T> sbar = uninitialized<T>(r.value().shape());
-                  for_sets(sets, 3 * n, [&](std::size_t set) {
-                    const T *u = r.cotangent().data() + set * n, *rank = r.value().data() + set * n;
-                    const Index* order = solution.order.data() + set * n;
-                    const double* p = kl ? solution.p.data() + set * n : nullptr;
-                    T* into = sbar.data() + set * n;
-                    for_blocks(solution.begins[set], [&](std::size_t begin, std::size_t end) {
-                      // Relative to the first element, whose p is the largest: where it is near 1,
-                      // all terms are small, and equal cotangents give 0.
-                      const double own = double(u[order[begin]]);
-                      double average = 0;
-                      for (std::size_t k = begin; k < end; ++k) {
-                        average +=
-                            (kl ? p[k] : 1 / double(end - begin)) * (double(u[order[k]]) - own);
-                      }
-                      for (std::size_t k = begin; k < end; ++k) {
-                        const Index at = order[k];
-                        const double change = (double(u[at]) - own) - average;
-                        into[at] = T(sign * change * (kl ? double(rank[at]) : 1) / strength);
-                      }
-                    });
-                  });
-                  accumulate(r.input(0), std::move(sbar));
-                });
+  return record("fast_soft_rank", {scores}, std::move(value), [n, strength, solution](Node<T>& r) {
+    Array<T> sbar = uninitialized<T>(r.value().shape());
+    for_sets(solution->sets, 3 * n, [&](std::size_t set) {
+      const T *u = r.cotangent().data() + set * n, *rank = r.value().data() + set * n;
+      const Index* order = solution->order_of(set);
+      const double* p = solution->p_of(set);
+      T* into = sbar.data() + set * n;
+      for_blocks(solution->begins[set], [&](std::size_t begin, std::size_t end) {
+        // Relative to the first element, whose p is the largest: where it is near 1,
+        // all terms are small, and equal cotangents give 0.
+        const double own = double(u[order[begin]]);
+        double average = 0;
+        for (std::size_t k = begin; k < end; ++k) {
+          average += (p ? p[k] : 1 / double(end - begin)) * (double(u[order[k]]) - own);
+        }
+        for (std::size_t k = begin; k < end; ++k) {
+          const Index at = order[k];
+          const double change = (double(u[at]) - own) - average;
+          into[at] = T(solution->sign * change * (p ? double(rank[at]) : 1) / strength);
+        }
+      });
+    });
+    accumulate(r.input(0), std::move(sbar));
+  });
 }
 
-#define INSTANTIATE(T)                                                              \
-  template Var<T> fast_soft_sort(const Var<T>&, double, Regularization, Direction); \
-  template Var<T> fast_soft_rank(const Var<T>&, double, Regularization, Direction);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(fast_soft_sort)
+INSTANTIATE(fast_soft_rank)
 
 }  // namespace tapesort

@@ -2,8 +2,8 @@
 // orders of a vector w.
 //
 //   forward  P(z, w), both sorted downwards, is z - v, where v is the non-increasing vector nearest
-//            to z - w: an isotonic regression, solved by pooling adjacent violators. v is constant
-//            on blocks; inside a block B
+//            to z - w: an isotonic regression, solved by pooling adjacent violators
+//            (fast_soft_sort.md derives it). v is constant on blocks; inside a block B
 //              l2   v = mean_B z - mean_B w
 //              kl   v = log sum_B e^z - log sum_B e^w
 //            sort    P((n, .., 1) / strength, s)       soft values, largest first

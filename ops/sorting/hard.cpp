@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "ops/axis.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/radix_sort.hpp"
@@ -54,12 +55,8 @@ template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& s
                 [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
 }
 
-#define INSTANTIATE(T)                                     \
-  template Indices argsort(const Array<T>&, Direction);    \
-  template Array<T> permutation_matrix<T>(const Indices&); \
-  template Var<T> straight_through(const Array<T>&, const Var<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(argsort)
+INSTANTIATE(permutation_matrix)
+INSTANTIATE(straight_through)
 
 }  // namespace tapesort

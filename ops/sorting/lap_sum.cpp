@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 
+#include "engine/instantiate.hpp"
 #include "ops/sorting/sets.hpp"
 
 namespace tapesort {
@@ -121,19 +122,20 @@ struct Batch {
   double sign, tau;  // sign * scores are sorted downwards
   Indices order;
   std::vector<std::unique_ptr<Sums>> sums;
+  std::vector<Root> roots;  // what an operator has solved for
 
   template <class T>
   Batch(const char* op, const Array<T>& scores, double tau, Direction direction)
       : n(checked_set_size(op, scores)),
-        sets(n ? scores.size() / n : 0),
+        sets(count_sets(scores, n)),
         sign(direction == Direction::descending ? 1 : -1),
         tau(tau),
         order(argsort(scores, direction)),
         sums(sets) {
     check_scale<double>(op, "tau", tau);
     for_sets(sets, 10 * n, [&](std::size_t set) {
-      std::vector<double> s(n);
-      for (std::size_t m = 0; m < n; ++m) s[m] = sign * double(scores.data()[position(set, m)]);
+      std::vector<double> s = by_place(scores, set);
+      for (double& x : s) x *= sign;
       sums[set] = std::make_unique<Sums>(std::move(s), tau);
     });
   }
@@ -142,15 +144,43 @@ struct Batch {
   std::size_t position(std::size_t set, std::size_t m) const {
     return set * n + std::size_t(order.data()[set * n + m]);
   }
+
+  // A set's numbers by place.
+  template <class T> std::vector<double> by_place(const Array<T>& items, std::size_t set) const {
+    std::vector<double> x(n);
+    for (std::size_t m = 0; m < n; ++m) x[m] = double(items.data()[position(set, m)]);
+    return x;
+  }
+  // The reverse: calls f(set, x) for every set, in parallel, to write its numbers by place into x,
+  // which begins as zero.
+  template <class T, class F>
+  Array<T> by_item(const Shape& shape, std::size_t cost, const F& f) const {
+    Array<T> items = uninitialized<T>(shape);
+    for_sets(sets, cost, [&](std::size_t set) {
+      std::vector<double> x(n, 0);
+      f(set, x);
+      for (std::size_t m = 0; m < n; ++m) items.data()[position(set, m)] = T(x[m]);
+    });
+    return items;
+  }
+  // The same for tau times the gradient of the sorted scores.
+  template <class T, class F>
+  void give_gradient(const Var<T>& scores, std::size_t cost, const F& f) const {
+    accumulate(scores, by_item<T>(scores.shape(), cost, [&](std::size_t set, auto& vbar) {
+                 f(set, vbar);
+                 for (double& v : vbar) v = sign * v / tau;
+               }));
+  }
 };
 
-// The pullback of p_j = F((s_j - b) / tau), b the root of G(b) = k; adds tau sbar to vbar. pbar(j) is
-// the cotangent of p_j. Relative to that of the score nearest to b, all terms are as small as the
-// weights of the other scores.
-template <class Pbar>
-void pull_mass(const Sums& sums, const Root& root, const Pbar& pbar, double* vbar) {
+using Shared = std::shared_ptr<Batch>;
+
+// The pullback of p_j = F((s_j - b) / tau), b the root of G(b) = k; adds tau sbar to vbar. Relative
+// to pbar of the score nearest to b, all terms are as small as the weights of the other scores.
+void pull_mass(const Sums& sums, const Root& root, const std::vector<double>& pbar,
+               std::vector<double>& vbar) {
   const std::size_t n = sums.size(), nearest = sums.nearest(root);
-  const double own = pbar(nearest), shift = sums.distance_to(root, nearest);
+  const double own = pbar[nearest], shift = sums.distance_to(root, nearest);
   // e^-|s - b|/tau relative to the largest, so that q is not 0 / 0 where b is far from all scores.
   const double scale = std::exp(-shift) / 2;
   thread_local std::vector<double> e;
@@ -159,107 +189,82 @@ void pull_mass(const Sums& sums, const Root& root, const Pbar& pbar, double* vba
   for (std::size_t j = 0; j < n; ++j) {
     e[j] = std::exp(shift - sums.distance_to(root, j));
     total += e[j];
-    product += e[j] * (pbar(j) - own);
+    product += e[j] * (pbar[j] - own);
   }
   const double mean = product / total;
-  for (std::size_t j = 0; j < n; ++j) vbar[j] += scale * e[j] * ((pbar(j) - own) - mean);
+  for (std::size_t j = 0; j < n; ++j) vbar[j] += scale * e[j] * ((pbar[j] - own) - mean);
 }
 
 }  // namespace
 
 template <class T>
 Var<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Direction direction) {
-  const auto batch = std::make_shared<Batch>("lap_sum_top_k", scores.value(), tau, direction);
+  const Shared batch = std::make_shared<Batch>("lap_sum_top_k", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   require(k >= 0 && k <= double(n), "lap_sum_top_k: k must be in [0, n], got ", k, " for n = ", n);
-  const bool flat = k == 0 || k == double(n);  // all mass or none, wherever the scores are
 
-  Array<T> p = full<T>(scores.shape(), T(k == 0 ? 0 : 1));
-  if (flat) return record("lap_sum_top_k", {scores}, std::move(p), [](Node<T>&) {});
-  std::vector<Root> roots(batch->sets);
-  for_sets(batch->sets, 10 * n, [&](std::size_t set) {
+  if (k == 0 || k == double(n)) {  // all mass or none, wherever the scores are
+    return record("lap_sum_top_k", {scores}, full<T>(scores.shape(), T(k == 0 ? 0 : 1)),
+                  [](Node<T>&) {});
+  }
+  batch->roots.resize(batch->sets);
+  Array<T> p = batch->by_item<T>(scores.shape(), 10 * n, [&](std::size_t set, auto& p) {
     const Sums& sums = *batch->sums[set];
-    roots[set] = sums.root(k);
-    for (std::size_t m = 0; m < n; ++m) {
-      p.data()[batch->position(set, m)] = T(sums.mass(roots[set], m));
-    }
+    batch->roots[set] = sums.root(k);
+    for (std::size_t m = 0; m < n; ++m) p[m] = sums.mass(batch->roots[set], m);
   });
-  return record(
-      "lap_sum_top_k", {scores}, std::move(p), [batch, n, roots = std::move(roots)](Node<T>& p) {
-        Array<T> sbar = uninitialized<T>(p.value().shape());
-        for_sets(batch->sets, 10 * n, [&](std::size_t set) {
-          std::vector<double> vbar(n, 0);
-          pull_mass(
-              *batch->sums[set], roots[set],
-              [&](std::size_t m) { return double(p.cotangent().data()[batch->position(set, m)]); },
-              vbar.data());
-          for (std::size_t m = 0; m < n; ++m) {
-            sbar.data()[batch->position(set, m)] = T(batch->sign * vbar[m] / batch->tau);
-          }
-        });
-        accumulate(p.input(0), std::move(sbar));
-      });
+  return record("lap_sum_top_k", {scores}, std::move(p), [batch, n](Node<T>& p) {
+    batch->give_gradient(p.input(0), 10 * n, [&](std::size_t set, auto& vbar) {
+      const std::vector<double> pbar = batch->by_place(p.cotangent(), set);
+      pull_mass(*batch->sums[set], batch->roots[set], pbar, vbar);
+    });
+  });
 }
 
 template <class T> Var<T> lap_sum_rank(const Var<T>& scores, double tau, Direction direction) {
-  const auto batch = std::make_shared<Batch>("lap_sum_rank", scores.value(), tau, direction);
+  const Shared batch = std::make_shared<Batch>("lap_sum_rank", scores.value(), tau, direction);
   const std::size_t n = batch->n;
-  Array<T> r = uninitialized<T>(scores.shape());
-  for (std::size_t set = 0; set < batch->sets; ++set) {
-    for (std::size_t m = 0; m < n; ++m) {
-      r.data()[batch->position(set, m)] = T(0.5 + batch->sums[set]->count(m));
-    }
-  }
+  Array<T> r = batch->by_item<T>(scores.shape(), n, [&](std::size_t set, auto& r) {
+    for (std::size_t m = 0; m < n; ++m) r[m] = 0.5 + batch->sums[set]->count(m);
+  });
   return record("lap_sum_rank", {scores}, std::move(r), [batch, n](Node<T>& r) {
-    Array<T> sbar = uninitialized<T>(r.value().shape());
-    for_sets(batch->sets, 10 * n, [&](std::size_t set) {
-      std::vector<double> rbar(n);
-      for (std::size_t m = 0; m < n; ++m) {
-        rbar[m] = double(r.cotangent().data()[batch->position(set, m)]);
-      }
-      const Sums& sums = *batch->sums[set];
-      const std::vector<double> K_rbar = sums.smoothed_differences(rbar);
-      for (std::size_t m = 0; m < n; ++m) {
-        sbar.data()[batch->position(set, m)] = T(batch->sign * K_rbar[m] / 2 / batch->tau);
-      }
+    batch->give_gradient(r.input(0), 10 * n, [&](std::size_t set, auto& vbar) {
+      vbar = batch->sums[set]->smoothed_differences(batch->by_place(r.cotangent(), set));
+      for (double& v : vbar) v /= 2;
     });
-    accumulate(r.input(0), std::move(sbar));
   });
 }
 
 template <class T> Var<T> lap_sum_sort(const Var<T>& scores, double tau, Direction direction) {
-  const auto batch = std::make_shared<Batch>("lap_sum_sort", scores.value(), tau, direction);
+  const Shared batch = std::make_shared<Batch>("lap_sum_sort", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   Array<T> y = uninitialized<T>(scores.shape());
-  std::vector<Root> roots(scores.size());
+  batch->roots.resize(scores.size());
   for_sets(batch->sets, 20 * n, [&](std::size_t set) {
     for (std::size_t m = 0, from = 0; m < n; ++m) {
-      Root& root = roots[set * n + m] = batch->sums[set]->root(double(m) + 0.5, from);
+      Root& root = batch->roots[set * n + m] = batch->sums[set]->root(double(m) + 0.5, from);
       from = root.m;
       y.data()[set * n + m] = T(batch->sign * batch->sums[set]->value(root));
     }
   });
-  return record(
-      "lap_sum_sort", {scores}, std::move(y), [batch, n, roots = std::move(roots)](Node<T>& y) {
-        Array<T> sbar = uninitialized<T>(y.value().shape());
-        for_sets(batch->sets, 10 * n, [&](std::size_t set) {
-          const Sums& sums = *batch->sums[set];
-          Sums::Spread spread{std::vector<double>(n, 0), std::vector<double>(n, 0)};
-          for (std::size_t m = 0; m < n; ++m) {
-            sums.spread(roots[set * n + m], double(y.cotangent().data()[set * n + m]), spread);
-          }
-          const std::vector<double> arrived = sums.gather(std::move(spread));
-          for (std::size_t m = 0; m < n; ++m) sbar.data()[batch->position(set, m)] = T(arrived[m]);
-        });
-        accumulate(y.input(0), std::move(sbar));
-      });
+  return record("lap_sum_sort", {scores}, std::move(y), [batch, n](Node<T>& y) {
+    const auto sbar = [&](std::size_t set, auto& sbar) {
+      const Sums& sums = *batch->sums[set];
+      Sums::Spread spread{std::vector<double>(n, 0), std::vector<double>(n, 0)};
+      for (std::size_t i = set * n; i < (set + 1) * n; ++i) {
+        sums.spread(batch->roots[i], double(y.cotangent().data()[i]), spread);
+      }
+      sbar = sums.gather(std::move(spread));
+    };
+    accumulate(y.input(0), batch->by_item<T>(y.value().shape(), 10 * n, sbar));
+  });
 }
 
 template <class T> Var<T> lap_sum(const Var<T>& scores, double tau, Direction direction) {
-  const auto batch = std::make_shared<Batch>("lap_sum", scores.value(), tau, direction);
+  const Shared batch = std::make_shared<Batch>("lap_sum", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   Array<T> P_hat = uninitialized<T>(matrix_shape(scores.shape()));
-  std::vector<Root> roots(scores.size());  // of G(b) = 1 .. n - 1; the last one is not used
+  batch->roots.resize(scores.size());  // of G(b) = 1 .. n - 1; the last one is not used
   for_sets(batch->sets, 10 * n * n, [&](std::size_t set) {
     const Sums& sums = *batch->sums[set];
     // Row i is mass under the root of i + 1 less mass under that of i. Both come as tails, so that
@@ -269,7 +274,7 @@ template <class T> Var<T> lap_sum(const Var<T>& scores, double tau, Direction di
     for (std::size_t i = 0; i < n; ++i) {
       std::size_t above = n;
       if (i + 1 < n) {
-        const Root& root = roots[set * n + i] = sums.root(double(i + 1), above_before);
+        const Root& root = batch->roots[set * n + i] = sums.root(double(i + 1), above_before);
         above = root.m;
         for (std::size_t m = 0; m < n; ++m) now[m] = sums.tail(root, m);
       } else {
@@ -287,35 +292,25 @@ template <class T> Var<T> lap_sum(const Var<T>& scores, double tau, Direction di
       above_before = above;
     }
   });
-  return record(
-      "lap_sum", {scores}, std::move(P_hat), [batch, n, roots = std::move(roots)](Node<T>& P_hat) {
-        Array<T> sbar = uninitialized<T>(P_hat.input(0).shape());
-        for_sets(batch->sets, 10 * n * n, [&](std::size_t set) {
-          std::vector<double> vbar(n, 0);
-          const Index* order = batch->order.data() + set * n;
-          for (std::size_t i = 0; i + 1 < n; ++i) {
-            // The mass of the first i + 1 places is in row i with +, in row i + 1 with -.
-            const T *row = P_hat.cotangent().data() + (set * n + i) * n, *next = row + n;
-            pull_mass(
-                *batch->sums[set], roots[set * n + i],
-                [&](std::size_t m) { return double(row[order[m]]) - double(next[order[m]]); },
-                vbar.data());
-          }
-          for (std::size_t m = 0; m < n; ++m) {
-            sbar.data()[batch->position(set, m)] = T(batch->sign * vbar[m] / batch->tau);
-          }
-        });
-        accumulate(P_hat.input(0), std::move(sbar));
-      });
+  return record("lap_sum", {scores}, std::move(P_hat), [batch, n](Node<T>& P_hat) {
+    batch->give_gradient(P_hat.input(0), 10 * n * n, [&](std::size_t set, auto& vbar) {
+      const Index* order = batch->order.data() + set * n;
+      std::vector<double> pbar(n);
+      for (std::size_t i = 0; i + 1 < n; ++i) {
+        // The mass of the first i + 1 places is in row i with +, in row i + 1 with -.
+        const T *row = P_hat.cotangent().data() + (set * n + i) * n, *next = row + n;
+        for (std::size_t m = 0; m < n; ++m) {
+          pbar[m] = double(row[order[m]]) - double(next[order[m]]);
+        }
+        pull_mass(*batch->sums[set], batch->roots[set * n + i], pbar, vbar);
+      }
+    });
+  });
 }
 
-#define INSTANTIATE(T)                                                     \
-  template Var<T> lap_sum_top_k(const Var<T>&, double, double, Direction); \
-  template Var<T> lap_sum_rank(const Var<T>&, double, Direction);          \
-  template Var<T> lap_sum_sort(const Var<T>&, double, Direction);          \
-  template Var<T> lap_sum(const Var<T>&, double, Direction);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(lap_sum_top_k)
+INSTANTIATE(lap_sum_rank)
+INSTANTIATE(lap_sum_sort)
+INSTANTIATE(lap_sum)
 
 }  // namespace tapesort

@@ -3,24 +3,17 @@
 // With F(x) = e^x / 2 for x < 0, 1 - e^-x / 2 for x >= 0, the Laplace distribution function,
 //   G(b) = sum_j F((s_j - b) / tau)
 // counts softly how many scores exceed b. It falls from n to 0, and both G and its inverse have
-// closed forms once the scores are sorted, v_1 >= .. >= v_n: with
-//   a_m = sum_(j <= m) e^-(v_j - v_m)/tau   and   c_m = sum_(j >= m) e^-(v_m - v_j)/tau,
-// each a recurrence from its neighbour, b between v_(m+1) and v_m, and g = (v_m - v_(m+1)) / tau,
-//   G(b) = m - a_m w / 2 + c_(m+1) u / 2,
-//   u = e^-(b - v_(m+1))/tau,  w = e^-(v_m - b)/tau = e^-g / u,
-// so G(b) = k is a quadratic equation in u. All exponents are <= 0: nothing overflows. They are
-// differences of scores, and b is kept as its distance from its neighbours: offsets cost nothing.
+// closed forms once the scores are sorted; lap_sum.md derives them, and the gradients.
 //
 //   top_k    p_j = F((s_j - b) / tau) with G(b) = k: in (0, 1), sum exactly k. k may be fractional.
-//   rank     r_j = 1/2 + G(s_j) = m + (c_m - a_m) / 2 at place m: about 1 for the largest score
+//   rank     r_j = 1/2 + G(s_j): about 1 for the largest score
 //   sort     y_m = the b with G(b) = m - 1/2: between the largest and the smallest, or a little out
 //   lap_sum  P_hat, doubly stochastic: row m is top_k(m) - top_k(m - 1)
 //
-//   vjp      with q = softmax_j(-|s_j - b| / tau), by implicit differentiation db/ds = q, and
-//            f_j = e^-|s_j - b|/tau / (2 tau):
+//   vjp      with q = softmax_j(-|s_j - b| / tau), db/ds = q, and f_j = e^-|s_j - b|/tau / (2 tau):
 //              top_k  sbar = f pbar - q <f, pbar>
-//              sort   sbar = sum_m ybar_m q^(m), by two linear recurrences
-//              rank   sbar = K rbar - rbar * K 1, K[i, j] = e^-|s_i - s_j|/tau / (2 tau), likewise
+//              sort   sbar = sum_m ybar_m q^(m)
+//              rank   sbar = K rbar - rbar * K 1, K[i, j] = e^-|s_i - s_j|/tau / (2 tau)
 //   shapes   (..., n) -> (..., n); P_hat (..., n, n)
 //   tau      in units of the scores; tau -> 0 gives the hard results
 //   ascending  the k smallest; rank n for the largest; places in reverse
@@ -29,7 +22,7 @@
 //   errors   std::invalid_argument for 0-d scores, a score that is NaN or infinite, tau that is not
 //            a positive normal number, k outside [0, n]
 //   source   Struski, Bednarczyk, Podolak, Tabor, "LapSum - one method to differentiate them all:
-//            ranking, sorting and top-k selection", ICML 2025; the gradients are derived here
+//            ranking, sorting and top-k selection", ICML 2025
 #pragma once
 
 #include "ops/sorting/hard.hpp"

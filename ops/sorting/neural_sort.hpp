@@ -2,10 +2,10 @@
 //
 //   P_hat[i, j] = softmax_j(((n + 1 - 2 i) s_j - A_j) / tau),  A_j = sum_k |s_j - s_k|,  i = 1 .. n
 //
-// (neural_sort_formula.hpp is this formula, with its pullback, as it is written.) Row i is where
+// (neural_sort/formula.hpp is this formula, with its pullback, as it is written.) Row i is where
 // the i-th largest score stands; tau -> 0 gives the permutation. Seldom is the n x n matrix itself
 // wanted: the functions below give what it is wanted for, in O(n) memory, and none of them ever
-// computes A (band_kernels.hpp shows how). All of them are differentiable in the scores.
+// computes A (neural_sort/README.md derives how). All of them are differentiable in the scores.
 //
 //   neural_sort_values         y = P_hat s, the sorted scores                (..., n)
 //   neural_sort_payload        P_hat X, items sorted along                   (..., n, d)
@@ -22,9 +22,11 @@
 //               Gradients in float are within 1e-4 of the largest that one row gives (1e-6 for P_hat,
 //               the cross-entropy and mean ranks), also where all rows are almost certain.
 //   left out    in sets of more than 256, elements of P_hat below e^-18 (float) or e^-38 (double)
-//               of their row's largest; in smaller sets, what the type cannot represent
+//               of their row's largest; in smaller sets, what the type cannot represent. Together
+//               they have less than n times that of a row's mass, and reach it only where very many
+//               scores are equal or almost (neural_sort/README.md, section 3)
 //   interpolate where rows are wide and change slowly, some are interpolated between others
-//               (band.hpp): O(n log n) in all. Off: every row by itself, O(n w) for rows of w items
+//               (section 8 there): O(n log n) in all. Off: every row by itself, O(n w) for rows of w items
 //   ties        equal scores share their mass equally; the gradient takes sign(0) = 0, the mean of
 //               the one-sided derivatives
 //   tau         in units of the scores, > 0
@@ -81,10 +83,8 @@ Var<T> neural_sort_median(const Var<T>& scores, const NeuralSortOptions& options
 
 // The cross-entropy of P_hat against the order of `truth` (..., n), larger first (smaller first
 // when ascending): the mean over the rows i of -sum_j Q[i, j] log P_hat[i, j], where Q is truth's
-// permutation matrix and, for t items tied in truth, has 1 / t at each of their places. With r_j
-// item j's place in truth (the mean of the tied places) and i_j its place in scores this is
-//   (1 / n) (sum_i log sum_j e^(logit(i, j) - logit(i, i)) + sum_j 2 (r_j - i_j) s_j / tau):
-// A_j drops out, so that it stays exact however far an item is from its place.
+// permutation matrix and, for t items tied in truth, has 1 / t at each of their places. Exact however
+// far an item is from its place.
 template <class T>
 Var<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
                                  const NeuralSortOptions& options);

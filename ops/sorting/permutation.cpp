@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "engine/instantiate.hpp"
 #include "ops/axis.hpp"
 #include "ops/reduce.hpp"
 #include "ops/sorting/sets.hpp"
@@ -61,14 +62,6 @@ template <class T> void assign(const T* gain, std::size_t n, Index* order) {
     for (; column != source; column = previous[column]) row_of[column] = row_of[previous[column]];
   }
   for (std::size_t c = 0; c < n; ++c) order[row_of[c]] = Index(c);
-}
-
-template <class T>
-std::size_t checked_finite_matrix(const char* op, const char* name, const Array<T>& matrix) {
-  const std::size_t n = checked_matrix_size(op, name, matrix.shape());
-  for (T x : matrix)
-    require(std::isfinite(x), op, ": ", name, " has an entry ", x, "; need finite ones");
-  return n;
 }
 
 Shape without_last(Shape shape) {
@@ -137,15 +130,11 @@ template <class T> bool is_unimodal(const Array<T>& P_hat, double tolerance) {
   return true;
 }
 
-#define INSTANTIATE(T)                                         \
-  template Indices best_assignment(const Array<T>&);           \
-  template Indices nearest_permutation(const Array<T>&);       \
-  template double stochastic_error(const Array<T>&, int);      \
-  template bool is_row_stochastic(const Array<T>&, double);    \
-  template bool is_doubly_stochastic(const Array<T>&, double); \
-  template bool is_unimodal(const Array<T>&, double);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(best_assignment)
+INSTANTIATE(nearest_permutation)
+INSTANTIATE(stochastic_error)
+INSTANTIATE(is_row_stochastic)
+INSTANTIATE(is_doubly_stochastic)
+INSTANTIATE(is_unimodal)
 
 }  // namespace tapesort

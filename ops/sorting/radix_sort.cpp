@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
 
 namespace tapesort {
@@ -99,7 +100,6 @@ void sort_sets(const char* op, const Array<T>& scores, T sign, const SortedSetWo
   });
 }
 
-template void sort_sets(const char*, const Array<float>&, float, const SortedSetWork<float>&);
-template void sort_sets(const char*, const Array<double>&, double, const SortedSetWork<double>&);
+INSTANTIATE(sort_sets)
 
 }  // namespace tapesort

@@ -176,8 +176,8 @@ template <class T> Var<T> Relaxation::matrix(const Var<T>& input) const {
 }
 
 template <class T> Var<T> Relaxation::logits(const Var<T>& input) const {
-  check_options(*this, has_matrix(), "logits");
   const Row& row = row_of(method);
+  if (!row.logits) check_options(*this, has_matrix(), "logits");
   return row.logits ? row.logits(*this, input) : logarithm(row.matrix(*this, input));
 }
 

@@ -6,6 +6,7 @@
 
 #include "engine/simd.hpp"
 #include "engine/simd_sums.hpp"
+#include "ops/sorting/sets.hpp"
 
 namespace tapesort {
 
@@ -34,19 +35,9 @@ template <class T> void softmax_row(T* row, std::size_t n, T shift) {
   for (std::size_t i = 0; i < n; ++i) row[i] *= scale;
 }
 
-// sum_j a_j (b_j - c). Sixteen running sums, as in contiguous_sum.
+// sum_j a_j (b_j - c)
 template <class T> T dot_relative(const T* a, const T* b, T c, std::size_t n) {
-  constexpr std::size_t lanes = 16;
-  T partial[lanes] = {};
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    for (std::size_t lane = 0; lane < lanes; ++lane)
-      partial[lane] += a[i + lane] * (b[i + lane] - c);
-  }
-  T total = 0;
-  for (T p : partial) total += p;
-  for (; i < n; ++i) total += a[i] * (b[i] - c);
-  return total;
+  return sum_of<T>(n, [=](std::size_t j) { return a[j] * (b[j] - c); });
 }
 
 }  // namespace tapesort

@@ -46,11 +46,35 @@ template <class T> T common_offset(const T* s, std::size_t n) {
   return n == 0 ? T(0) : *low > 0 ? *low : *high < 0 ? *high : T(0);
 }
 
+// sum_i term(i), i < n, each once and in order. Sixteen running sums, as in contiguous_sum.
+template <class T, class Term> T sum_of(std::size_t n, const Term& term) {
+  constexpr std::size_t lanes = 16;
+  T partial[lanes] = {}, total = 0;
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) partial[lane] += term(i + lane);
+  }
+  for (T p : partial) total += p;
+  for (; i < n; ++i) total += term(i);
+  return total;
+}
+
 // n of matrices (..., n, n).
 inline std::size_t checked_matrix_size(const char* op, const char* name, const Shape& shape) {
   require(shape.size() >= 2 && shape[shape.size() - 1] == shape[shape.size() - 2], op, ": ", name,
           " is ", shape, "; need square matrices (..., n, n)");
   return shape.back();
+}
+
+// The same, of finite numbers. `remedy` ends the message.
+template <class T>
+std::size_t checked_finite_matrix(const char* op, const char* name, const Array<T>& matrix,
+                                  const char* remedy = "") {
+  const std::size_t n = checked_matrix_size(op, name, matrix.shape());
+  for (T x : matrix) {
+    require(std::isfinite(x), op, ": ", name, " has an entry ", x, "; need finite ones", remedy);
+  }
+  return n;
 }
 
 // scores (..., n) -> matrices (..., n, n).
@@ -60,7 +84,12 @@ inline Shape matrix_shape(const Shape& scores) {
   return shape;
 }
 
-// Calls work(set) for every set, in parallel; `cost` is a set's, in nanoseconds, roughly.
+// How many sets of n there are.
+template <class T> std::size_t count_sets(const Array<T>& scores, std::size_t n) {
+  return n ? scores.size() / n : 0;
+}
+
+// Calls work(set) for every set, in parallel; `cost`: estimated nanoseconds per set.
 template <class Work> void for_sets(std::size_t sets, std::size_t cost, const Work& work) {
   const FlushDenormals flush;
   parallel_for(sets, 1 + 50000 / (cost + 1), [&](std::size_t begin, std::size_t end, std::size_t) {

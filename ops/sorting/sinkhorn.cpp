@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 
+#include "engine/instantiate.hpp"
 #include "engine/simd.hpp"
 #include "engine/simd_sums.hpp"
 #include "ops/elementwise.hpp"
@@ -104,12 +105,12 @@ template <class T, class Pack> class Group {
 
 // matrices first .. first + width - 1 of a batch <-> one interleaved group. Lanes beyond the end of
 // the batch repeat its last matrix.
-template <std::size_t width, class T, class F>
-void interleave(const Array<T>& batch, std::size_t first, std::size_t size, T* group, F f) {
+template <std::size_t width, class T>
+void interleave(const Array<T>& batch, std::size_t first, std::size_t size, T* group) {
   const std::size_t last = batch.size() / size - 1;
   for (std::size_t lane = 0; lane < width; ++lane) {
     const T* matrix = batch.data() + std::min(first + lane, last) * size;
-    for (std::size_t e = 0; e < size; ++e) group[e * width + lane] = f(matrix[e]);
+    for (std::size_t e = 0; e < size; ++e) group[e * width + lane] = matrix[e];
   }
 }
 template <std::size_t width, class T>
@@ -151,7 +152,7 @@ Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T tau, st
   for_sets(count, cost, [&](std::size_t g) {
     const std::size_t first = g * width;
     auto group = std::make_unique<PackGroup>(n, keep ? halves : 1);
-    interleave<width>(start, first, size, group->X(), [](T x) { return x; });
+    interleave<width>(start, first, size, group->X());
     for (int i = 0; i < options.iterations; ++i) {
       group->iterate();
       if (width == 1 && options.tolerance > 0 && group->row_error() <= options.tolerance) break;
@@ -167,7 +168,7 @@ Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T tau, st
     }
     for_sets(count, cost / 2, [&](std::size_t g) {
       Array<T> Xbar = uninitialized<T>({size * width});
-      interleave<width>(ybar, g * width, size, Xbar.data(), [](T x) { return x; });
+      interleave<width>(ybar, g * width, size, Xbar.data());
       (*groups)[g]->backward(Xbar.data());
       for (T& x : Xbar) x /= tau;
       separate<width>(Xbar.data(), g * width, size, abar);
@@ -179,11 +180,8 @@ Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T tau, st
 template <class T>
 Var<T> normalised(const char* op, bool exponentiate, const Var<T>& log_alpha, double tau,
                   const SinkhornOptions& options) {
-  const std::size_t n = checked_matrix_size(op, "log_alpha", log_alpha.shape());
-  for (T a : log_alpha.value()) {
-    require(std::isfinite(a), op, ": log_alpha has an entry ", a,
-            "; need finite ones (a large negative number forbids a place)");
-  }
+  const std::size_t n = checked_finite_matrix(op, "log_alpha", log_alpha.value(),
+                                              " (a large negative number forbids a place)");
   check_scale<T>(op, "tau", tau);
   require(options.iterations >= 1, op, ": iterations must be >= 1, got ", options.iterations);
   require(options.tolerance >= 0, op, ": tolerance must be >= 0, got ", options.tolerance);
@@ -217,13 +215,8 @@ Var<T> gumbel_sinkhorn(const Var<T>& log_alpha, double tau, Generator& random, d
   return sinkhorn(from_largest + constant<T>(std::move(noise)), tau, options);
 }
 
-#define INSTANTIATE(T)                                                         \
-  template Var<T> sinkhorn(const Var<T>&, double, const SinkhornOptions&);     \
-  template Var<T> log_sinkhorn(const Var<T>&, double, const SinkhornOptions&); \
-  template Var<T> gumbel_sinkhorn(const Var<T>&, double, Generator&, double,   \
-                                  const SinkhornOptions&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(sinkhorn)
+INSTANTIATE(log_sinkhorn)
+INSTANTIATE(gumbel_sinkhorn)
 
 }  // namespace tapesort

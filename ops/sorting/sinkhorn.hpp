@@ -9,8 +9,8 @@
 //   vjp      every half-step Y = X - logsumexp(X) is undone in turn: Xbar = Ybar - exp(Y) sum(Ybar)
 //            along the same axis. The gradient is of the iterations that ran, not of their limit.
 //   shapes   log_alpha (..., n, n), P_hat (..., n, n)
-//   tau      in units of log_alpha, a normal number of its type; tau -> 0 gives the permutation of the largest sum of log_alpha,
-//            given iterations enough
+//   tau      in units of log_alpha, a normal number of its type; tau -> 0 gives the permutation of
+//            the largest sum of log_alpha, given iterations enough
 //   cost     2 n^2 exponentials an iteration, and for the gradient as many numbers that are kept.
 //            Matrices of a batch share vector instructions (unless there is a tolerance), so
 //            batches are cheaper than single ones.

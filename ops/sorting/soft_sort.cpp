@@ -1,5 +1,6 @@
 #include "ops/sorting/soft_sort.hpp"
 
+#include "engine/instantiate.hpp"
 #include "ops/sorting/row_softmax.hpp"
 #include "ops/sorting/sets.hpp"
 
@@ -29,7 +30,7 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction di
   check_positive("soft_sort", "power", exponent);
   check_scale<T>("soft_sort", "tau^(1/power)", std::pow(tau, 1 / exponent));
   const T scale = T(std::pow(tau, 1 / exponent)), p = T(exponent);
-  const std::size_t sets = n ? scores.size() / n : 0;
+  const std::size_t sets = count_sets(scores.value(), n);
 
   Indices order = argsort(scores.value(), direction);
   Array<T> P_hat = uninitialized<T>(matrix_shape(scores.shape()));
@@ -76,9 +77,6 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction di
       });
 }
 
-#define INSTANTIATE(T) template Var<T> soft_sort(const Var<T>&, double, double, Direction);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(soft_sort)
 
 }  // namespace tapesort

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 
+#include "engine/instantiate.hpp"
 #include "ops/sorting/sets.hpp"
 
 namespace tapesort {
@@ -166,25 +167,15 @@ template <class T> struct Run {
   }
 
  private:
-  // Mixes the cotangents of two rows back; returns <D, Xbar_high - Xbar_low>. Sixteen running sums,
-  // as in contiguous_sum.
+  // Mixes the cotangents of two rows back; returns <D, Xbar_high - Xbar_low>.
   static T unmix(T* __restrict low, T* __restrict high, const T* __restrict D, T small,
                  bool in_order, std::size_t n) {
-    constexpr std::size_t lanes = 16;
-    T partial[lanes] = {}, total = 0;
-    const auto mix = [=](std::size_t j) {
+    return sum_of<T>(n, [=](std::size_t j) {
       const T l = low[j], h = high[j], change = h - l, moved = small * change;
       low[j] = in_order ? l + moved : h - moved;
       high[j] = in_order ? h - moved : l + moved;
       return change * D[j];
-    };
-    std::size_t j = 0;
-    for (; j + lanes <= n; j += lanes) {
-      for (std::size_t lane = 0; lane < lanes; ++lane) partial[lane] += mix(j + lane);
-    }
-    for (T p : partial) total += p;
-    for (; j < n; ++j) total += mix(j);
-    return total;
+    });
   }
 };
 
@@ -195,7 +186,7 @@ Var<T> run(const char* op, const Var<T>& scores, const NetworkOptions& options, 
   require(options.art_lambda >= 0 && options.art_lambda < 1, op,
           ": art_lambda must be in [0, 1), got ", options.art_lambda);
   const std::shared_ptr<const Schedule> schedule = schedule_of(options.network, n);
-  const std::size_t sets = n ? scores.size() / n : 0, steps = schedule->steps.size();
+  const std::size_t sets = count_sets(scores.value(), n), steps = schedule->steps.size();
   const std::size_t width = matrix ? n : 1;  // of what stands on one wire
   const std::size_t kept = matrix ? schedule->kept : 0, cost = 20 * steps + kept / 2;
   const bool up = options.direction == Direction::ascending;
@@ -271,11 +262,7 @@ Var<T> sorting_network_values(const Var<T>& scores, const NetworkOptions& option
   return run("sorting_network_values", scores, options, false);
 }
 
-#define INSTANTIATE(T)                                                   \
-  template Var<T> sorting_network(const Var<T>&, const NetworkOptions&); \
-  template Var<T> sorting_network_values(const Var<T>&, const NetworkOptions&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(sorting_network)
+INSTANTIATE(sorting_network_values)
 
 }  // namespace tapesort

@@ -2,11 +2,12 @@
 #include <cmath>
 #include <memory>
 
+#include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd_sums.hpp"
 #include "engine/threads.hpp"
-#include "ops/sorting/band.hpp"
 #include "ops/sorting/neural_sort.hpp"
+#include "ops/sorting/neural_sort/band.hpp"
 
 namespace tapesort {
 namespace {
@@ -86,8 +87,7 @@ template <class T> Var<T> neural_sort(const Var<T>& scores, const NeuralSortOpti
   });
   return record("neural_sort", {scores}, std::move(P), [=](Node<T>& P) {
     // g_ij = p_ij (Pbar_ij - <p_i, Pbar_i>) and its column sums, as add_score_gradient wants them.
-    // Pbar_i is taken relative to its element at the row's own item, whose g is what the others
-    // lose: where a row is almost certain, all of its g are sums of small terms.
+    // Relative to the row's own item, whose g is what the others lose (section 5 of README.md).
     std::vector<std::vector<double>> G(parallel_parts(rows, 1 + 50000 / (n + 1))), K(G.size());
     for_rows(rows, n, [&](std::size_t begin, std::size_t end, std::size_t part) {
       std::vector<double>&g = G[part], &k = K[part];
@@ -124,14 +124,9 @@ template <class T> Var<T> neural_sort(const Var<T>& scores, const NeuralSortOpti
         K[0][j] += K[part][j];
       }
     }
-    Column<T> vbar(rows, T(0));
-    std::fill_n(vbar.data(), rows, T(0));
+    auto vbar = Column<T>::zeros(rows);
     add_score_gradient(*s, G[0].data(), K[0].data(), vbar);
-    Array<T> sbar = uninitialized<T>(P.input(0).shape());
-    for (std::size_t j = 0; j < rows; ++j) {
-      sbar.data()[j / n * n + s->order.data()[j]] = s->sign * vbar[j];
-    }
-    accumulate(P.input(0), std::move(sbar));
+    s->give_gradient(P.input(0), vbar);
   });
 }
 
@@ -140,11 +135,7 @@ template <class T> Var<T> neural_sort_hard(const Var<T>& scores, const NeuralSor
   return straight_through(permutation_matrix<T>(argsort(scores.value(), options.direction)), soft);
 }
 
-#define INSTANTIATE(T)                                                  \
-  template Var<T> neural_sort(const Var<T>&, const NeuralSortOptions&); \
-  template Var<T> neural_sort_hard(const Var<T>&, const NeuralSortOptions&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(neural_sort)
+INSTANTIATE(neural_sort_hard)
 
 }  // namespace tapesort

@@ -1,14 +1,10 @@
-// NeuralSort's rows at any real place x, a whole row a lane-wise loop.
+// NeuralSort's rows at any real place x, one row at a time, vectorised over its items (section 7 of
+// README.md). Relative to a centre item c in the neighbourhood,
 //
-// The change of the logit from item j to j + 1, (2 x - 2 j - 1) gap_j, makes sense for every real
-// x. Relative to a centre item c in the neighbourhood,
+//     logit(x, j) = 2 (x - c) U_j - V_j,   U_j = (v_c - v_j) / tau,
+//                                          V_j = sum_(q=c..j-1) (2 (q - c) + 1) gap_q >= 0.
 //
-//     logit(x, j) = 2 (x - c) U_j - V_j,   U_j = sum_(q=c..j-1) gap_q = (v_c - v_j) / tau,
-//                                          V_j = sum_(q=c..j-1) (2 (q - c) + 1) gap_q >= 0
-//
-// (for j < c the sums run backwards with the sign changed). A frame holds U and V of the items that
-// the rows of a stretch of places can reach. Near c all terms are small where e^logit is not, so
-// nothing is lost to cancellation.
+// A frame holds U and V of the items that the rows of a stretch of places can reach.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +12,7 @@
 
 #include "engine/array.hpp"
 #include "engine/simd_sums.hpp"
-#include "ops/sorting/band_kernels.hpp"
+#include "ops/sorting/neural_sort/lanes.hpp"
 
 namespace tapesort::band {
 
@@ -164,11 +160,11 @@ template <class T, int columns> struct RowWeights {
   T a_mean;  // sum_c a_c mean_c
 };
 
-// The columns' sums over `count` rows of one frame, added to G, K and H, which begin at item
-// `origin`. See band_kernels.hpp for what is summed.
+// The columns' sums (lanes.hpp) over `count` rows of one frame, added to those in `to`, which begin
+// at item `origin`: G, K and the H_c.
 template <class T, int columns, Sums sums>
 void sum_columns(const Frame<T>& frame, const RowWeights<T, columns>* rows, std::size_t count,
-                 const T* const* b, std::size_t origin, T* G, T* K, T* const* H) {
+                 const T* const* b, std::size_t origin, T* const* to) {
   using L = Lanes<T>;
   const T *U = frame.U(), *V = frame.V();
   const L ramp = simd::ramp<T>();
@@ -206,9 +202,9 @@ void sum_columns(const Frame<T>& frame, const RowWeights<T, columns>* rows, std:
       k_sum += (distance - L(row.offset)) * g;
       if (sums == Sums::logits) g_sum += g;
     }
-    for (int c = 0; c < columns; ++c) add_to(H[c], j, h_sum[c]);
-    if (sums != Sums::transpose) add_to(K, j, k_sum);
-    if (sums == Sums::logits) add_to(G, j, g_sum);
+    for (int c = 0; c < columns; ++c) add_to(to[c + 2], j, h_sum[c]);
+    if (sums != Sums::transpose) add_to(to[1], j, k_sum);
+    if (sums == Sums::logits) add_to(to[0], j, g_sum);
   }
 }
 

@@ -1,4 +1,4 @@
-#include "ops/sorting/sorted_scores.hpp"
+#include "ops/sorting/neural_sort/sorted_scores.hpp"
 
 #include <cmath>
 #include <limits>
@@ -15,7 +15,7 @@ SortedScores<T>::SortedScores(const char* op, const Array<T>& scores, double tau
   require(scores.dimension() >= 1, op, ": scores are 0-d; need (..., n)");
   check_scale<double>(op, "tau", tau);
   n = scores.shape().back();
-  sets = n == 0 ? 0 : scores.size() / n;
+  sets = count_sets(scores, n);
   constexpr T largest = std::numeric_limits<T>::max() / 2;
   const T* s = scores.data();
   for (std::size_t i = 0; i < scores.size(); ++i) {

@@ -1,11 +1,11 @@
-#include "ops/sorting/band.hpp"
+#include "ops/sorting/neural_sort/band.hpp"
 
 #include <limits>
 
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
-#include "ops/sorting/band_frame.hpp"
-#include "ops/sorting/chebyshev.hpp"
+#include "ops/sorting/neural_sort/chebyshev.hpp"
+#include "ops/sorting/neural_sort/frame.hpp"
 
 namespace tapesort {
 
@@ -16,6 +16,7 @@ using band::RowSums;
 namespace {
 
 // Half-length of a block times 2 Std U: the bound that is checked, and the length first tried.
+// Section 8 of README.md derives this and the next.
 constexpr double widest = 1.13, first_try = 1.0;
 // Rows checked beyond the ends of a block, in half-lengths from its middle.
 constexpr double beyond = 1.6;
@@ -71,31 +72,25 @@ Band<T>::Band(const SortedScores<T>& scores, const std::vector<RowRange>& ranges
   }
 }
 
-template <class T> typename Band<T>::Means Band<T>::apply(const Columns& b, Columns& y) {
+template <class T> typename Band<T>::Means Band<T>::apply(const Columns<T>& b, Columns<T>& y) {
   Means means;
-  means.rows.assign(b.size(), Column<T>(scores_->size(), T(0)));
-  for (Column<T>& rows : means.rows) std::fill_n(rows.data(), rows.size(), T(0));
+  means.rows = zero_columns<T>(b.size(), scores_->size());
   means.nodes.resize(chunks_.size() * b.size());
-  for (std::size_t first = 0; first < b.size();) {
+  band::for_columns(b.size(), [&](std::size_t first, auto columns) {
     Pass pass{};
     pass.means = &means;
     pass.first_column = first;
-    const std::size_t left = b.size() - first, columns = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-    for (std::size_t c = 0; c < columns; ++c) {
+    for (std::size_t c = 0; c < std::size_t(columns); ++c) {
       pass.b[c] = b[first + c].data();
       if (!y.empty()) pass.y[c] = y[first + c].data();
     }
-    if (columns == 4) rows_pass<4>(pass);
-    if (columns == 2) rows_pass<2>(pass);
-    if (columns == 1) rows_pass<1>(pass);
-    first += columns;
-  }
+    rows_pass<columns>(pass);
+  });
   return means;
 }
 
 template <class T> Column<T> Band<T>::log_normalisers() {
-  Column<T> result(scores_->size(), T(0));
-  std::fill_n(result.data(), result.size(), T(0));
+  auto result = Column<T>::zeros(scores_->size());
   Means none;
   Pass pass{};
   pass.means = &none;
@@ -163,11 +158,7 @@ void Band<T>::plan(Chunk& chunk, std::size_t index, const Pass& pass) {
     const std::size_t count = std::min(left, Lanes<T>::size);
     if (scale <= wide_scale) {
       lanes<columns>(chunk, row, count, pass);
-      if (!chunk.lanes.empty() && chunk.lanes.back().end == row) {
-        chunk.lanes.back().end += count;
-      } else {
-        chunk.lanes.push_back({row, row + count});
-      }
+      join(chunk.lanes, {row, row + count});
     } else {
       for (std::size_t k = 0; k < count; ++k) block<columns>(chunk, index, row + k, 1, pass);
     }
@@ -209,7 +200,7 @@ bool Band<T>::block(Chunk& chunk, std::size_t index, std::size_t row, std::size_
   frame.set(gap, centre, middle - margin, middle + margin, cutoff_);
 
   RowSums<T, columns> rows[nodes];
-  const int count = single ? 1 : nodes;
+  const int count = Cheb::count(length);
   // EU grows with x at the rate 2 Var U; both must stay small on the block's scale.
   double z_before = beyond, EU_before = 0;
   if (check) EU_before = band::sum_row<T, 0>(frame, middle + beyond * half, nullptr).mean_U;
@@ -221,7 +212,7 @@ bool Band<T>::block(Chunk& chunk, std::size_t index, std::size_t row, std::size_
     return ok;
   };
   for (int t = 0; t < count; ++t) {
-    const double z = single ? 0 : Cheb::node(t);
+    const double z = Cheb::node(t, length);
     rows[t] = band::sum_row<T, columns>(frame, middle + z * half, pass.b);
     if (!check) continue;
     if (4 * half * half * rows[t].var_U > widest * widest || !smooth(z, rows[t].mean_U))
@@ -248,23 +239,15 @@ bool Band<T>::block(Chunk& chunk, std::size_t index, std::size_t row, std::size_
     if (pass.y[c] == nullptr) continue;
     T* y = pass.y[c] + row;
     const double base = double(pass.b[c][centre]);
-    if (single) {
-      y[0] = T(base + f[0]);
-    } else {
-      Cheb::evaluate(f, length, [&](std::size_t i, double value) { y[i] = T(base + value); });
-    }
+    Cheb::evaluate(f, length, [&](std::size_t i, double value) { y[i] = T(base + value); });
   }
   if (pass.log_normaliser != nullptr) {
     typename Cheb::Values f{};
     for (int t = 0; t < count; ++t) f[t] = std::log(rows[t].total) + double(rows[t].largest);
     T* log_normaliser = pass.log_normaliser + row;
-    if (single) {
-      log_normaliser[0] = T(f[0]);
-    } else {
-      Cheb::evaluate(f, length, [&](std::size_t i, double value) {
-        log_normaliser[i] = T(value - double(frame.largest(double(row + i))));
-      });
-    }
+    Cheb::evaluate(f, length, [&](std::size_t i, double value) {
+      log_normaliser[i] = T(value - double(frame.largest(double(row + i))));
+    });
   }
   return true;
 }

@@ -1,4 +1,5 @@
-// Interpolation of a smooth function of the row by its values at Chebyshev nodes.
+// Interpolation of a smooth function of the row by its values at Chebyshev nodes (section 8 of
+// README.md). A stretch of one place has one node, its middle.
 //
 // A stretch of `length` whole places is z in [-1, 1] with half a place to spare on either side:
 // z_i = (2 i + 1) / length - 1. From the values f_t at z_t = cos(pi (t + 1/2) / nodes),
@@ -19,10 +20,12 @@ template <int nodes> class Chebyshev {
  public:
   using Values = std::array<double, nodes>;
 
-  static double node(int t) { return table()[1][t]; }
+  static int count(std::size_t length) { return length == 1 ? 1 : nodes; }
+  static double node(int t, std::size_t length) { return length == 1 ? 0 : table()[1][t]; }
 
   // y_i = f(z_i), i < length, each handed to put(i, y_i).
   template <class Put> static void evaluate(const Values& f, std::size_t length, const Put& put) {
+    if (length == 1) return put(std::size_t(0), f[0]);
     Values c{};
     for (int k = 0; k < nodes; ++k) {
       for (int t = 0; t < nodes; ++t) c[k] += f[t] * table()[k][t];
@@ -45,6 +48,7 @@ template <int nodes> class Chebyshev {
 
   // fbar_t = sum_i d y_i / d f_t a(i).
   template <class Get> static Values spread(std::size_t length, const Get& a) {
+    if (length == 1) return {double(a(0))};
     double sums[nodes][tile] = {};
     for (std::size_t start = 0; start < length; start += tile) {
       double z[tile], t0[tile] = {}, t1[tile];

@@ -1,7 +1,8 @@
-#include "ops/sorting/neural_sort_formula.hpp"
+#include "ops/sorting/neural_sort/formula.hpp"
 
 #include <cmath>
 
+#include "engine/instantiate.hpp"
 #include "ops/sorting/row_softmax.hpp"
 #include "ops/sorting/sets.hpp"
 
@@ -73,7 +74,7 @@ template <class T>
 Var<T> neural_sort_formula(const Var<T>& scores, double tau, Direction direction) {
   const std::size_t n = checked_set_size("neural_sort_formula", scores.value());
   check_scale<T>("neural_sort_formula", "tau", tau);
-  const std::size_t sets = n == 0 ? 0 : scores.size() / n;
+  const std::size_t sets = count_sets(scores.value(), n);
   Array<T> P = uninitialized<T>(matrix_shape(scores.shape()));
   const auto set_of = [=](const Array<T>& s, std::size_t set) {
     return Set<T>{s.data() + set * n, n, T(tau), direction};
@@ -92,7 +93,6 @@ Var<T> neural_sort_formula(const Var<T>& scores, double tau, Direction direction
   });
 }
 
-template Var<float> neural_sort_formula(const Var<float>&, double, Direction);
-template Var<double> neural_sort_formula(const Var<double>&, double, Direction);
+INSTANTIATE(neural_sort_formula)
 
 }  // namespace tapesort

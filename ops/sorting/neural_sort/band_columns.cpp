@@ -1,8 +1,8 @@
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
-#include "ops/sorting/band.hpp"
-#include "ops/sorting/band_frame.hpp"
-#include "ops/sorting/chebyshev.hpp"
+#include "ops/sorting/neural_sort/band.hpp"
+#include "ops/sorting/neural_sort/chebyshev.hpp"
+#include "ops/sorting/neural_sort/frame.hpp"
 
 namespace tapesort {
 
@@ -14,25 +14,21 @@ using band::Sums;
 template <class T>
 template <int columns, Sums sums>
 void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* means,
-                           std::size_t first, T* G, T* K, T* const* H) const {
+                           std::size_t first, T* const* to) const {
   const FlushDenormals flush;
   const T* gap = scores_->gap.data();
   const std::size_t size = scores_->size();
+  T *G = to[0], *K = to[1], *const *H = to + 2;
 
   // The rows done by lanes: every item looks at the rows around it.
-  Columns weights(columns, Column<T>(size, T(0)));
+  Columns<T> weights(columns, Column<T>(size, T(0)));
   std::vector<RowRange> items;
   std::size_t reach = 0;
   for (const Chunk& chunk : chunks_) {
     reach = std::max(reach, chunk.reach);
     for (const RowRange& rows : chunk.lanes) {
-      const std::size_t begin = rows.begin - std::min(rows.begin, chunk.reach);
-      const std::size_t end = std::min(size, rows.end + chunk.reach);
-      if (!items.empty() && begin <= items.back().end) {
-        items.back().end = std::max(end, items.back().end);
-      } else {
-        items.push_back({begin, end});
-      }
+      join(items, {rows.begin - std::min(rows.begin, chunk.reach),
+                   std::min(size, rows.end + chunk.reach)});
     }
   }
   if (!items.empty()) {
@@ -70,7 +66,7 @@ void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* me
   // The blocks: every part of the work adds to columns of its own, which are then added up.
   struct Part {
     std::size_t begin = 0;
-    std::vector<T> G, K, H[columns];
+    std::vector<T> own[columns + 2];
   };
   const std::size_t grain = 1;
   std::vector<Part> parts(parallel_parts(chunks_.size(), grain));
@@ -85,19 +81,15 @@ void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* me
       }
     }
     if (last == 0) return;
-    T *g = G, *k = K, *h[columns];
-    std::copy_n(H, columns, h);
+    T* into[columns + 2];
+    std::copy_n(to, columns + 2, into);
     std::size_t origin = 0;
     if (parts.size() > 1) {
-      const std::size_t width = last - part.begin;
       origin = part.begin;
-      if (sums == Sums::logits) part.G.assign(width, T(0));
-      if (sums != Sums::transpose) part.K.assign(width, T(0));
-      g = part.G.data();
-      k = part.K.data();
-      for (int c = 0; c < columns; ++c) {
-        part.H[c].assign(width, T(0));
-        h[c] = part.H[c].data();
+      for (int k = 0; k < columns + 2; ++k) {
+        if (to[k] == nullptr) continue;
+        part.own[k].assign(last - origin, T(0));
+        into[k] = part.own[k].data();
       }
     }
     Frame<T> frame;
@@ -105,23 +97,18 @@ void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* me
       for (const Block& block : chunks_[c].blocks) {
         constexpr int nodes = band_nodes<T>;
         using Cheb = Chebyshev<nodes>;
-        const bool single = block.length == 1;
         const double half = 0.5 * double(block.length), middle = double(block.row) + half - 0.5;
-        const double margin = single ? 0 : half;
+        const double margin = block.length == 1 ? 0 : half;
         frame.set(gap, block.row + block.length / 2, middle - margin, middle + margin, cutoff_);
         RowWeights<T, columns> rows[nodes];
-        const int count = single ? 1 : nodes;
+        const int count = Cheb::count(block.length);
         typename Cheb::Values spread[columns];
         for (int col = 0; col < columns; ++col) {
-          if (single) {
-            spread[col][0] = double(a[col][block.row]);
-          } else {
-            spread[col] =
-                Cheb::spread(block.length, [&](std::size_t i) { return a[col][block.row + i]; });
-          }
+          spread[col] =
+              Cheb::spread(block.length, [&](std::size_t i) { return a[col][block.row + i]; });
         }
         for (int t = 0; t < count; ++t) {
-          const double x = middle + (single ? 0 : Cheb::node(t) * half);
+          const double x = middle + Cheb::node(t, block.length) * half;
           const std::size_t node = block.first_node + std::size_t(t);
           const double scale = double(chunks_[c].node_scale[node]);
           RowWeights<T, columns>& row = rows[t];
@@ -138,18 +125,15 @@ void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* me
           }
           row.a_mean = T(mean);
         }
-        band::sum_columns<T, columns, sums>(frame, rows, std::size_t(count), b, origin, g, k, h);
+        band::sum_columns<T, columns, sums>(frame, rows, std::size_t(count), b, origin, into);
       }
     }
   });
   if (parts.size() == 1) return;
   for (const Part& part : parts) {
-    const auto add = [&](const std::vector<T>& from, T* to) {
-      for (std::size_t i = 0; i < from.size(); ++i) to[part.begin + i] += from[i];
-    };
-    add(part.G, G);
-    add(part.K, K);
-    for (int c = 0; c < columns; ++c) add(part.H[c], H[c]);
+    for (int k = 0; k < columns + 2; ++k) {
+      for (std::size_t i = 0; i < part.own[k].size(); ++i) to[k][part.begin + i] += part.own[k][i];
+    }
   }
 }
 
@@ -174,35 +158,28 @@ void add_score_gradient(const SortedScores<T>& s, const Sum* G, const Sum* K, Co
   });
 }
 
-template <class T> void Band<T>::apply_transposed(const Columns& a, Columns& H) const {
+template <class T> void Band<T>::apply_transposed(const Columns<T>& a, Columns<T>& H) const {
   for (std::size_t c = 0; c < a.size(); ++c) {
     const T* from[1] = {a[c].data()};
-    T* to[1] = {H[c].data()};
-    columns_pass<1, Sums::transpose>(from, nullptr, nullptr, 0, nullptr, nullptr, to);
+    T* to[3] = {nullptr, nullptr, H[c].data()};
+    columns_pass<1, Sums::transpose>(from, nullptr, nullptr, 0, to);
   }
 }
 
 template <class T>
-void Band<T>::pull_back(const Columns& a, const Columns& b, const Means& means, Column<T>& vbar,
-                        Columns& H) const {
+void Band<T>::pull_back(const Columns<T>& a, const Columns<T>& b, const Means& means,
+                        Column<T>& vbar, Columns<T>& H) const {
   Array<T> G = zeros<T>({scores_->size()}), K = zeros<T>({scores_->size()});
-  for (std::size_t first = 0; first < a.size();) {
-    const std::size_t left = a.size() - first, columns = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+  band::for_columns(a.size(), [&](std::size_t first, auto columns) {
     const T *from[4], *item[4];
-    T* to[4];
-    for (std::size_t c = 0; c < columns; ++c) {
+    T* to[6] = {G.data(), K.data()};
+    for (std::size_t c = 0; c < std::size_t(columns); ++c) {
       from[c] = a[first + c].data();
       item[c] = b[first + c].data();
-      to[c] = H[first + c].data();
+      to[c + 2] = H[first + c].data();
     }
-    if (columns == 4)
-      columns_pass<4, Sums::logits>(from, item, &means, first, G.data(), K.data(), to);
-    if (columns == 2)
-      columns_pass<2, Sums::logits>(from, item, &means, first, G.data(), K.data(), to);
-    if (columns == 1)
-      columns_pass<1, Sums::logits>(from, item, &means, first, G.data(), K.data(), to);
-    first += columns;
-  }
+    columns_pass<columns, Sums::logits>(from, item, &means, first, to);
+  });
   add_score_gradient(*scores_, G.data(), K.data(), vbar);
 }
 
@@ -212,8 +189,8 @@ void Band<T>::pull_back_log_normalisers(const Column<T>& a, Column<T>& vbar) con
   // lanes left its own item out of G, which loses what the others together have.
   Array<T> G = zeros<T>({scores_->size()}), K = zeros<T>({scores_->size()});
   const T* from[1] = {a.data()};
-  T* to[1] = {G.data()};
-  columns_pass<1, Sums::moments>(from, nullptr, nullptr, 0, nullptr, K.data(), to);
+  T* to[3] = {nullptr, K.data(), G.data()};
+  columns_pass<1, Sums::moments>(from, nullptr, nullptr, 0, to);
   for (std::size_t j = 0; j < scores_->size(); ++j) {
     G.data()[j] -= std::isinf(rest_[j]) ? a[j] : a[j] * (rest_[j] / (1 + rest_[j]));
   }
