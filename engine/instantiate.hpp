@@ -2,6 +2,6 @@
 #pragma once
 
 // Of a function template of one type whose name is not overloaded.
-#define INSTANTIATE(f)                    \
-  template decltype(f<float>) f<float>;   \
+#define INSTANTIATE(f)                  \
+  template decltype(f<float>) f<float>; \
   template decltype(f<double>) f<double>;
