@@ -167,10 +167,10 @@ struct Solution {
 
   // A set's scores times sign, downwards.
   template <class T> Array<double> sorted(const Array<T>& scores, std::size_t set) const {
+    const T* s = scores.data() + set * n;
+    const Index* order = order_of(set);
     Array<double> x = uninitialized<double>({n});
-    for (std::size_t i = 0; i < n; ++i) {
-      x.data()[i] = sign * double(scores.data()[set * n + order_of(set)[i]]);
-    }
+    for (std::size_t i = 0; i < n; ++i) x.data()[i] = sign * double(s[order[i]]);
     return x;
   }
   const Index* order_of(std::size_t set) const { return order.data() + set * n; }
@@ -207,9 +207,10 @@ Var<T> fast_soft_sort(const Var<T>& scores, double strength, Regularization regu
     T* y = value.data() + set * n;
     const Array<double> w = solution->sorted(scores.value(), set);
     // centre: z - v at the block's first element, whose z is the largest.
-    const auto write = [&](double centre, std::size_t begin, std::size_t end) {
+    const auto write = [=, sign = solution->sign](double centre, std::size_t begin,
+                                                  std::size_t end) {
       for (std::size_t k = begin; k < end; ++k) {
-        y[k] = T(solution->sign * (centre - double(k - begin) / strength));
+        y[k] = T(sign * (centre - double(k - begin) / strength));
       }
     };
     if (solution->kl) {

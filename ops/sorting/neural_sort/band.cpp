@@ -212,7 +212,7 @@ bool Band<T>::block(Chunk& chunk, std::size_t index, std::size_t row, std::size_
     return ok;
   };
   for (int t = 0; t < count; ++t) {
-    const double z = Cheb::node(t, length);
+    const double z = single ? 0 : Cheb::node(t);
     rows[t] = band::sum_row<T, columns>(frame, middle + z * half, pass.b);
     if (!check) continue;
     if (4 * half * half * rows[t].var_U > widest * widest || !smooth(z, rows[t].mean_U))

@@ -108,7 +108,7 @@ void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* me
               Cheb::spread(block.length, [&](std::size_t i) { return a[col][block.row + i]; });
         }
         for (int t = 0; t < count; ++t) {
-          const double x = middle + Cheb::node(t, block.length) * half;
+          const double x = middle + (block.length == 1 ? 0 : Cheb::node(t) * half);
           const std::size_t node = block.first_node + std::size_t(t);
           const double scale = double(chunks_[c].node_scale[node]);
           RowWeights<T, columns>& row = rows[t];

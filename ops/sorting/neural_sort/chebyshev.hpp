@@ -1,5 +1,5 @@
 // Interpolation of a smooth function of the row by its values at Chebyshev nodes (section 8 of
-// README.md). A stretch of one place has one node, its middle.
+// README.md). A stretch of one place has one value, that of its middle.
 //
 // A stretch of `length` whole places is z in [-1, 1] with half a place to spare on either side:
 // z_i = (2 i + 1) / length - 1. From the values f_t at z_t = cos(pi (t + 1/2) / nodes),
@@ -21,7 +21,7 @@ template <int nodes> class Chebyshev {
   using Values = std::array<double, nodes>;
 
   static int count(std::size_t length) { return length == 1 ? 1 : nodes; }
-  static double node(int t, std::size_t length) { return length == 1 ? 0 : table()[1][t]; }
+  static double node(int t) { return table()[1][t]; }
 
   // y_i = f(z_i), i < length, each handed to put(i, y_i).
   template <class Put> static void evaluate(const Values& f, std::size_t length, const Put& put) {
