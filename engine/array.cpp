@@ -31,7 +31,7 @@ template <class T> std::ostream& operator<<(std::ostream& out, const Array<T>& a
   const T* next = array.data();
   const auto put = [&](const auto& self, std::size_t axis) -> void {
     if (axis == array.dimension()) {
-      out << *next++;
+      out << +*next++;  // + makes a number of a byte
       return;
     }
     out << '{';
@@ -49,6 +49,8 @@ template <class T> std::ostream& operator<<(std::ostream& out, const Array<T>& a
 INSTANTIATE(float)
 INSTANTIATE(double)
 INSTANTIATE(Index)
+INSTANTIATE(int)
+INSTANTIATE(std::uint8_t)
 #undef INSTANTIATE
 
 }  // namespace tapesort

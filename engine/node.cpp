@@ -54,16 +54,20 @@ namespace {
 template <class T> struct Constant final : Node<T> {
   Constant(const char* op, Array<T> value) : Node<T>(op, {}, std::move(value)) {}
 };
+
+template <class T> Var<T> constant_of(const char* op, Array<T> value, detail::Event event) {
+  const Var<T> var(new Constant<T>(op, std::move(value)));
+  detail::tell(event, *var.node());
+  return var;
+}
 }  // namespace
 
-template <class T> Var<T> detail::unrecorded(const char* op, Array<T> value) {
-  return Var<T>(new Constant<T>(op, std::move(value)));
+template <class T> Var<T> constant(Array<T> value) {
+  return constant_of("constant", std::move(value), detail::Event::made);
 }
 
-template <class T> Var<T> constant(Array<T> value) {
-  const Var<T> var = detail::unrecorded("constant", std::move(value));
-  detail::tell(detail::Event::made, *var.node());
-  return var;
+template <class T> Var<T> detail::unrecorded(const char* op, Array<T> value) {
+  return constant_of(op, std::move(value), Event::computed);
 }
 
 template <class T> Array<T> Node<T>::take_cotangent() {

@@ -65,13 +65,12 @@ template <class T> class Leaf final : public Node<T> {
 
 template <class T> Var<T> Tape<T>::leaf(Array<T> value) {
   if (!recording()) return constant(std::move(value));
-  const Var<T> leaf = append(new Leaf<T>(std::move(value)));
-  detail::tell(detail::Event::made, *leaf.node());
-  return leaf;
+  return append(new Leaf<T>(std::move(value)), detail::Event::made);
 }
 
-template <class T> Var<T> Tape<T>::append(Node<T>* node) {
+template <class T> Var<T> Tape<T>::append(Node<T>* node, detail::Event event) {
   Var<T> var(node);
+  detail::tell(event, *node);  // who watches may throw; then the tape is as before
   node->tape_ = this;
   node->index_ = nodes_.size();
   nodes_.push_back(var);

@@ -159,6 +159,13 @@ template <class T> std::ostream& operator<<(std::ostream& out, const Var<T>& x) 
 // A value on no tape.
 template <class T> Var<T> constant(Array<T> value);
 
+namespace detail {
+// Tells whoever watches this thread's tapes (observe.hpp): a leaf or a constant has been made, an
+// operator has its value, backward() begins at a node, a node has passed its cotangent on.
+enum class Event { made, computed, begun, passed_on };
+template <class T> void tell(Event event, const Node<T>& node);
+}  // namespace detail
+
 enum class Recording { on, off };
 
 // Owns the nodes, in recording order. One tape a training step, freed by scope.
@@ -192,7 +199,7 @@ template <class T> class Tape {
   const Node<T>& node(std::size_t index) const { return *nodes_.at(index).node(); }
 
   // Puts a node on the tape; record() is the way to do it.
-  Var<T> append(Node<T>* node);
+  Var<T> append(Node<T>* node, detail::Event event);
 
  private:
   friend class Node<T>;
@@ -209,11 +216,6 @@ template <class T> class Tape {
 // --- For those who write operators
 
 namespace detail {
-
-// Tells whoever watches this thread's tapes (observe.hpp): a leaf or a constant has been made, an
-// operator has its value, backward() begins at a node, a node has passed its cotangent on.
-enum class Event { made, computed, begun, passed_on };
-template <class T> void tell(Event event, const Node<T>& node);
 
 template <class T, class Pullback> class OpNode final : public Node<T> {
  public:
@@ -239,13 +241,10 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 template <class T, class Pullback>
 Var<T> record(const char* op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pullback) {
   Tape<T>* tape = detail::tape_of(op, inputs);
-  using Op = detail::OpNode<T, Pullback>;
-  const Var<T> y =
-      tape == nullptr
-          ? detail::unrecorded(op, std::move(value))
-          : tape->append(new Op(op, std::move(inputs), std::move(value), std::move(pullback)));
-  detail::tell(detail::Event::computed, *y.node());
-  return y;
+  if (tape == nullptr) return detail::unrecorded(op, std::move(value));
+  return tape->append(
+      new detail::OpNode<T, Pullback>(op, std::move(inputs), std::move(value), std::move(pullback)),
+      detail::Event::computed);
 }
 
 // Adds `contribution`, an Array or an xtensor expression, to the input's cotangent. It has the
