@@ -20,14 +20,14 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b);
 // `shape` is too large.
 template <class T> Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape);
 
-// Undoes broadcast_to: each element of the result is the sum of those elements of y that it was
+// The transpose of broadcast_to: each element of the result is the sum of those elements of y that it was
 // copied to. std::invalid_argument when `shape` does not stretch to y's.
 template <class T> Array<T> sum_to_shape(const Array<T>& y, const Shape& shape);
 
 // sum += term, of the same shape.
 template <class T> void add_into(Array<T>& sum, const Array<T>& term);
 
-// x as if it had `shape`; copied only when it has another one. Keep x alive as long.
+// x as if it had `shape`; copied only when it has another one. x must outlive this object.
 template <class T> class Stretched {
  public:
   Stretched(const char* op, const Array<T>& x, const Shape& shape) : seen_(&x) {
@@ -36,7 +36,7 @@ template <class T> class Stretched {
       seen_ = &copy_;
     }
   }
-  Stretched(const char*, Array<T>&&, const Shape&) = delete;  // would not outlive it
+  Stretched(const char*, Array<T>&&, const Shape&) = delete;  // a temporary would end first
   Stretched(const Stretched&) = delete;
   const Array<T>& operator*() const { return *seen_; }
 

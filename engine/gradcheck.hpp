@@ -4,14 +4,14 @@
 //     GradcheckReport report = gradcheck(
 //         [](Tape<double>&, const std::vector<Var<double>>& x) { return my_loss(x[0], x[1]); },
 //         {random.normal<double>({3, 4}), random.normal<double>({4})}, random);
-//     std::cout << report.text();   // a line per input: analytic beside numeric
+//     std::cout << report.text();   // a line per input and direction
 //     assert(report.ok());
 //
 // Let J be the Jacobian of f with respect to one input, the others fixed, and <a, b> the sum of the
 // products of elements. For a random cotangent u and a random direction v, backward gives J'u, and
 // hence <J'u, v>; f alone gives <u, J v>, by differences of f along the line x + h v. The two are
 // the same number. One pair of random directions sees every element of J, and costs a few
-// evaluations instead of one for each element.
+// evaluations instead of one for each element; several pairs, because errors may cancel in one.
 #pragma once
 
 #include <functional>
@@ -28,7 +28,7 @@ using GradcheckFunction =
 
 struct GradcheckOptions {
   double tolerance = 1e-7;  // largest relative error accepted
-  double step = 1e-4;       // in units of each input's largest magnitude (at least 1)
+  double step = 1e-4;       // h = step * max(1, the input's largest magnitude)
   int directions = 3;       // random directions tried for each input
 };
 

@@ -2,9 +2,10 @@
 // AVX, 16 with AVX-512; half as many doubles. It is xsimd's batch, so + - * / and comparisons work
 // on all lanes at once, and a plain number beside a register is spread over its lanes.
 //
-// A loop's tail goes through a register that is filled up with a repeated number (load_part), and
-// where a function here takes a single number too, it is the same function. So a result depends neither on its place in an
-// array nor on how the work is shared out to threads, and a NaN stays a NaN in every lane.
+// The tail of a loop goes through a register that is filled up with a repeated number (load_part),
+// and exp and log of a single number are the first lane of the same function. So a result depends
+// neither on its place in an array nor on how the work is shared out to threads, and a NaN stays a
+// NaN in every lane.
 // (xsimd's own operator!= is false for NaN, its exp is infinite from 88.38 on, and its log wrong
 // below the normal numbers: use isnan, exp and log as below.)
 #pragma once

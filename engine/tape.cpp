@@ -78,7 +78,7 @@ template <class T> Var<T> Tape<T>::append(Node<T>* node, detail::Event event) {
 }
 
 // From the end, so that a node's inputs are still held by the tape when the node lets go of them:
-// however long the chain, no destructor runs inside another.
+// however long the chain, destructors do not run inside each other.
 template <class T> Tape<T>::~Tape() {
   while (!nodes_.empty()) {
     Node<T>& node = *nodes_.back().node();

@@ -38,9 +38,9 @@
 // a constant: it is on no tape, and is freed with the last Var that holds it. A tape with
 // Recording::off makes constants even of leaves, so that an evaluation keeps nothing.
 //
-// What is freed when? A cotangent, as soon as its node has passed it on. Values and pullbacks, when
-// the tape is destroyed. A value that a Var still holds then stays readable, but to compute with it
-// is an error, because its gradient could no longer be passed on.
+// What is freed when? A cotangent, as soon as its node has passed it on. Values, pullbacks and
+// gradients, when the tape is destroyed. A node that a Var still holds then keeps its value, which
+// stays readable, but to compute with it is an error: a gradient could no longer be passed on.
 #pragma once
 
 #include <memory>
@@ -76,7 +76,8 @@ template <class T> class Node : public Recycled {
   // again after it has been passed on.
   bool has_cotangent() const { return cotangent_ != nullptr; }
   const Array<T>& cotangent() const { return cotangent_ ? cotangent_->array : no_cotangent(); }
-  // The same, moved out instead of copied. Afterwards cotangent() throws, so use it last.
+  // Moves the cotangent out, for a pullback that would otherwise copy it. Afterwards cotangent()
+  // throws, so use it last.
   Array<T> take_cotangent();
   // Adds the contribution of one use; undoes broadcasting (broadcast.hpp).
   void receive(Array<T> contribution);
@@ -124,12 +125,12 @@ template <class T> class Var {
     if (node_ && --node_->references_ == 0) delete node_;
   }
 
-  // A reference, valid as long as the node. Of a temporary Var, as in f(x).value(), the value
-  // itself, because the node may end with the Var.
+  // A reference, valid as long as the node. On a temporary Var, as in f(x).value(), an Array by
+  // value, because the node may end with the Var.
   const Array<T>& value() const& { return checked().value(); }
   Array<T> value() &&;
   const Shape& shape() const& { return value().shape(); }
-  Shape shape() && { return shape(); }
+  Shape shape() && { return shape(); }  // *this is an lvalue here: the one above
   std::size_t dimension() const { return value().dimension(); }
   std::size_t size() const { return value().size(); }
 
@@ -176,7 +177,7 @@ template <class T> class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  // A leaf of its own; backward() adds to what Var::grad() returns.
+  // A leaf that owns its value and its gradient; backward() adds to what Var::grad() returns.
   Var<T> leaf(Array<T> value);
   // A leaf that borrows the parameter's value (parameter.hpp); backward() adds to parameter.grad.
   Var<T> leaf(Parameter<T>& parameter);
@@ -234,10 +235,12 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 }  // namespace detail
 
 // The result of operator `op` (a string literal): recorded when an input needs a gradient, else a
-// constant, which keeps neither inputs nor pullback. backward() calls the pullback with the result's
-// node. It calls accumulate for the inputs; it may read values but not change them, and it reads
-// them from its node: a captured reference would dangle. std::logic_error when an input is empty,
-// its tape is gone, or inputs are on two tapes. (Converted: T is deduced from the value alone.)
+// constant, which keeps neither inputs nor pullback. `value` has to be an Array: wrap an expression,
+// Array<T>(a * b). backward() calls the pullback with the result's node. The pullback
+//   - calls accumulate for the inputs, which adds, as an input may be used elsewhere too;
+//   - reads values from its node, and does not change them;
+//   - captures copies only (a captured reference would dangle), and may run again.
+// std::logic_error when an input is empty, its tape is gone, or inputs are on two tapes.
 template <class T, class Pullback>
 Var<T> record(const char* op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pullback) {
   Tape<T>* tape = detail::tape_of(op, inputs);

@@ -4,7 +4,8 @@
 
 namespace tapesort {
 
-// A row each: name, y = f(x), and xbar = vjp(ybar, x, y). It makes the operator for float and double.
+// A row each: name, y as an expression in x, xbar as an expression in ybar, x and y. It makes the
+// operator for float and double.
 #define FUNCTION(name, f, vjp)                                                             \
   template <class T> Var<T> name(const Var<T>& x) {                                        \
     return unary(                                                                          \

@@ -1,8 +1,8 @@
 // Functions of one operand, element by element: exp, log, sqrt, square, abs, relu. Formulas and
 // derivatives: the table in functions.cpp. (tanh, sigmoid and softplus: logistic.hpp.)
 //
-// At a point without a derivative: abs and relu pass on 0 at 0; log and sqrt an infinity at 0.
-// A NaN operand makes the result a NaN, and relu passes ybar on to it.
+// At 0, abs and relu pass on 0; log and sqrt divide ybar by 0. A NaN operand makes the result a NaN,
+// and abs and relu pass ybar on to it.
 #pragma once
 
 #include "engine/tape.hpp"

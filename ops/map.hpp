@@ -59,7 +59,8 @@ Array<T> zip(const char* op, const Array<T>& a, const Array<T>& b, const F& f) {
   return map(*Stretched<T>(op, a, shape), *Stretched<T>(op, b, shape), f);
 }
 
-// The operator y = f(x) with the pullback xbar = vjp(ybar, x, y).
+// The operator y = f(x) with the pullback xbar = vjp(ybar, x, y). (Its only input needs a gradient,
+// or nothing would have been recorded; binary has to ask for each.)
 template <class T, class F, class Vjp> Var<T> unary(const char* op, const Var<T>& x, F f, Vjp vjp) {
   return record(op, {x}, map(x.value(), f), [vjp](Node<T>& y) {
     accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), y.value(), vjp));
