@@ -2,9 +2,9 @@
 
 #include "engine/check.hpp"
 #include "ops/elementwise.hpp"
-#include "ops/estimators/score_function.hpp"
 #include "ops/plackett_luce.hpp"
 #include "ops/reduce.hpp"
+#include "ops/score_function.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/neural_sort.hpp"
 #include "ops/sorting/relaxation.hpp"

@@ -6,9 +6,9 @@
 
 #include "engine/parallel.hpp"
 #include "ops/elementwise.hpp"
-#include "ops/estimators/score_function.hpp"
 #include "ops/noise.hpp"
 #include "ops/plackett_luce_choices.hpp"
+#include "ops/score_function.hpp"
 #include "ops/sorting/hard.hpp"
 
 namespace tapesort {

@@ -2,11 +2,11 @@
 
 #include <map>
 
+#include "apps/estimators/spread.hpp"
 #include "engine/parameter.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
-#include "ops/estimators/spread.hpp"
 #include "ops/reduce.hpp"
 #include "ops/sorting/hard.hpp"
 #include "ops/sorting/neural_sort.hpp"

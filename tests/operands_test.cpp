@@ -80,6 +80,10 @@ TEST_CASE("a mistake in types is told at compile time, in one error that says wh
   };
   const auto file = std::filesystem::temp_directory_path() /
                     ("tapesort_mistake_" + std::to_string(std::rand()) + ".cpp");
+  struct Compiled {
+    int status;
+    std::string text;
+  };
   const auto compile = [&](const std::string& line) {
     std::ofstream(file) << "#include \"ops/elementwise.hpp\"\n#include \"engine/parameter.hpp\"\n"
                         << "using namespace tapesort;\n"
@@ -89,15 +93,16 @@ TEST_CASE("a mistake in types is told at compile time, in one error that says wh
     std::string text;
     std::array<char, 4096> part;
     while (std::fgets(part.data(), part.size(), out)) text += part.data();
-    return std::pair(pclose(out), text);
+    return Compiled{pclose(out), text};
   };
-  const auto [status, text] = compile("f * f; f * w.value");
-  CHECK_MESSAGE(status == 0, text);
+  const Compiled right = compile("f * f; f * w.value");
+  CHECK_MESSAGE(right.status == 0, right.text);
   for (const Mistake& mistake : mistakes) {
-    const auto [status, text] = compile(mistake.line);
+    const Compiled wrong = compile(mistake.line);
+    const std::string& text = wrong.text;
     CAPTURE(mistake.line);
     CAPTURE(text);
-    CHECK(status != 0);
+    CHECK(wrong.status != 0);
     CHECK(text.find(mistake.message) != std::string::npos);
     std::size_t errors = 0;
     for (std::size_t at = 0; (at = text.find("error: ", at)) != std::string::npos; ++at) ++errors;

@@ -1,10 +1,10 @@
 #include "ops/plackett_luce.hpp"
 
+#include "apps/estimators/spread.hpp"
 #include "golden.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/conditional_noise.hpp"
-#include "ops/estimators/spread.hpp"
 #include "ops/noise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"

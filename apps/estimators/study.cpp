@@ -3,12 +3,12 @@
 #include <cmath>
 
 #include "apps/bench/measure.hpp"
+#include "apps/estimators/spread.hpp"
 #include "apps/finite.hpp"
 #include "engine/parameter.hpp"
 #include "engine/trap.hpp"
 #include "models/optimizers.hpp"
 #include "ops/elementwise.hpp"
-#include "ops/estimators/spread.hpp"
 #include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"

@@ -16,8 +16,8 @@
 //   straight_through_expectation matrices     biased     f sees permutations, the gradient P_hat
 #pragma once
 
-#include "ops/estimators/score_function.hpp"
 #include "ops/plackett_luce.hpp"
+#include "ops/score_function.hpp"
 
 namespace tapesort {
 

@@ -1,4 +1,4 @@
-#include "ops/estimators/score_function.hpp"
+#include "ops/score_function.hpp"
 
 #include "engine/check.hpp"
 #include "ops/elementwise.hpp"
