@@ -25,7 +25,9 @@ NetworkOptions network_options(const Relaxation& r) {
   return options;
 }
 
-template <class T> Var<T> logarithm(const Var<T>& P_hat) { return log(clip(P_hat, 1e-30, 1)); }
+template <class T> Var<T> logarithm(const Var<T>& P_hat) {
+  return log(clip(P_hat, T(1e-30), T(1)));
+}
 
 // A function of a relaxation, its input, and k (of top_k alone), in both types.
 struct Function {
