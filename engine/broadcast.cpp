@@ -133,8 +133,7 @@ template <class T> void add_into(Array<T>& sum, const Array<T>& term) {
   const auto add = [s, t](std::size_t begin, std::size_t end, std::size_t) {
     for (std::size_t i = begin; i < end; ++i) s[i] += t[i];
   };
-  constexpr std::size_t grain = 1 << 18;  // less is done sooner than shared out
-  sum.size() < 2 * grain ? add(0, sum.size(), 0) : parallel_for(sum.size(), grain, add);
+  parallel_for(sum.size(), 1 << 18, add);  // less is done sooner than shared out
 }
 
 #define INSTANTIATE(T)                                                        \

@@ -59,7 +59,7 @@ template <class T> class Leaf final : public Node<T> {
   }
   const Array<T>* gradient() const override { return &gradient_; }
 
-  Array<T> gradient_;
+  Array<T> gradient_;  // until something arrives: the number 0, of shape ()
 };
 }  // namespace
 

@@ -3,8 +3,6 @@
 
 #include <array>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <string>
 
@@ -12,6 +10,7 @@
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
+#include "temporary_folder.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -78,18 +77,18 @@ TEST_CASE("a mistake in types is told at compile time, in one error that says wh
       {"f / convert<double>(w.value)", "convert<T>(array)"},
       {"f += d", "Var<float> beside Var<double>"},
   };
-  const auto file = std::filesystem::temp_directory_path() /
-                    ("tapesort_mistake_" + std::to_string(std::rand()) + ".cpp");
+  const TemporaryFolder folder;
   struct Compiled {
     int status;
     std::string text;
   };
   const auto compile = [&](const std::string& line) {
-    std::ofstream(file) << "#include \"ops/elementwise.hpp\"\n#include \"engine/parameter.hpp\"\n"
-                        << "using namespace tapesort;\n"
-                        << "void f(Var<float> f, Var<double> d, Parameter<float>& w) {\n  " << line
-                        << ";\n}\n";
-    FILE* out = popen((TAPESORT_COMPILE " " + file.string() + " 2>&1").c_str(), "r");
+    folder.write("mistake.cpp",
+                 "#include \"ops/elementwise.hpp\"\n#include \"engine/parameter.hpp\"\n"
+                 "using namespace tapesort;\n"
+                 "void f(Var<float> f, Var<double> d, Parameter<float>& w) {\n  " +
+                     line + ";\n}\n");
+    FILE* out = popen((TAPESORT_COMPILE " " + (folder / "mistake.cpp") + " 2>&1").c_str(), "r");
     std::string text;
     std::array<char, 4096> part;
     while (std::fgets(part.data(), part.size(), out)) text += part.data();
@@ -109,5 +108,4 @@ TEST_CASE("a mistake in types is told at compile time, in one error that says wh
     CHECK(errors == 1);
     CHECK(std::count(text.begin(), text.end(), '\n') < 20);
   }
-  std::filesystem::remove(file);
 }
