@@ -27,7 +27,7 @@ std::size_t element_count(const Shape& shape, const char* op) {
   return empty ? 0 : product;
 }
 
-template <class T> std::ostream& operator<<(std::ostream& out, const Array<T>& array) {
+template <class T> std::ostream& arrays::operator<<(std::ostream& out, const Array<T>& array) {
   const T* next = array.data();
   const auto put = [&](const auto& self, std::size_t axis) -> void {
     if (axis == array.dimension()) {
@@ -45,7 +45,7 @@ template <class T> std::ostream& operator<<(std::ostream& out, const Array<T>& a
   return out;
 }
 
-#define INSTANTIATE(T) template std::ostream& operator<<(std::ostream&, const Array<T>&);
+#define INSTANTIATE(T) template std::ostream& arrays::operator<<(std::ostream&, const Array<T>&);
 INSTANTIATE(float)
 INSTANTIATE(double)
 INSTANTIATE(Index)

@@ -105,16 +105,20 @@ template <class T> double product_error() {
 
 double check_error() { return std::fmax(product_error<float>(), product_error<double>()); }
 
+bool left_alone = false, chosen = false;
+
 BlasReport choose_kernel() {
   BlasReport report;
+  chosen = true;
   report.cpu = cpu_features();
   report.library = openblas_get_config ? openblas_get_config() : "a CBLAS that is not OpenBLAS";
-  if (openblas_set_num_threads) openblas_set_num_threads(1);  // the pool splits products itself
+  // The pool splits products itself.
+  if (openblas_set_num_threads && !left_alone) openblas_set_num_threads(1);
   report.kernel_at_load = blas_kernel();
   report.chosen_by = "OpenBLAS";
   if (std::getenv(kernel_variable) != nullptr) {
     report.chosen_by = std::string("user (") + kernel_variable + ")";
-  } else {
+  } else if (!left_alone) {
     const std::string better = better_blas_kernel(report.kernel_at_load);
     if (better != report.kernel_at_load && switch_blas_kernel(better)) {
       report.chosen_by = "tapesort";
@@ -159,6 +163,12 @@ bool switch_blas_kernel(const std::string& name) {
     unsetenv(kernel_variable);
   }
   return blas_kernel() == name;
+}
+
+void leave_blas_alone() {
+  if (chosen)
+    misuse("leave_blas_alone: the choice has been made; call it before the first product");
+  left_alone = true;
 }
 
 const BlasReport& blas_report() {

@@ -20,6 +20,11 @@ template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, T alpha,
           const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc);
 
+// Before the first product: OpenBLAS keeps its kernel and its number of threads, as a program that
+// uses it elsewhere may want. (Otherwise the choice below sets OPENBLAS_CORETYPE for a moment, and
+// OpenBLAS to one thread, for the whole process.) std::logic_error after it has been made.
+void leave_blas_alone();
+
 struct BlasReport {
   std::string library;         // OpenBLAS's own description
   std::string cpu;             // vector instructions that count here, as "avx avx2 fma"

@@ -22,7 +22,7 @@
 #define UNDER_ADDRESS_SANITIZER 0
 #endif
 
-namespace tapesort {
+namespace tapesort::arrays {
 namespace {
 
 constexpr bool recycle = !UNDER_ADDRESS_SANITIZER;
@@ -129,4 +129,4 @@ std::size_t Storage::fresh_blocks() { return fresh; }
 
 bool Storage::recycles() { return recycle; }
 
-}  // namespace tapesort
+}  // namespace tapesort::arrays

@@ -9,7 +9,9 @@
 #include <limits>
 #include <new>
 
-namespace tapesort {
+// In a namespace of its own, which is an Array's too: C++ looks for a function in the namespaces of
+// its arguments as well, and xtensor's own sum should not become tapesort::sum.
+namespace tapesort::arrays {
 
 class Storage {
  public:
@@ -50,4 +52,8 @@ struct Recycled {
   static void operator delete(void* memory, std::size_t bytes) { Storage::give(memory, bytes); }
 };
 
-}  // namespace tapesort
+}  // namespace tapesort::arrays
+
+namespace tapesort {
+using arrays::Recycled, arrays::RecyclingAllocator, arrays::Storage;
+}

@@ -85,6 +85,10 @@ template <class T> void Tape<T>::keep_cotangents(bool keep) {
   if (!keep) drop_cotangents();
 }
 
+template <class T> void Tape<T>::zero_grad() {
+  for (const Var<T>& var : nodes_) var.node()->clear_gradient();
+}
+
 // --- What record() and backward() check
 
 namespace detail {
@@ -135,6 +139,20 @@ template <class T> void Tape<T>::check(const Var<T>& result, const Shape& cotang
                              : " was not recorded; use a tape with Recording::on");
 }
 
+template <class T> void Tape<T>::pull(Node<T>& node) {
+  if (node.inputs_.empty()) return node.pull();
+  const auto text = [&](const std::exception& error) {
+    return to_message("pullback of ", node.op_, " (node ", node.index_, "): ", error.what());
+  };
+  try {
+    node.pull();
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(text(error));
+  } catch (const std::logic_error& error) {
+    throw std::logic_error(text(error));
+  }
+}
+
 template <class T> void Tape<T>::check(const Var<T>& result) const {
   require(result.size() == 1, "backward: the result of ", result.checked().op(), " has shape ",
           result.shape(),
@@ -150,6 +168,8 @@ template <class T> void Tape<T>::check(const Var<T>& result) const {
   template void Tape<T>::check(const Var<T>&, const Shape&) const;     \
   template void Tape<T>::drop_cotangents();                            \
   template void Tape<T>::keep_cotangents(bool);                        \
+  template void Tape<T>::zero_grad();                                  \
+  template void Tape<T>::pull(Node<T>&);                               \
   template Var<T> constant(Array<T>);                                  \
   template Var<T> detail::unrecorded(const char*, Array<T>);           \
   template std::string detail::shapes_of(const Node<T>&);              \

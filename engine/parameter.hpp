@@ -25,8 +25,8 @@ template <class T> struct Loan {
 // record, and after the end of one that did, a leaf shows the parameter's present value.)
 template <class T> class Parameter {
  public:
-  Parameter(std::string name, Array<T> value)
-      : name(std::move(name)), value(std::move(value)), grad(zeros<T>(this->value.shape())) {
+  Parameter(std::string its_name, Array<T> initial)
+      : name(std::move(its_name)), value(std::move(initial)), grad(zeros<T>(value.shape())) {
     loan_->owner = this;
   }
   ~Parameter() {

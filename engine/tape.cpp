@@ -11,7 +11,7 @@ template <class T> void Tape<T>::sweep(std::size_t last) {
   for (std::size_t i = last + 1; i-- > 0;) {
     Node<T>& node = *nodes_[i].node();
     if (!node.has_cotangent()) continue;           // the result does not depend on this value
-    node.pull();                                   // xbar += J' ybar for each input x
+    pull(node);                                    // xbar += J' ybar for each input x
     detail::tell(detail::Event::passed_on, node);  // observe.hpp
     if (!keep_cotangents_) node.cotangent_.reset();
   }
@@ -58,6 +58,7 @@ template <class T> class Leaf final : public Node<T> {
     add_into(gradient_, this->cotangent());
   }
   const Array<T>* gradient() const override { return &gradient_; }
+  void clear_gradient() override { gradient_ = Array<T>(); }
 
   Array<T> gradient_;  // until something arrives: the number 0, of shape ()
 };

@@ -88,14 +88,15 @@ template <class T> class Node : public Recycled {
 
   virtual void pull() {}                                        // xbar += J' ybar for each input x
   virtual const Array<T>* gradient() const { return nullptr; }  // a leaf's
-  virtual const Array<T>& borrowed() const { return value_; }   // a Parameter's
+  virtual void clear_gradient() {}
+  virtual const Array<T>& borrowed() const { return value_; }  // a Parameter's
   bool borrows_ = false;
 
  private:
   friend class Tape<T>;
   friend class Var<T>;
   struct Cotangent : Recycled {
-    explicit Cotangent(Array<T> array) : array(std::move(array)) {}
+    explicit Cotangent(Array<T> first) : array(std::move(first)) {}
     Array<T> array;
   };
   [[noreturn]] const Var<T>& no_input(std::size_t i) const;
@@ -192,6 +193,9 @@ template <class T> class Tape {
   void backward(const Var<T>& result);
   void backward(const Var<T>& result, Array<T> u);
 
+  // Sets the gradients of its leaves to zero; Parameters have their own zero_grad().
+  void zero_grad();
+
   // Keeps every cotangent until the next backward(), for looking at them (print.hpp).
   void keep_cotangents(bool keep);
 
@@ -207,6 +211,7 @@ template <class T> class Tape {
   void check(const Var<T>& result) const;  // one element
   void check(const Var<T>& result, const Shape& cotangent) const;
   void sweep(std::size_t last);
+  static void pull(Node<T>& node);  // and names the node in errors
   void drop_cotangents();
 
   Recording recording_;

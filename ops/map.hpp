@@ -17,7 +17,7 @@ namespace tapesort {
 
 namespace detail {
 template <class T, class F, class... Xs>
-Array<T> map(const Shape& shape, const F& f, const Xs*... xs) {
+Array<T> map_lanes(const Shape& shape, const F& f, const Xs*... xs) {
   Array<T> result = uninitialized<T>(shape);
   T* y = result.data();
   constexpr std::size_t grain = 1 << 15;  // below, waking a thread costs more than the work
@@ -36,19 +36,19 @@ Array<T> map(const Shape& shape, const F& f, const Xs*... xs) {
 
 // The arrays have one shape.
 template <class T, class F> Array<T> map(const Array<T>& x, const F& f) {
-  return detail::map<T>(x.shape(), f, x.data());
+  return detail::map_lanes<T>(x.shape(), f, x.data());
 }
 template <class T, class F> Array<T> map(const Array<T>& x1, const Array<T>& x2, const F& f) {
-  return detail::map<T>(x1.shape(), f, x1.data(), x2.data());
+  return detail::map_lanes<T>(x1.shape(), f, x1.data(), x2.data());
 }
 template <class T, class F>
 Array<T> map(const Array<T>& x1, const Array<T>& x2, const Array<T>& x3, const F& f) {
-  return detail::map<T>(x1.shape(), f, x1.data(), x2.data(), x3.data());
+  return detail::map_lanes<T>(x1.shape(), f, x1.data(), x2.data(), x3.data());
 }
 template <class T, class F>
 Array<T> map(const Array<T>& x1, const Array<T>& x2, const Array<T>& x3, const Array<T>& x4,
              const F& f) {
-  return detail::map<T>(x1.shape(), f, x1.data(), x2.data(), x3.data(), x4.data());
+  return detail::map_lanes<T>(x1.shape(), f, x1.data(), x2.data(), x3.data(), x4.data());
 }
 
 // f(a, b), where a and b are stretched to their common shape.

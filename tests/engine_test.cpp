@@ -1,4 +1,4 @@
-// Broadcasting, gradcheck, printing, storage, the pool of threads, and BLAS.
+// Broadcasting, printing, storage, the pool of threads, and BLAS.
 #include <cstdlib>
 #include <limits>
 #include <set>
@@ -78,17 +78,7 @@ TEST_CASE("shapes whose product of extents is no number of elements are refused,
         }) == "invalid_argument: f: shape (4294967296, 4294967296)" + remedy);
 }
 
-// --- gradcheck
-
-namespace {
-
-// A wrong operator: the value of x^2 with the gradient of x.
-Var<double> wrong_square(const Var<double>& x) {
-  return record("wrong_square", {x}, Array<double>(x.value() * x.value()),
-                [](Node<double>& y) { accumulate(y.input(0), y.cotangent()); });
-}
-
-}  // namespace
+// --- comparing
 
 TEST_CASE("the distance of these tests is relative, and infinite for a NaN in any place") {
   const Array<double> x{1.0, -20.0, 3.0};
@@ -102,45 +92,6 @@ TEST_CASE("the distance of these tests is relative, and infinite for a NaN in an
     CHECK(std::isinf(distance(y, x)));
     CHECK(std::isinf(distance(x, y)));
   }
-}
-
-TEST_CASE("gradcheck says which input's gradient is wrong, with both numbers") {
-  Generator random(1);
-  const auto report =
-      gradcheck([](Tape<double>&, const Inputs<double>& x) { return x[0] * wrong_square(x[1]); },
-                {random.normal<double>({3}), random.normal<double>({3})}, random);
-  CHECK(!report.ok());
-  for (const GradcheckRow& row : report.rows) CHECK(row.ok == (row.input == 0));
-  CHECK(report.text().find("<-- wrong") != std::string::npos);
-}
-
-TEST_CASE("gradcheck refuses a function that is not one, and sees a gradient that is missing") {
-  Generator random(1), noise(2);
-  const auto noisy = [&](Tape<double>&, const Inputs<double>& x) { return x[0] * noise.uniform(); };
-  CHECK(error_of([&] {
-          gradcheck(noisy, {scalar(1.0)}, random);
-        }).find("gives two different results") != std::string::npos);
-  const auto detached = [](Tape<double>&, const Inputs<double>& x) {
-    return square(stop_gradient(x[0]));
-  };
-  CHECK(!gradcheck(detached, {scalar(1.0)}, random).ok());
-}
-
-TEST_CASE("gradcheck calls a result that is not finite what it is") {
-  Generator random(1);
-  const auto f = [](Tape<double>&, const Inputs<double>& x) { return log(x[0]); };
-  const auto error = [&](double value) {
-    return error_of([&] { gradcheck(f, {Array<double>{1.0, value}}, random); });
-  };
-  const std::string begin = "invalid_argument: gradcheck: the result of f, of shape (2), is ";
-  const std::string end = " at position 1; there is no derivative to check at these inputs";
-  CHECK(error(std::numeric_limits<double>::quiet_NaN()) == begin + "NaN" + end);
-  CHECK(error(0.0) == begin + "infinite" + end);
-  // Finite here, and NaN a step away: square root of a negative number.
-  const auto edge = [](Tape<double>&, const Inputs<double>& x) { return sqrt(x[0]); };
-  const GradcheckReport report = gradcheck(edge, {scalar(1e-6)}, random);
-  CHECK(!report.ok());
-  CHECK(report.text().find("<-- not a number") != std::string::npos);
 }
 
 // --- printing
@@ -366,6 +317,9 @@ TEST_CASE("gemm refuses what BLAS cannot count") {
 TEST_CASE("the BLAS kernel in use is the best one that this CPU has, and multiplies rightly") {
   const BlasReport& report = blas_report();
   CHECK(report.check_error <= 1);
+  CHECK(
+      error_of(leave_blas_alone) ==
+      "logic_error: leave_blas_alone: the choice has been made; call it before the first product");
   if (std::getenv("OPENBLAS_CORETYPE") == nullptr) {
     CHECK(better_blas_kernel(report.kernel) == report.kernel);
   } else {

@@ -38,21 +38,29 @@ void example(std::ostream& out = std::cout) {
 // [end]
 
 #include "engine/check.hpp"
-#include "engine/gradcheck.hpp"
+#include "engine/random.hpp"
+#include "gradcheck/vars.hpp"
 #include "op_table.hpp"
 
 namespace exercise {
 // [exercise]
+#include <iostream>
+
+#include "engine/random.hpp"
+#include "gradcheck/vars.hpp"
+
+using namespace tapesort;
+
 Var<double> my_square(const Var<double>& x) {
   return record("my_square", {x}, Array<double>(x.value() * x.value()), [](Node<double>& y) {
     accumulate(y.input(0), y.cotangent() * y.input(0).value());
   });
 }
 
-void check(std::ostream& out = std::cout) {
+int main() {
   Generator random(1);
-  const auto f = [](Tape<double>&, const std::vector<Var<double>>& x) { return my_square(x[0]); };
-  out << gradcheck(f, {random.normal<double>({2, 3})}, random).text();
+  std::cout << gradcheck(my_square, {random.normal<double>({2, 3})}).text();
+  return 0;
 }
 // [end]
 }  // namespace exercise
@@ -149,8 +157,10 @@ TEST_CASE("the README's exercise is this file's, and prints what the README says
   const std::string text = readme.substr(readme.find("**Exercise.**"));
   CHECK(between(here, "// [exercise]", "// [end]") == between(text, "```cpp", "```"));
   std::ostringstream printed;
-  exercise::check(printed);
-  check_printed(printed.str(), text, "input  shape");
+  std::streambuf* screen = std::cout.rdbuf(printed.rdbuf());
+  exercise::main();
+  std::cout.rdbuf(screen);
+  check_printed(printed.str(), text, "input 0 (2, 3): WRONG");
 }
 
 TEST_CASE("the operator of adding-an-operator.md is this file's, and passes its row") {

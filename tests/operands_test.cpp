@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <sstream>
 #include <string>
+#include <xtensor/xmath.hpp>
 
 #include "engine/parameter.hpp"
 #include "op_table.hpp"
@@ -38,6 +39,13 @@ TEST_CASE("an Array beside a Var is a constant, on either side") {
   check(x * (c + c), {12, 40}, {4, 8});  // an xtensor expression, too
   check(x * 2, {6, 10}, {2, 2});
   check(0.5 * x, {1.5f, 2.5f}, {0.5f, 0.5f});
+}
+
+TEST_CASE("xtensor's functions of an Array are xtensor's, beside ours of the same name") {
+  const Array<double> x{1.0, 2.0, 6.0};
+  CHECK(xt::sum(x)() == 9);
+  CHECK(xt::mean(x)() == 3);
+  CHECK(xt::variance(x)() == doctest::Approx(14.0 / 3));
 }
 
 TEST_CASE("a compound assignment makes a new Var and leaves the old one") {

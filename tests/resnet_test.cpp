@@ -1,6 +1,7 @@
 #include "models/resnet.hpp"
 
 #include "engine/parameter.hpp"
+#include "gradcheck/layer.hpp"
 #include "op_table.hpp"
 
 using namespace tapesort;
@@ -11,10 +12,7 @@ TEST_CASE("a residual block's gradient, with a shortcut and without") {
     CAPTURE(wider);
     Generator random(4);
     ResidualBlock<double> block("block", 2, wider ? 3 : 2, wider ? 2 : 1, random);
-    const auto f = [&](Tape<double>& tape, const Inputs<double>& x) {
-      return block.forward({tape, true}, x[0]);
-    };
-    const GradcheckReport report = gradcheck(f, {random.normal<double>({3, 4, 4, 2})}, random);
+    const GradcheckReport report = gradcheck(block, {random.normal<double>({3, 4, 4, 2})});
     CHECK_MESSAGE(report.ok(), report.text());
 
     const State<double> state = block.state();

@@ -60,6 +60,17 @@ TEST_CASE("backward twice: every call is a full sweep, and gradients add up") {
   CHECK(w.grad == scalar(6.0));
 }
 
+TEST_CASE("gradients of leaves can be set to zero, for another sweep") {
+  Tape<double> tape;
+  const auto x = tape.leaf(Array<double>{1.0, 2.0});
+  const auto y = sum(x * x);
+  tape.backward(y);
+  tape.zero_grad();
+  CHECK(x.grad() == zeros<double>({2}));
+  tape.backward(y);
+  CHECK(x.grad() == Array<double>{2.0, 4.0});
+}
+
 TEST_CASE("a parameter is borrowed: the tape sees its value, and adds into its grad") {
   Parameter<float> w("w", Array<float>{1.0f, 2.0f});
   Tape<float> tape;
@@ -265,19 +276,22 @@ TEST_CASE("a pullback that reads an absent cotangent or input is told so") {
     return error_of([&] { tape.backward(y, full<double>({2}, 1.0)); });
   };
   const std::string absent =
-      "logic_error: cotangent: wrong of shape (2) has none; none has arrived, or it has been "
-      "passed "
-      "on, as by take_cotangent()";
+      "cotangent: wrong of shape (2) has none; none has arrived, or it has been passed on, as by "
+      "take_cotangent()";
   CHECK(with([](Node<double>& y) {
           accumulate(y.input(0), y.take_cotangent());
           accumulate(y.input(0), y.cotangent());
-        }) == absent);
+        }) == "logic_error: pullback of wrong (node 1): " + absent);
   CHECK(with([](Node<double>& y) {
           y.take_cotangent();
           y.take_cotangent();
-        }) == absent);
+        }) == "logic_error: pullback of wrong (node 2): " + absent);
   CHECK(with([](Node<double>& y) { accumulate(y.input(1), y.cotangent()); }) ==
-        "logic_error: input: wrong of shape (2) has 1 recorded inputs; there is no input 1");
+        "logic_error: pullback of wrong (node 3): input: wrong of shape (2) has 1 recorded inputs; "
+        "there is no input 1");
+  CHECK(with([](Node<double>& y) { accumulate(y.input(0), zeros<double>({3})); }) ==
+        "invalid_argument: pullback of wrong (node 4): sum_to_shape: shape (2) does not broadcast "
+        "to (3)");
   const auto unused = tape.leaf(scalar(1.0));
   CHECK(error_of([&] {
           unused.node()->cotangent();

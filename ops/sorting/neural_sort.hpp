@@ -44,9 +44,9 @@ namespace tapesort {
 
 // A number alone is tau: neural_sort_values(scores, 0.1).
 struct NeuralSortOptions {
-  NeuralSortOptions(double tau = 1, Direction direction = Direction::descending,
-                    bool interpolate = true)
-      : tau(tau), direction(direction), interpolate(interpolate) {}
+  NeuralSortOptions(double temperature = 1, Direction order = Direction::descending,
+                    bool interpolation = true)
+      : tau(temperature), direction(order), interpolate(interpolation) {}
   double tau;
   Direction direction;
   bool interpolate;

@@ -1,0 +1,554 @@
+#include "gradcheck/gradcheck.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <stdexcept>
+
+#include "gradcheck/diagnosis.hpp"
+#include "gradcheck/slope.hpp"
+
+namespace tapesort {
+namespace {
+
+using Values = GradcheckProblem::Values;
+using Verdict = GradcheckVerdict;
+
+// Of all shapes that do not fit, and results that cannot be compared; becomes the report's failure.
+struct Failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// A power of two near |x|, and at least 1: the unit in which an element is moved. Steps that are
+// powers of two are added to most x without rounding.
+double unit_of(double x) { return std::exp2(std::ceil(std::log2(std::max(1.0, std::abs(x))))); }
+
+std::size_t product(const std::vector<std::size_t>& shape) {
+  std::size_t count = 1;
+  for (std::size_t extent : shape) count *= extent;
+  return count;
+}
+
+class Checker {
+ public:
+  Checker(const GradcheckProblem& problem, const GradcheckOptions& options)
+      : problem_(problem), random_(options.seed) {
+    epsilon_ = problem.single ? std::exp2(-23) : std::exp2(-52);
+    tolerance_ = options.tolerance > 0 ? options.tolerance : problem.single ? 1e-3 : 1e-7;
+    for (const GradcheckInput& input : problem.inputs) {
+      x_.push_back(input.values);
+      n_ += input.values.size();
+      report_.rows.push_back({input.name, input.shape, "", 0, 0, 0, 0, 0, "", {}, {}});
+    }
+  }
+
+  GradcheckReport run(GradcheckMode mode) {
+    try {
+      y_ = evaluate(x_);
+      const std::vector<double> again = evaluate(x_);
+      if (y_ != again) {
+        throw Failure(
+            "f is not deterministic: two calls with the same inputs give different "
+            "results; make every generator that it uses anew, from a fixed seed, inside f");
+      }
+      shape_ = problem_.output_shape;
+      if (product(shape_) != y_.size() || shape_.empty()) {
+        if (y_.size() != 1 || !shape_.empty()) shape_ = {y_.size()};
+      }
+      const bool small = n_ + y_.size() <= 500;
+      switch (mode) {
+        case GradcheckMode::full:
+          full();
+          break;
+        case GradcheckMode::automatic:
+          small ? full() : directions(3, false);
+          break;
+        case GradcheckMode::fast:
+          directions(3, false);
+          break;
+        case GradcheckMode::sparse:
+          directions(20, true);
+          break;
+        case GradcheckMode::taylor:
+          taylor();
+          break;
+      }
+    } catch (const Failure& failure) {
+      report_.failure = failure.what();
+    }
+    return std::move(report_);
+  }
+
+ private:
+  // --- Calls of f and vjp
+
+  std::vector<double> evaluate(const Values& x) const {
+    std::vector<double> y = problem_.f(x);
+    if (!y_.empty() && y.size() != y_.size()) {
+      throw Failure("f gives " + std::to_string(y_.size()) + " numbers at the inputs, and " +
+                    std::to_string(y.size()) + " near them");
+    }
+    if (y_.empty()) require_finite(y, "the result of f");
+    return y;
+  }
+
+  Values pull(const std::vector<double>& u) const {
+    Values g = problem_.vjp(x_, u);
+    if (g.size() != x_.size()) {
+      throw Failure("vjp gives " + std::to_string(g.size()) + " arrays for " +
+                    std::to_string(x_.size()) + " inputs");
+    }
+    for (std::size_t k = 0; k < g.size(); ++k) {
+      const GradcheckInput& input = problem_.inputs[k];
+      if (g[k].size() != x_[k].size()) {
+        throw Failure("vjp gives " + std::to_string(g[k].size()) + " numbers for input " +
+                      input.name + " of shape " + detail::shape_text(input.shape) + ", which has " +
+                      std::to_string(x_[k].size()));
+      }
+      require_finite(g[k], "the gradient by vjp of input " + input.name);
+    }
+    return g;
+  }
+
+  void require_finite(const std::vector<double>& values, const std::string& what) const {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (std::isfinite(values[i])) continue;
+      std::string text = what + " is " + (std::isnan(values[i]) ? "NaN" : "infinite") +
+                         " at position " + std::to_string(i) +
+                         "; there is no derivative to check at these inputs";
+      if (problem_.explain_not_finite) text += " (" + problem_.explain_not_finite() + ")";
+      throw Failure(text);
+    }
+  }
+
+  // f(x + t v), where v is measured in units of each element.
+  Line line(const Values& v) const {
+    return [this, &v](double t) {
+      Values moved = x_;
+      for (std::size_t k = 0; k < moved.size(); ++k) {
+        for (std::size_t i = 0; i < moved[k].size(); ++i) {
+          if (v[k][i] == 0) continue;
+          moved[k][i] = on_grid(moved[k][i] + t * v[k][i]);
+        }
+      }
+      return evaluate(moved);
+    };
+  }
+
+  // Steps as fractions of each element's unit; smaller ones for elements that are tiny themselves,
+  // as the argument of a logarithm may be.
+  SlopeScan scan_along(const Values& v) const {
+    double smallest = problem_.single ? std::exp2(-16) : std::exp2(-37), largest = 0;
+    for (std::size_t k = 0; k < x_.size(); ++k) {
+      for (std::size_t i = 0; i < x_[k].size(); ++i) {
+        const double step = std::abs(v[k][i]), x = std::abs(x_[k][i]);
+        if (step == 0) continue;
+        largest = std::max(largest, step / unit_of(x));
+        if (x > 0) smallest = std::min(smallest, std::exp2(-20) * x / step);
+      }
+    }
+    largest = std::max(largest, 1.0);
+    return {0.0625 / largest, std::max(smallest / largest, 1e-290), epsilon_};
+  }
+
+  // All outputs' slopes along v, in which one element moves. Where some output has a kink, all get
+  // the range of slopes that f has at points close by, where ties are broken.
+  std::vector<Slope> slopes_of_element(const Values& v) {
+    std::vector<Slope> column = slopes(line(v), y_, scan_along(v));
+    if (std::none_of(column.begin(), column.end(), [](const Slope& s) { return s.kink; })) {
+      return column;
+    }
+    const double away = std::sqrt(epsilon_) * 16, h = away / 64;
+    for (int sample = 0; sample < 64; ++sample) {
+      Values above = x_, below;
+      for (auto& x : above) {
+        for (double& value : x) {
+          value += away * unit_of(value) * (double(random_() >> 11) * std::exp2(-53) - 0.5);
+        }
+      }
+      below = above;
+      for (std::size_t k = 0; k < x_.size(); ++k) {
+        for (std::size_t i = 0; i < x_[k].size(); ++i) {
+          above[k][i] = on_grid(above[k][i] + h * v[k][i]);
+          below[k][i] = on_grid(below[k][i] - h * v[k][i]);
+        }
+      }
+      const std::vector<double> y_above = evaluate(above), y_below = evaluate(below);
+      for (std::size_t i = 0; i < column.size(); ++i) {
+        const double slope = (y_above[i] - y_below[i]) / (2 * h);
+        if (!std::isfinite(slope)) continue;
+        Slope& s = column[i];
+        if (!s.kink) s.below = s.above = s.value;
+        s.below = std::min({s.below, s.above, slope});
+        s.above = std::max({s.below, s.above, slope});
+        s.side_error = std::max({s.side_error, s.error, 4 * epsilon_ * s.size / h});
+        s.kink = s.kink || s.above - s.below > 4 * s.side_error;
+      }
+    }
+    return column;
+  }
+
+  double on_grid(double x) const { return problem_.single ? double(float(x)) : x; }
+
+  Values no_direction() const {
+    Values v;
+    for (const auto& x : x_) v.emplace_back(x.size(), 0.0);
+    return v;
+  }
+
+  // --- One comparison
+
+  GradcheckEntry compare(const std::string& where, double analytic, const Slope& slope,
+                         double size) const {
+    GradcheckEntry entry{where,       analytic,    slope.value,   slope.error,
+                         slope.below, slope.above, Verdict::right};
+    const double larger = std::max({std::abs(analytic), std::abs(slope.value), size});
+    const double accepted = std::max(tolerance_ * larger, 4 * slope.error);
+    const double within = std::max(tolerance_ * larger, 4 * slope.side_error);
+    if (slope.kink && analytic >= std::min(slope.below, slope.above) - within &&
+        analytic <= std::max(slope.below, slope.above) + within) {
+      entry.verdict = Verdict::kink;
+    } else if (slope.error > std::max(0.01 * larger, std::sqrt(epsilon_) * slope.size)) {
+      entry.verdict = Verdict::unsettled;
+    } else if (!(std::abs(analytic - slope.value) <= accepted)) {
+      entry.verdict = Verdict::wrong;
+    }
+    return entry;
+  }
+
+  void keep(GradcheckRow& row, GradcheckEntry entry) {
+    row.compared += 1;
+    row.wrong += entry.verdict == Verdict::wrong;
+    row.kinks += entry.verdict == Verdict::kink;
+    row.unsettled += entry.verdict == Verdict::unsettled;
+    if (entry.verdict != Verdict::kink) row.worst = std::max(row.worst, relative_error(entry));
+    for (const GradcheckEntry& other : row.entries) {
+      if (other.where == entry.where) return;  // the same element, found by another direction
+    }
+    row.entries.push_back(std::move(entry));
+  }
+
+  // Of a number that is right only to its estimated error, as far as that allows.
+  double relative_error(const GradcheckEntry& entry) const {
+    const double difference = std::abs(entry.analytic - entry.numeric);
+    double size = std::max(std::abs(entry.analytic), std::abs(entry.numeric));
+    if (entry.verdict == Verdict::right) size = std::max(size, 4 * entry.error / tolerance_);
+    return difference == 0 ? 0 : difference / size;
+  }
+
+  // Leaves the worst entries of the row, those that are not right first.
+  static void sort_entries(GradcheckRow& row) {
+    if (row.wrong + row.unsettled > 0) {
+      row.entries.erase(std::remove_if(row.entries.begin(), row.entries.end(),
+                                       [](const GradcheckEntry& e) {
+                                         return e.verdict == Verdict::right ||
+                                                e.verdict == Verdict::kink;
+                                       }),
+                        row.entries.end());
+    }
+    const auto badness = [](const GradcheckEntry& e) {
+      const int rank = e.verdict == Verdict::wrong       ? 3
+                       : e.verdict == Verdict::unsettled ? 2
+                       : e.verdict == Verdict::kink      ? 1
+                                                         : 0;
+      return std::make_pair(rank, std::abs(e.analytic - e.numeric));
+    };
+    std::stable_sort(row.entries.begin(), row.entries.end(),
+                     [&](const auto& a, const auto& b) { return badness(a) > badness(b); });
+    const std::size_t most = row.wrong + row.unsettled > 0 ? 5 : 1;
+    if (row.entries.size() > most) row.entries.resize(most);
+  }
+
+  // --- The full mode
+
+  void full() {
+    const std::size_t m = y_.size();
+    std::vector<Values> rows;  // of J, by vjp
+    for (std::size_t i = 0; i < m; ++i) {
+      std::vector<double> u(m, 0.0);
+      u[i] = 1;
+      rows.push_back(pull(u));
+    }
+    Values v = no_direction();
+    for (std::size_t k = 0; k < x_.size(); ++k) {
+      GradcheckRow& row = report_.rows[k];
+      row.unit = "elements of the Jacobian";
+      detail::Jacobians both{problem_.inputs[k], shape_, m, {}, {}, {}};
+      double largest = 0;
+      for (const Values& of_row : rows) {
+        for (double a : of_row[k]) largest = std::max(largest, std::abs(a));
+      }
+      for (std::size_t j = 0; j < x_[k].size(); ++j) {
+        const double unit = v[k][j] = unit_of(x_[k][j]);
+        const std::vector<Slope> column = slopes_of_element(v);
+        v[k][j] = 0;
+        for (std::size_t i = 0; i < m; ++i) {
+          const double a = rows[i][k][j] * unit;
+          // Rounding of a sum of larger terms may leave what should be 0.
+          const double rounding = 64 * epsilon_ * largest * unit / tolerance_;
+          GradcheckEntry entry = compare("", a, column[i], rounding);
+          both.analytic.push_back(a / unit);
+          both.numeric.push_back(column[i].value / unit);
+          both.wrong.push_back(entry.verdict == Verdict::wrong);
+          if (entry.verdict == Verdict::right && !row.entries.empty() &&
+              relative_error(entry) <= row.worst) {
+            row.compared += 1;
+            continue;
+          }
+          entry.where = "output " + detail::position_text(i, shape_) + ", element " +
+                        detail::position_text(j, problem_.inputs[k].shape);
+          for (double* value :
+               {&entry.analytic, &entry.numeric, &entry.error, &entry.below, &entry.above}) {
+            *value /= unit;
+          }
+          keep(row, std::move(entry));
+        }
+      }
+      sort_entries(row);
+      if (row.wrong > 0) row.looks_like = detail::diagnosis(both);
+    }
+  }
+
+  // --- The modes with directions
+
+  double sign() { return random_() >> 63 ? 1.0 : -1.0; }
+
+  std::vector<double> random_cotangent() {
+    std::vector<double> u(y_.size());
+    for (double& value : u)
+      value = on_grid(sign() * (1 + double(random_() >> 11) * std::exp2(-53)));
+    return u;
+  }
+
+  double inner(const std::vector<double>& u, const std::vector<double>& y) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < u.size(); ++i) sum += u[i] * y[i];
+    return sum;
+  }
+
+  // Of <u, f(x + t v)>, as a difference from t = 0, so that a large <u, f(x)> does not round.
+  Slope slope_along(const std::vector<double>& u, const Values& v) const {
+    const Line f = line(v);
+    const Line change = [&](double t) {
+      std::vector<double> y = f(t);
+      for (std::size_t i = 0; i < y.size(); ++i) y[i] -= y_[i];
+      return std::vector<double>{inner(u, y)};
+    };
+    double rounding = 0;  // of independent numbers
+    for (std::size_t i = 0; i < u.size(); ++i) rounding += u[i] * y_[i] * u[i] * y_[i];
+    SlopeScan scan = scan_along(v);
+    scan.rounded = std::sqrt(rounding);
+    return slopes(change, {0.0}, scan)[0];
+  }
+
+  GradcheckEntry compare_along(const std::string& where, const std::vector<double>& u,
+                               const Values& g, const Values& v) const {
+    double analytic = 0, squares = 0;
+    for (std::size_t k = 0; k < v.size(); ++k) {
+      for (std::size_t i = 0; i < v[k].size(); ++i) {
+        analytic += g[k][i] * v[k][i];
+        squares += g[k][i] * v[k][i] * g[k][i] * v[k][i];
+      }
+    }
+    return compare(where, analytic, slope_along(u, v), std::sqrt(squares));
+  }
+
+  struct Place {
+    std::size_t input, element;
+  };
+
+  // Halves a direction that disagrees until one element is left.
+  std::vector<Place> locate(const std::vector<double>& u, const Values& g, const Values& v,
+                            std::vector<Place> places) const {
+    while (places.size() > 1) {
+      const std::size_t half = places.size() / 2;
+      bool found = false;
+      for (const bool second : {false, true}) {
+        const std::vector<Place> part(
+            places.begin() + (second ? std::ptrdiff_t(half) : 0),
+            second ? places.end() : places.begin() + std::ptrdiff_t(half));
+        Values w = no_direction();
+        for (const Place& p : part) w[p.input][p.element] = v[p.input][p.element];
+        if (compare_along("", u, g, w).verdict == Verdict::right) continue;
+        places = part;
+        found = true;
+        break;
+      }
+      if (!found) break;  // only together they are wrong by more than the tolerance
+    }
+    return places;
+  }
+
+  void directions(int count, bool scaled) {
+    for (GradcheckRow& row : report_.rows) row.unit = "directions";
+    std::vector<std::vector<bool>> left_out;  // kinks that were accepted
+    for (const auto& x : x_) left_out.emplace_back(x.size(), false);
+    for (int d = 0; d < count; ++d) {
+      const std::vector<double> u = random_cotangent();
+      const Values g = pull(u);
+      for (std::size_t k = 0; k < x_.size(); ++k) {
+        if (x_[k].empty()) continue;
+        Values v = no_direction();
+        double largest = 0;
+        for (double value : g[k]) largest = std::max(largest, std::abs(value));
+        std::vector<Place> places;
+        for (std::size_t i = 0; i < x_[k].size(); ++i) {
+          double step = sign() * unit_of(x_[k][i]);
+          if (scaled && d % 2 == 1 && largest > 0) {
+            const double small = std::abs(g[k][i]) / largest;
+            step *= std::exp2(std::min(20.0, std::floor(-std::log2(std::max(small, 1e-9)))));
+          }
+          if (left_out[k][i]) continue;
+          v[k][i] = step;
+          places.push_back({k, i});
+        }
+        direction(d, k, u, g, v, places, left_out[k]);
+      }
+    }
+    for (GradcheckRow& row : report_.rows) sort_entries(row);
+  }
+
+  // One direction of input k: accepts up to 64 kinks, leaving them out.
+  void direction(int d, std::size_t k, const std::vector<double>& u, const Values& g, Values& v,
+                 std::vector<Place> places, std::vector<bool>& left_out) {
+    GradcheckRow& row = report_.rows[k];
+    for (int kinks = 0;; ++kinks) {
+      GradcheckEntry whole = compare_along("direction " + std::to_string(d), u, g, v);
+      if (whole.verdict == Verdict::right || kinks == 64) {
+        if (kinks == 64) whole.verdict = Verdict::unsettled;
+        return keep(row, std::move(whole));
+      }
+      const std::vector<Place> found = locate(u, g, v, places);
+      if (found.size() != 1) {
+        if (whole.verdict == Verdict::kink) whole.verdict = Verdict::unsettled;
+        return keep(row, std::move(whole));
+      }
+      const std::size_t j = found[0].element;
+      GradcheckEntry one = compare_element(k, j, u, g);
+      if (one.verdict != Verdict::kink) return keep(row, std::move(one));
+      row.kinks += 1;
+      left_out[j] = true;
+      v[k][j] = 0;
+      places.erase(std::find_if(places.begin(), places.end(),
+                                [&](const Place& p) { return p.element == j; }));
+    }
+  }
+
+  // One element, along a cotangent. Where some outputs have a kink, those are compared one by one.
+  GradcheckEntry compare_element(std::size_t k, std::size_t j, const std::vector<double>& u,
+                                 const Values& g) {
+    Values v = no_direction();
+    const double unit = v[k][j] = unit_of(x_[k][j]);
+    const std::string where = "element " + detail::position_text(j, problem_.inputs[k].shape) +
+                              ", along a random cotangent";
+    GradcheckEntry entry = compare(where, g[k][j] * unit, slope_along(u, v), 0);
+    if (entry.verdict != Verdict::right && entry.verdict != Verdict::kink) {
+      const std::vector<Slope> column = slopes_of_element(v);
+      double rest = g[k][j] * unit;  // of the outputs without a kink
+      Slope smooth;
+      bool all = true;
+      int kinks = 0;
+      for (std::size_t i = 0; i < column.size() && all; ++i) {
+        if (!column[i].kink) {
+          smooth.value += u[i] * column[i].value;
+          smooth.error += std::abs(u[i]) * column[i].error;
+          smooth.size += std::abs(u[i]) * column[i].size;
+          continue;
+        }
+        std::vector<double> e(y_.size(), 0.0);
+        e[i] = 1;
+        const double a = ++kinks <= 64 ? pull(e)[k][j] * unit : NAN;
+        all = compare("", a, column[i], 0).verdict == Verdict::kink;
+        rest -= u[i] * a;
+      }
+      if (all && kinks > 0 && compare("", rest, smooth, 0).verdict == Verdict::right) {
+        entry.verdict = Verdict::kink;
+      }
+    }
+    for (double* value :
+         {&entry.analytic, &entry.numeric, &entry.error, &entry.below, &entry.above}) {
+      *value /= unit;
+    }
+    return entry;
+  }
+
+  // --- The Taylor mode
+
+  void taylor() {
+    for (int d = 0; d < 3; ++d) {
+      const std::vector<double> u = random_cotangent();
+      const Values g = pull(u);
+      for (std::size_t k = 0; k < x_.size(); ++k) {
+        if (x_[k].empty()) continue;
+        GradcheckRow& row = report_.rows[k];
+        row.unit = "directions";
+        Values v = no_direction();
+        std::vector<Place> places;
+        double analytic = 0, rounding = 0;
+        for (std::size_t i = 0; i < x_[k].size(); ++i) {
+          v[k][i] = sign() * unit_of(x_[k][i]);
+          analytic += g[k][i] * v[k][i];
+          places.push_back({k, i});
+        }
+        for (std::size_t i = 0; i < u.size(); ++i) rounding += std::abs(u[i] * y_[i]);
+        rounding = 100 * epsilon_ * std::max(rounding, std::abs(analytic) / 16);
+        const std::vector<double> observed = orders(line(v), u, analytic, rounding);
+        if (!observed.empty()) row.orders = observed;
+        if (!observed.empty() && observed[1] > 1.5) {
+          row.compared += 1;
+          continue;
+        }
+        // At a kink a remainder falls as h, and one that is soon lost in rounding has no order.
+        std::vector<bool> left_out(x_[k].size(), false);
+        direction(d, k, u, g, v, places, left_out);
+      }
+    }
+  }
+
+  // The orders by which the change and the remainder fall, at the smallest three steps before
+  // rounding takes over; empty when they do not settle.
+  std::vector<double> orders(const Line& f, const std::vector<double>& u, double analytic,
+                             double rounding) const {
+    std::vector<double> observed, change, remainder;
+    for (double h = 0.0625; h > 1e-12; h /= 2) {
+      std::vector<double> y = f(h);
+      for (std::size_t i = 0; i < y.size(); ++i) y[i] -= y_[i];
+      const double c = inner(u, y);
+      change.push_back(std::abs(c));
+      remainder.push_back(std::abs(c - h * analytic));
+      const std::size_t k = change.size() - 1;
+      if (!(remainder[k] > rounding)) break;
+      if (k < 2) continue;
+      const double first = std::log2(remainder[k - 2] / remainder[k - 1]);
+      const double second = std::log2(remainder[k - 1] / remainder[k]);
+      if (std::abs(first - second) < 0.1 && second > 0.5) {
+        observed = {std::log2(change[k - 1] / change[k]), second};
+      }
+    }
+    return observed;
+  }
+
+  const GradcheckProblem& problem_;
+  std::mt19937_64 random_;
+  double epsilon_, tolerance_;
+  Values x_;
+  std::size_t n_ = 0;
+  std::vector<double> y_;
+  std::vector<std::size_t> shape_;  // of the result
+  GradcheckReport report_;
+};
+
+}  // namespace
+
+GradcheckReport gradcheck(const GradcheckProblem& problem, const GradcheckOptions& options) {
+  if (problem.inputs.empty()) throw std::invalid_argument("gradcheck: there is no input");
+  for (const GradcheckInput& input : problem.inputs) {
+    if (product(input.shape) == input.values.size()) continue;
+    throw std::invalid_argument("gradcheck: input " + input.name + " of shape " +
+                                detail::shape_text(input.shape) + " has " +
+                                std::to_string(input.values.size()) + " values");
+  }
+  return Checker(problem, options).run(options.mode);
+}
+
+}  // namespace tapesort

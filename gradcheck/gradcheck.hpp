@@ -1,0 +1,161 @@
+// Checks a gradient against differences: of any function that you can call, on a tape or not.
+//
+//     auto f   = [](const std::vector<double>& x) { return std::vector<double>{x[0] * x[1]}; };
+//     auto vjp = [](const std::vector<double>& x, const std::vector<double>& ybar) {
+//       return std::vector<double>{ybar[0] * x[1], ybar[0] * x[1]};      // the second is wrong
+//     };
+//     GradcheckReport report = gradcheck(f, vjp, {2.0, 3.0});
+//     std::cout << report.text();
+//
+// prints
+//
+//     input 0 (2): WRONG, 1 of 2 elements of the Jacobian
+//       output (0), element (1): analytic 3, numeric 2, ratio 1.5
+//
+// f and vjp take and give std::vectors of double or float, or what these convert to and from by
+// iterators (spans, Arrays); for several inputs, see GradcheckProblem. For functions of Vars and for
+// layers there is gradcheck/vars.hpp. This header needs nothing but the standard library.
+//
+// Let J be the Jacobian of f, and J' its transpose. vjp(x, u) should be J'u (for u = ybar).
+//
+// The full mode compares J element by element: rows by vjp, columns by differences (slope.hpp). For
+// m results of n numbers it costs m calls of vjp and about 20 n of f. It is what runs on small
+// problems, and it says what is wrong: where, by which factor, and which usual mistake it looks
+// like.
+//
+// The fast and the sparse mode compare two numbers: <J'u, v> and the slope of <u, f(x + t v)> at
+// t = 0, where all elements of v are +1 or -1 and those of u between 1 and 2 in magnitude, by chance.
+// Suppose that J' has a wrong element, off by d. For given signs of the others, one of its two signs
+// leaves the comparison off by d or more; so a direction misses it with a probability of at most 1/2
+// for v, and 1/2 for u: at most 3/4 together. 3 directions (fast) miss with at most .42, 20 (sparse)
+// with .0032. (A lone wrong element is missed by none.) A direction that disagrees is halved until
+// one element is left, and this element is named. In half of the sparse mode's directions,
+// elements of v are scaled up where those of the gradient are small, by at most 2^20, so that a
+// small element that is wrong is not lost beside large ones.
+//
+// At a kink (abs at 0, a tie in a sort) differences from the two sides disagree, and every slope
+// between them is as good as another. Such an element is accepted, and the report says so. Where
+// three or more items tie, slopes that f has close by, with the tie broken, count as well: an item
+// in their middle may stay there.
+//
+// The Taylor mode chooses no tolerance: |f(x + h v) - f(x)| falls as h, and the remainder
+// |f(x + h v) - f(x) - h <J'u, v>| as h^2 when the gradient is right; the report has the orders
+// observed at h, h/2, h/4.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace tapesort {
+
+struct GradcheckInput {
+  std::string name;                // in the report: "fc.weight", "1"
+  std::vector<std::size_t> shape;  // () is one number
+  std::vector<double> values;      // row by row
+};
+
+// A function of several arrays, and its pullback.
+struct GradcheckProblem {
+  using Values = std::vector<std::vector<double>>;  // of each input, in order
+
+  std::vector<GradcheckInput> inputs;
+  std::vector<std::size_t> output_shape;  // empty: one axis, or a number
+  std::function<std::vector<double>(const Values& x)> f;
+  std::function<Values(const Values& x, const std::vector<double>& ybar)> vjp;
+  bool single = false;  // f and vjp compute in float
+  // Called when f or vjp gives a NaN or an infinity; may say where it began.
+  std::function<std::string()> explain_not_finite;
+};
+
+enum class GradcheckMode {
+  automatic,  // full where m + n <= 500, else fast; the element named where fast disagrees
+  full,
+  fast,    // 3 directions
+  sparse,  // 20 directions
+  taylor,
+};
+
+struct GradcheckOptions {
+  GradcheckMode mode = GradcheckMode::automatic;
+  // Accepted besides the estimated error of the difference, relative to the larger of the two
+  // numbers (for a direction, at least to the root of the sum of the squares that make up
+  // <J'u, v>). 0: 1e-7 in double, 1e-3 in float.
+  double tolerance = 0;
+  std::uint64_t seed = 1;  // of u and v
+};
+
+enum class GradcheckVerdict {
+  right,
+  kink,  // between the slopes of the two sides: accepted
+  wrong,
+  unsettled,  // the differences do not settle on a slope: a jump, or noise
+};
+
+// One comparison.
+struct GradcheckEntry {
+  std::string where;  // "output (0), element (1, 2)" or "direction 3"
+  double analytic = 0, numeric = 0;
+  double error = 0;             // estimated, of numeric
+  double below = 0, above = 0;  // at a kink, the slopes of the two sides
+  GradcheckVerdict verdict = GradcheckVerdict::right;
+};
+
+// What was found about one input.
+struct GradcheckRow {
+  std::string input;
+  std::vector<std::size_t> shape;
+  std::string unit;  // what was compared: "elements of the Jacobian", "directions", ..
+  std::size_t compared = 0, wrong = 0, kinks = 0, unsettled = 0;
+  double worst = 0;                     // largest relative error of those that are not at a kink
+  std::string looks_like;               // the usual mistake, where one fits
+  std::vector<GradcheckEntry> entries;  // the worst first, at most 5; when all is right, the worst
+  std::vector<double> orders;           // Taylor mode: observed order of f, then of the remainder
+};
+
+struct GradcheckReport {
+  std::string failure;  // why nothing could be compared, as "f is not deterministic: .."
+  std::vector<GradcheckRow> rows;
+
+  bool ok() const;
+  std::string text() const;
+  std::string json() const;
+};
+
+// std::invalid_argument for a problem without inputs, or values that do not fit a shape.
+GradcheckReport gradcheck(const GradcheckProblem& problem, const GradcheckOptions& options = {});
+
+namespace detail {
+template <class T, class Range> std::vector<T> to_vector(const Range& range) {
+  return std::vector<T>(std::begin(range), std::end(range));
+}
+template <class To> std::vector<To> converted(const std::vector<double>& from) {
+  std::vector<To> to;
+  for (double value : from) to.push_back(static_cast<To>(value));
+  return to;
+}
+}  // namespace detail
+
+// Of a function of one array: f(x) -> y and vjp(x, ybar) -> xbar, both called with
+// std::vector<T> const&, which a span is made from too.
+template <class T = double, class F, class Vjp>
+GradcheckReport gradcheck(const F& f, const Vjp& vjp, const std::vector<std::common_type_t<T>>& x,
+                          const GradcheckOptions& options = {}) {
+  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>);
+  GradcheckProblem problem;
+  problem.inputs = {{"0", {x.size()}, detail::to_vector<double>(x)}};
+  problem.f = [&f](const GradcheckProblem::Values& at) {
+    return detail::to_vector<double>(f(detail::converted<T>(at[0])));
+  };
+  problem.vjp = [&vjp](const GradcheckProblem::Values& at, const std::vector<double>& ybar) {
+    return GradcheckProblem::Values{
+        detail::to_vector<double>(vjp(detail::converted<T>(at[0]), detail::converted<T>(ybar)))};
+  };
+  problem.single = std::is_same_v<T, float>;
+  return gradcheck(problem, options);
+}
+
+}  // namespace tapesort

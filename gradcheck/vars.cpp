@@ -1,0 +1,139 @@
+#include "gradcheck/vars.hpp"
+
+#include "engine/check.hpp"
+#include "engine/trap.hpp"
+
+namespace tapesort {
+namespace {
+
+using Values = GradcheckProblem::Values;
+
+template <class T> Array<T> array_of(const std::vector<double>& values, const Shape& shape) {
+  Array<T> array = uninitialized<T>(shape);
+  std::transform(values.begin(), values.end(), array.data(), [](double x) { return T(x); });
+  return array;
+}
+
+template <class T> std::vector<double> values_of(const Array<T>& array) {
+  return {array.data(), array.data() + array.size()};
+}
+
+template <class T> GradcheckInput input_of(std::string name, const Array<T>& array) {
+  return {std::move(name), {array.shape().begin(), array.shape().end()}, values_of(array)};
+}
+
+// f at other values than the given ones; the parameters are as before at the end.
+template <class T> class Subject {
+ public:
+  Subject(const VarFunction<T>& f, const std::vector<Array<T>>& inputs,
+          const std::vector<Parameter<T>*>& parameters)
+      : f_(f), inputs_(inputs), parameters_(parameters) {
+    for (const Parameter<T>* p : parameters) values_.push_back(p->value), grads_.push_back(p->grad);
+  }
+  ~Subject() {
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      set(*parameters_[i], values_[i]);
+      parameters_[i]->grad = grads_[i];
+    }
+  }
+  Subject(const Subject&) = delete;
+  Subject& operator=(const Subject&) = delete;
+
+  // The result, and the leaves that it was computed from.
+  Var<T> run(Tape<T>& tape, const Values& x, std::vector<Var<T>>& leaves) const {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      leaves.push_back(tape.leaf(array_of<T>(x[i], inputs_[i].shape())));
+    }
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      set(*parameters_[i], array_of<T>(x[inputs_.size() + i], values_[i].shape()));
+      parameters_[i]->zero_grad();
+    }
+    return f_(tape, leaves);
+  }
+
+  Values pull(const Values& x, const std::vector<double>& u) const {
+    Tape<T> tape;
+    std::vector<Var<T>> leaves;
+    const Var<T> y = run(tape, x, leaves);
+    if (y.needs_grad()) tape.backward(y, array_of<T>(u, y.shape()));
+    Values gradients;
+    for (const Var<T>& leaf : leaves) gradients.push_back(values_of(leaf.grad()));
+    for (const Parameter<T>* p : parameters_) gradients.push_back(values_of(p->grad));
+    return gradients;
+  }
+
+  // What the trap says of a NaN or an infinity.
+  std::string where_not_finite(const Values& x, std::size_t size) const {
+    try {
+      const NonFiniteTrap trap;
+      pull(x, std::vector<double>(size, 1.0));
+    } catch (const NonFiniteError& error) {
+      return error.what();
+    }
+    return "the trap finds no operator that made it";
+  }
+
+ private:
+  static void set(Parameter<T>& parameter, const Array<T>& value) {
+    parameter.value = value;
+    parameter.changed();
+  }
+
+  const VarFunction<T>& f_;
+  const std::vector<Array<T>>& inputs_;
+  const std::vector<Parameter<T>*>& parameters_;
+  std::vector<Array<T>> values_, grads_;
+};
+
+}  // namespace
+
+template <class T>
+GradcheckReport detail::check_vars(const VarFunction<T>& f, const std::vector<Array<T>>& inputs,
+                                   const std::vector<Parameter<T>*>& parameters,
+                                   const GradcheckOptions& options) {
+  const Subject<T> subject(f, inputs, parameters);
+  GradcheckProblem problem;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    problem.inputs.push_back(input_of(std::to_string(i), inputs[i]));
+  }
+  for (const Parameter<T>* p : parameters) problem.inputs.push_back(input_of(p->name, p->value));
+  problem.single = std::is_same_v<T, float>;
+
+  Values at;
+  for (const GradcheckInput& input : problem.inputs) at.push_back(input.values);
+  Tape<T> tape;
+  std::vector<Var<T>> leaves;
+  const Var<T> result = subject.run(tape, at, leaves);
+  const Shape shape = result.shape();
+  problem.output_shape.assign(shape.begin(), shape.end());
+
+  problem.f = [&](const Values& x) {
+    Tape<T> tape(Recording::off);
+    std::vector<Var<T>> leaves;
+    return values_of(subject.run(tape, x, leaves).value());
+  };
+  problem.vjp = [&](const Values& x, const std::vector<double>& u) { return subject.pull(x, u); };
+  problem.explain_not_finite = [&] { return subject.where_not_finite(at, element_count(shape)); };
+  GradcheckReport report = gradcheck(problem, options);
+  if (!report.ok() && report.failure.empty() && !result.needs_grad()) {
+    report.failure =
+        "the result of f needs no gradient, though it changes with the inputs: somewhere a Var's "
+        "value() goes on as a constant";
+  }
+  return report;
+}
+
+void detail::wrong_arity(std::size_t inputs) {
+  bad_argument("gradcheck: f does not take the ", inputs,
+               " inputs that are given; it has to take so many Vars, or a std::vector of them");
+}
+
+#define INSTANTIATE(T)                                                                             \
+  template GradcheckReport detail::check_vars(const VarFunction<T>&, const std::vector<Array<T>>&, \
+                                              const std::vector<Parameter<T>*>&,                   \
+                                              const GradcheckOptions&);
+INSTANTIATE(float)
+INSTANTIATE(double)
+#undef INSTANTIATE
+
+}  // namespace tapesort

@@ -1,0 +1,97 @@
+// Gradient checks of functions of Vars, and of what has Parameters.
+//
+//     GradcheckReport report = gradcheck(
+//         [](Var<double> a, Var<double> b) { return my_loss(a, b); },
+//         {random.normal<double>({3, 4}), random.normal<double>({4})});
+//     std::cout << report.text();
+//     assert(report.ok());
+//
+// f takes one to eight Vars, or a std::vector of them, after a Tape& when it wants one: to put the
+// Parameters on that are to be checked too, given as the last argument. gradcheck<float> checks
+// what is computed in float, to about three digits.
+//
+// f is called on fresh tapes and must be a function of its inputs alone. (A random f makes its
+// generator anew from the same seed in each call.)
+#pragma once
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "engine/parameter.hpp"
+#include "gradcheck/gradcheck.hpp"
+
+namespace tapesort {
+
+template <class T> using VarFunction = std::function<Var<T>(Tape<T>&, const std::vector<Var<T>>&)>;
+
+namespace detail {
+
+template <class T>
+GradcheckReport check_vars(const VarFunction<T>& f, const std::vector<Array<T>>& inputs,
+                           const std::vector<Parameter<T>*>& parameters,
+                           const GradcheckOptions& options);
+
+template <class T, std::size_t> using VarAt = const Var<T>&;
+
+// Calls f with as many Vars as it takes, when that is how many there are.
+template <class T, class F, class... Before, std::size_t... I>
+bool call(Var<T>& result, const F& f, const std::vector<Var<T>>& x, std::index_sequence<I...>,
+          Before&... before) {
+  if constexpr (std::is_invocable_v<const F&, Before&..., VarAt<T, I>...>) {
+    if (x.size() != sizeof...(I)) return false;
+    result = f(before..., x[I]...);
+    return true;
+  }
+  return false;
+}
+
+template <class T, class F, class... Before, std::size_t... N>
+bool call_any(Var<T>& result, const F& f, const std::vector<Var<T>>& x, std::index_sequence<N...>,
+              Before&... before) {
+  return (call<T>(result, f, x, std::make_index_sequence<N + 1>(), before...) || ...);
+}
+template <class F, class T, std::size_t... I> constexpr bool takes(std::index_sequence<I...>) {
+  return std::is_invocable_v<const F&, VarAt<T, I>...>;
+}
+template <class F, class T, std::size_t... N> constexpr bool takes_vars(std::index_sequence<N...>) {
+  return (takes<F, T>(std::make_index_sequence<N + 1>()) || ...);
+}
+
+// Layers have an overload of their own (layer.hpp).
+template <class F, class = void> struct IsLayer : std::false_type {};
+template <class F>
+struct IsLayer<F, std::void_t<decltype(std::declval<F&>().state())>> : std::true_type {};
+
+[[noreturn]] void wrong_arity(std::size_t inputs);
+
+// f in the one form that the checker calls. Vars are tried first: a generic lambda takes Vars.
+template <class T, class F> VarFunction<T> in_one_form(const F& f) {
+  return [&f](Tape<T>& tape, const std::vector<Var<T>>& x) {
+    static_cast<void>(tape);
+    constexpr std::make_index_sequence<8> counts;
+    Var<T> result;
+    if constexpr (takes_vars<F, T>(counts)) {
+      if (!call_any<T>(result, f, x, counts)) wrong_arity(x.size());
+    } else if constexpr (std::is_invocable_v<const F&, const std::vector<Var<T>>&>) {
+      result = f(x);
+    } else if constexpr (std::is_invocable_v<const F&, Tape<T>&, const std::vector<Var<T>>&>) {
+      result = f(tape, x);
+    } else {
+      if (!call_any<T>(result, f, x, counts, tape)) wrong_arity(x.size());
+    }
+    return result;
+  };
+}
+
+}  // namespace detail
+
+// std::invalid_argument when f does not take as many Vars as there are inputs.
+template <class T = double, class F, class = std::enable_if_t<!detail::IsLayer<F>::value>>
+GradcheckReport gradcheck(const F& f, const std::vector<Array<std::common_type_t<T>>>& inputs,
+                          const GradcheckOptions& options = {},
+                          const std::vector<Parameter<std::common_type_t<T>>*>& parameters = {}) {
+  return detail::check_vars<T>(detail::in_one_form<T>(f), inputs, parameters, options);
+}
+
+}  // namespace tapesort

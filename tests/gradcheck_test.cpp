@@ -1,0 +1,249 @@
+#include "gradcheck/gradcheck.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "gradcheck/doctest.hpp"
+#include "gradcheck/jacobian.hpp"
+#include "gradcheck/layer.hpp"
+#include "gradcheck/slope.hpp"
+#include "op_table.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/reduce.hpp"
+#include "ops/softmax.hpp"
+#include "ops/sorting/neural_sort.hpp"
+#include "pullbacks.hpp"
+
+using namespace tapesort;
+using namespace tapesort::testing;
+
+namespace {
+
+GradcheckOptions in_mode(GradcheckMode mode) {
+  GradcheckOptions options;
+  options.mode = mode;
+  return options;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// A wrong operator: the value of x^2 with the gradient of x.
+Var<double> wrong_square(const Var<double>& x) {
+  return record("wrong_square", {x}, Array<double>(x.value() * x.value()),
+                [](Node<double>& y) { accumulate(y.input(0), y.cotangent()); });
+}
+
+}  // namespace
+
+TEST_CASE("gradcheck finds every wrong pullback, and says what the usual mistakes look like") {
+  const auto cases = wrong_pullbacks();
+  CHECK(cases.size() >= 25);
+  for (const PullbackCase& c : cases) {
+    CAPTURE(c.name);
+    const GradcheckReport report = c.check();
+    CHECK(report.failure == "");
+    CHECK(!report.ok());
+    CHECK_MESSAGE(contains(report.text(), c.looks_like), report.text());
+    CHECK(!c.check(GradcheckMode::sparse).ok());
+  }
+}
+
+TEST_CASE("gradcheck accepts right pullbacks that are awkward to check, in every mode") {
+  for (const PullbackCase& c : awkward_pullbacks()) {
+    CAPTURE(c.name);
+    for (const GradcheckMode mode : {GradcheckMode::automatic, GradcheckMode::fast,
+                                     GradcheckMode::sparse, GradcheckMode::taylor}) {
+      CAPTURE(int(mode));
+      const GradcheckReport report = c.check(mode);
+      CHECK_MESSAGE(report.ok(), report.text());
+    }
+  }
+}
+
+TEST_CASE("where a direction disagrees, the element is found and named") {
+  for (const PullbackCase& c : wrong_pullbacks()) {
+    if (c.x.size() != 10000) continue;
+    CAPTURE(c.name);
+    const std::string text = c.check().text();
+    CHECK_MESSAGE(contains(text, "element (4321), along a random cotangent"), text);
+  }
+}
+
+TEST_CASE("the steps find one-sided slopes at a kink, and a derivative with its error elsewhere") {
+  const auto abs_exp = [](double t) { return std::vector<double>{std::abs(t), std::exp(t)}; };
+  const std::vector<Slope> found = slopes(abs_exp, {0.0, 1.0}, {});
+  CHECK(found[0].kink);
+  CHECK(found[0].below == -1);
+  CHECK(found[0].above == 1);
+  CHECK(!found[1].kink);
+  CHECK(std::abs(found[1].value - 1) <= found[1].error);
+  CHECK(found[1].error < 1e-10);
+  // A domain that ends nearby: steps that leave it are passed over.
+  const auto log_of = [](double t) { return std::vector<double>{std::log(1e-3 + t)}; };
+  CHECK(slopes(log_of, {std::log(1e-3)}, {})[0].value == doctest::Approx(1e3).epsilon(1e-8));
+}
+
+TEST_CASE("a kink is told in the report, with its slopes") {
+  const auto report = gradcheck([](Var<double> x) { return abs(x); }, {Array<double>{0.0, 1.0}});
+  CHECK(report.ok());
+  CHECK(contains(report.text(), "at a kink, between the slopes of its sides, and accepted: 1"));
+  const auto json = nlohmann::json::parse(report.json());
+  CHECK(json["ok"] == true);
+  CHECK(json["rows"][0]["kinks"] == 1);
+  CHECK(json["rows"][0]["entries"][0]["verdict"] == "kink");
+  CHECK(json["rows"][0]["entries"][0]["below"] == -1);
+  CHECK(json["rows"][0]["entries"][0]["above"] == 1);
+}
+
+TEST_CASE("gradcheck says which input's gradient is wrong, where, and by which factor") {
+  const auto report =
+      gradcheck([](Var<double> a, Var<double> b) { return a * wrong_square(b); },
+                {Array<double>{{1.0, 2.0}, {3.0, 4.0}}, Array<double>{{0.5, 1.0}, {0.25, 0.5}}});
+  CHECK(report.text() ==
+        "input 0 (2, 2): right, 16 elements of the Jacobian, worst relative error 0.0e+00\n"
+        "input 1 (2, 2): WRONG, 2 of 16 elements of the Jacobian\n"
+        "  output (0, 1), element (0, 1): analytic 2, numeric 4, ratio 0.5\n"
+        "  output (1, 0), element (1, 0): analytic 3, numeric 1.5, ratio 2\n");
+  CHECK(report.rows[0].wrong == 0);
+  CHECK(report.rows[1].wrong == 2);
+}
+
+TEST_CASE("functions of Vars in every form that the header promises") {
+  const Array<double> x{1.0, 2.0}, y{3.0, 4.0};
+  TAPESORT_CHECK_GRADIENT([](Var<double> a, Var<double> b) { return a * b; }, {x, y});
+  TAPESORT_CHECK_GRADIENT([](const auto& a, const auto& b) { return sum(a * b); }, {x, y});
+  TAPESORT_CHECK_GRADIENT([](const std::vector<Var<double>>& v) { return v[0] * v[1]; }, {x, y});
+  TAPESORT_CHECK_GRADIENT(
+      [](Tape<double>& tape, const Var<double>& a) {
+        return a * tape.constant({5.0, 6.0});
+      },
+      {x});
+  CHECK(gradcheck<float>([](Var<float> a) { return exp(a); }, {Array<float>{1.0f, 2.0f}}).ok());
+  CHECK(!gradcheck<float>([](Var<float> a) { return a * stop_gradient(a); },
+                          {Array<float>{1.0f, 2.0f}})
+             .ok());
+  CHECK(error_of([&] {
+          gradcheck([](Var<double> a) { return a; }, {x, y});
+        }) ==
+        "invalid_argument: gradcheck: f does not take the 2 inputs that are given; it has to "
+        "take so many Vars, or a std::vector of them");
+}
+
+TEST_CASE("plain functions without a tape, in float and double") {
+  const auto f = [](const std::vector<float>& x) { return std::vector<float>{x[0] * x[1]}; };
+  const auto right = [](const std::vector<float>& x, const std::vector<float>& ybar) {
+    return std::vector<float>{ybar[0] * x[1], ybar[0] * x[0]};
+  };
+  const auto wrong = [](const std::vector<float>& x, const std::vector<float>& ybar) {
+    return std::vector<float>{ybar[0] * x[1], ybar[0] * x[1]};
+  };
+  CHECK(gradcheck<float>(f, right, {2, 3}).ok());
+  CHECK(!gradcheck<float>(f, wrong, {2, 3}).ok());
+  const auto array_f = [](const Array<double>& x) { return Array<double>(x * x); };
+  const auto array_vjp = [](const Array<double>& x, const Array<double>& ybar) {
+    return Array<double>(2 * x * ybar);
+  };
+  const auto as_array = [](const std::vector<double>& x) {
+    Array<double> array = uninitialized<double>({x.size()});
+    std::copy(x.begin(), x.end(), array.data());
+    return array;
+  };
+  CHECK(gradcheck([&](const std::vector<double>& x) { return array_f(as_array(x)); },
+                  [&](const std::vector<double>& x, const std::vector<double>& ybar) {
+                    return array_vjp(as_array(x), as_array(ybar));
+                  },
+                  {1.0, -2.0, 3.0})
+            .ok());
+}
+
+TEST_CASE("a layer is checked with its parameters, by name, and is left as it was") {
+  Generator random(3);
+  Linear<double> fc("fc", 3, 2, Init::fan_in, random);
+  const State<double> state = fc.state();
+  const Array<double> weight = state.parameters[0]->value;
+  const GradcheckReport report = gradcheck(fc, {random.normal<double>({5, 3})});
+  CHECK_MESSAGE(report.ok(), report.text());
+  REQUIRE(report.rows.size() == 3);
+  CHECK(report.rows[1].input == "fc.weight");
+  CHECK(report.rows[1].compared == 60);
+  CHECK(report.rows[2].input == "fc.bias");
+  CHECK(state.parameters[0]->value == weight);
+  CHECK(state.parameters[0]->grad == zeros<double>({3, 2}));
+
+  const auto broken = [&](Tape<double>& tape, const Var<double>& x) {
+    return x * stop_gradient(tape.leaf(*state.parameters[1]));
+  };
+  const GradcheckReport wrong =
+      gradcheck(broken, {random.normal<double>({5, 2})}, {}, state.parameters);
+  CHECK(contains(wrong.text(), "input fc.bias (2): WRONG"));
+  CHECK(contains(wrong.text(), "looks like: the gradient is 0"));
+}
+
+TEST_CASE("the sharp, the offset and the tied: operators of this library at their edges") {
+  Generator random(4);
+  Array<double> tied = random.normal<double>({12});
+  tied(3) = tied(7) = tied(1);
+  TAPESORT_CHECK_GRADIENT([](Var<double> s) { return neural_sort(s, 0.01); },
+                          {random.normal<double>({8})});
+  TAPESORT_CHECK_GRADIENT([](Var<double> s) { return neural_sort(s, 1.0); }, {tied});
+  TAPESORT_CHECK_GRADIENT([](Var<double> s) { return log_softmax(s); },
+                          {Array<double>(random.normal<double>({20}) + 1000.0)});
+  TAPESORT_CHECK_GRADIENT([](Var<double> s) { return relu(s); }, {random.normal<double>({10000})});
+}
+
+TEST_CASE("a Jacobian has a row for each number of the result") {
+  const Array<double> x{1.0, 2.0, 3.0};
+  CHECK(jacobian([](const Var<double>& v) { return v * v; }, x) ==
+        Array<double>{{2.0, 0.0, 0.0}, {0.0, 4.0, 0.0}, {0.0, 0.0, 6.0}});
+  CHECK(jacobian([](const Var<double>& v) { return sum(v * v); }, x) ==
+        Array<double>{2.0, 4.0, 6.0});
+  CHECK(jacobian([](const Var<double>&) { return constant(scalar(1.0)); }, x) ==
+        zeros<double>({3}));
+}
+
+TEST_CASE("the Taylor mode reports the orders observed") {
+  const auto f = [](Var<double> x) { return exp(x); };
+  const GradcheckReport report =
+      gradcheck(f, {Array<double>{0.5, -0.25}}, in_mode(GradcheckMode::taylor));
+  CHECK(report.ok());
+  REQUIRE(report.rows[0].orders.size() == 2);
+  CHECK(report.rows[0].orders[0] == doctest::Approx(1).epsilon(0.1));
+  CHECK(report.rows[0].orders[1] == doctest::Approx(2).epsilon(0.1));
+  const GradcheckReport wrong =
+      gradcheck([](Var<double> x) { return wrong_square(x); }, {Array<double>{0.7, -0.25}},
+                in_mode(GradcheckMode::taylor));
+  CHECK(!wrong.ok());
+  CHECK(wrong.rows[0].orders[1] == doctest::Approx(1).epsilon(0.1));
+}
+
+TEST_CASE("every usual failure has its own sentence") {
+  const Array<double> x{1.0, 2.0};
+  Generator noise(2);
+  CHECK(gradcheck([&](Var<double> a) { return a * noise.uniform(); }, {x}).failure ==
+        "f is not deterministic: two calls with the same inputs give different results; make every "
+        "generator that it uses anew, from a fixed seed, inside f");
+  CHECK(gradcheck([](Var<double> a) { return constant(Array<double>(a.value() * 2.0)); }, {x})
+            .failure ==
+        "the result of f needs no gradient, though it changes with the inputs: somewhere a Var's "
+        "value() goes on as a constant");
+  CHECK(gradcheck([](Var<double> a) { return exp(log(a)); }, {Array<double>{1.0, -1.0}}).failure ==
+        "the result of f is NaN at position 1; there is no derivative to check at these inputs "
+        "(the value of log (input (2)) holds a NaN or an infinity)");
+  const auto sqrt_at_0 = gradcheck([](Var<double> a) { return sqrt(a); }, {scalar(0.0)});
+  CHECK_MESSAGE(
+      contains(sqrt_at_0.failure, "the gradient by vjp of input 0 is infinite at position 0"),
+      sqrt_at_0.failure);
+  CHECK_MESSAGE(contains(sqrt_at_0.failure, "the pullback of sqrt (node 1, input ())"),
+                sqrt_at_0.failure);
+
+  const auto id = [](const Numbers& v) { return v; };
+  CHECK(gradcheck(id, [](const Numbers&, const Numbers&) { return Numbers{1.0}; }, {1.0, 2.0})
+            .failure == "vjp gives 1 numbers for input 0 of shape (2), which has 2");
+  const auto jump = gradcheck([](const Numbers& v) { return Numbers{std::floor(v[0])}; },
+                              [](const Numbers&, const Numbers&) { return Numbers{0.0}; }, {1.0});
+  CHECK(contains(jump.text(), "UNSETTLED, 1 of 1"));
+  CHECK(contains(jump.text(), "f jumps here, or is noisy"));
+  CHECK(error_of([] { gradcheck(GradcheckProblem{}); }) ==
+        "invalid_argument: gradcheck: there is no input");
+}
