@@ -46,11 +46,11 @@ std::vector<fs::path> files_of(const std::string& floor) {
   return files;
 }
 
-const std::vector<std::string> floors{"engine", "ops", "models", "apps"};
+const std::vector<std::string> floors{"engine", "ops", "models", "gradcheck", "apps"};
 
 }  // namespace
 
-TEST_CASE("includes go down only: engine <- ops <- models <- apps") {
+TEST_CASE("includes go down only: engine <- ops <- models <- gradcheck <- apps") {
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
     const auto files = files_of(floors[floor]);
     CHECK(files.size() > 5);
@@ -65,13 +65,31 @@ TEST_CASE("includes go down only: engine <- ops <- models <- apps") {
   }
 }
 
+TEST_CASE("what is installed is what tapesort.hpp includes, and headers for tests") {
+  std::set<std::string> installed,
+      included{"gradcheck/catch2.hpp", "gradcheck/doctest.hpp", "gradcheck/googletest.hpp"};
+  const auto visit = [&](const auto& self, const std::string& file) -> void {
+    if (!included.insert(file).second) return;
+    for (const std::string& header : includes_of(source / file)) self(self, header);
+  };
+  visit(visit, "tapesort.hpp");
+  static const std::regex name(R"re('([\w/]+\.hpp)',)re");
+  std::smatch match;
+  for (const std::string& line : lines_of(source / "meson.build")) {
+    if (std::regex_search(line, match, name)) installed.insert(match[1]);
+  }
+  CHECK(installed.size() > 40);
+  for (const std::string& file : included) CHECK_MESSAGE(installed.count(file) == 1, file);
+  for (const std::string& file : installed) CHECK_MESSAGE(included.count(file) == 1, file);
+}
+
 // Whoever makes a floor smaller lowers its limit.
 TEST_CASE("each floor stays small") {
-  const std::size_t most[] = {2550, 9050, 1650, 7600};
+  const std::size_t most[] = {2400, 9050, 1650, 1500, 7600};
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
     std::size_t lines = 0;
     for (const fs::path& file : files_of(floors[floor])) lines += lines_of(file).size();
-    std::printf("%-8s %5zu lines of at most %zu\n", floors[floor].c_str(), lines, most[floor]);
+    std::printf("%-9s %5zu lines of at most %zu\n", floors[floor].c_str(), lines, most[floor]);
     CHECK_MESSAGE(lines <= most[floor], floors[floor]);
   }
 }

@@ -1,0 +1,347 @@
+// The Python module tapesort._tapesort: every operator as a function of NumPy arrays that returns a
+// Call, with its value and its pullback. tapesort/__init__.py makes functions of them.
+//
+// Arrays of float32 are computed in float, all others in double. An input is copied once, into the
+// tape; a value is the tape's own array, shown read-only. C++ runs without the interpreter's lock.
+#include <pybind11/functional.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "engine/check.hpp"
+#include "gradcheck/gradcheck.hpp"
+#include "ops/elementwise.hpp"
+#include "ops/estimators/control_variate.hpp"
+#include "ops/sorting/lap_sum.hpp"
+#include "ops/sorting/neural_sort.hpp"
+#include "ops/sorting/relaxation.hpp"
+#include "ops/sorting/soft_sort.hpp"
+
+namespace py = pybind11;
+using namespace pybind11::literals;
+using namespace tapesort;
+
+namespace {
+
+template <class T> using Dense = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+template <class T> Array<T> to_array(const py::handle& object) {
+  const auto array = Dense<T>::ensure(object);
+  if (!array) throw py::error_already_set();
+  Array<T> copy = uninitialized<T>(Shape(array.shape(), array.shape() + array.ndim()));
+  std::copy_n(array.data(), copy.size(), copy.data());
+  return copy;
+}
+
+// A NumPy array that shows `array`, which lives as long as `owner`.
+template <class T, class Owner> py::array shown(const Array<T>& array, Owner owner) {
+  auto* keeper = new Owner(std::move(owner));
+  const py::capsule base(keeper, [](void* kept) { delete static_cast<Owner*>(kept); });
+  return py::array_t<T>(std::vector<py::ssize_t>(array.shape().begin(), array.shape().end()),
+                        array.data(), base);
+}
+template <class T> py::array to_numpy(Array<T> array) {
+  auto owner = std::make_shared<Array<T>>(std::move(array));
+  return shown(*owner, owner);
+}
+
+bool is_float32(const py::handle& object) {
+  return py::isinstance<py::array>(object) &&
+         py::reinterpret_borrow<py::array>(object).dtype().is(py::dtype::of<float>());
+}
+
+// What an operator computed, and the tape to go back on.
+class Call {
+ public:
+  virtual ~Call() = default;
+  virtual py::array value() const = 0;  // writeable: see torch.py
+  virtual py::tuple vjp(const py::object& ybar) = 0;
+};
+
+template <class T> class CallOf final : public Call {
+ public:
+  template <class F>
+  CallOf(const std::vector<py::object>& inputs, bool record, const F& f)
+      : tape_(std::make_shared<Tape<T>>(record ? Recording::on : Recording::off)) {
+    for (const py::object& input : inputs) leaves_.push_back(tape_->leaf(to_array<T>(input)));
+    const py::gil_scoped_release release;
+    y_ = f(leaves_);
+  }
+
+  py::array value() const override { return shown(y_.value(), std::make_pair(tape_, y_)); }
+
+  py::tuple vjp(const py::object& ybar) override {
+    if (!tape_->recording()) misuse("vjp: this call was not recorded");
+    Array<T> u = to_array<T>(ybar);
+    {
+      const py::gil_scoped_release release;
+      tape_->zero_grad();
+      if (y_.needs_grad()) tape_->backward(y_, std::move(u));
+    }
+    py::tuple gradients(leaves_.size());
+    for (std::size_t i = 0; i < leaves_.size(); ++i) gradients[i] = to_numpy(leaves_[i].grad());
+    return gradients;
+  }
+
+ private:
+  std::shared_ptr<Tape<T>> tape_;
+  std::vector<Var<T>> leaves_;
+  Var<T> y_;
+};
+
+// f, a generic lambda of a std::vector of Vars, in the type that the inputs have.
+template <class F>
+std::unique_ptr<Call> call(const std::vector<py::object>& inputs, bool record, const F& f) {
+  const bool single =
+      std::all_of(inputs.begin(), inputs.end(), [](const py::object& x) { return is_float32(x); });
+  if (single) return std::make_unique<CallOf<float>>(inputs, record, f);
+  return std::make_unique<CallOf<double>>(inputs, record, f);
+}
+
+template <class Enum>
+Enum named(const char* what, const std::string& name,
+           const std::vector<std::pair<const char*, Enum>>& choices) {
+  std::string names;
+  for (const auto& choice : choices) {
+    if (name == choice.first) return choice.second;
+    names += (names.empty() ? "" : ", ") + std::string(choice.first);
+  }
+  bad_argument(what, ": there is no ", name, "; need one of ", names);
+}
+
+Direction direction_named(const std::string& name) {
+  return named<Direction>(
+      "direction", name,
+      {{"descending", Direction::descending}, {"ascending", Direction::ascending}});
+}
+
+Relaxation relaxation_of(const std::string& method, double tau, const std::string& direction,
+                         bool hard, double power, int iterations, double tolerance,
+                         double steepness, const std::string& swap, double art_lambda,
+                         const std::string& regularization) {
+  Relaxation r;
+  r.method = method_named(method);
+  r.tau = tau;
+  r.direction = direction_named(direction);
+  r.hard = hard;
+  r.power = power;
+  r.sinkhorn = {iterations, tolerance};
+  r.steepness = steepness;
+  r.swap = named<Swap>("swap", swap,
+                       {{"logistic", Swap::logistic},
+                        {"logistic_phi", Swap::logistic_phi},
+                        {"gaussian", Swap::gaussian},
+                        {"reciprocal", Swap::reciprocal},
+                        {"cauchy", Swap::cauchy},
+                        {"optimal", Swap::optimal}});
+  r.art_lambda = art_lambda;
+  r.regularization = named<Regularization>(
+      "regularization", regularization, {{"l2", Regularization::l2}, {"kl", Regularization::kl}});
+  return r;
+}
+
+// A Python cost of orders or matrices, called with the lock.
+template <class T> OrderCost<T> order_cost(const py::object& f) {
+  return [f](const Indices& orders) {
+    const py::gil_scoped_acquire lock;
+    return constant(to_array<T>(f(to_numpy(orders))));
+  };
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_tapesort, m) {
+  m.attr("__version__") = TAPESORT_VERSION;
+
+  py::class_<Call>(m, "Call")
+      .def_property_readonly("value",
+                             [](const Call& call) {
+                               py::array array = call.value();
+                               array.attr("flags").attr("writeable") = false;
+                               return array;
+                             })
+      .def_property_readonly("writeable_value", &Call::value)
+      .def("vjp", &Call::vjp, "ybar"_a);
+
+  // --- Sorting
+
+  py::class_<Relaxation>(m, "Relaxation")
+      .def(py::init(&relaxation_of), "method"_a, "tau"_a, "direction"_a, "hard"_a, "power"_a,
+           "iterations"_a, "tolerance"_a, "steepness"_a, "swap"_a, "art_lambda"_a,
+           "regularization"_a)
+      .def("matrix",
+           [](const Relaxation& r, const py::object& s, bool record) {
+             return call({s}, record, [&](const auto& x) { return r.matrix(x[0]); });
+           })
+      .def("logits",
+           [](const Relaxation& r, const py::object& s, bool record) {
+             return call({s}, record, [&](const auto& x) { return r.logits(x[0]); });
+           })
+      .def("sorted",
+           [](const Relaxation& r, const py::object& s, bool record) {
+             return call({s}, record, [&](const auto& x) { return r.sorted(x[0]); });
+           })
+      .def("ranks",
+           [](const Relaxation& r, const py::object& s, bool record) {
+             return call({s}, record, [&](const auto& x) { return r.ranks(x[0]); });
+           })
+      .def("top_k", [](const Relaxation& r, const py::object& s, std::size_t k, bool record) {
+        return call({s}, record, [&](const auto& x) { return r.top_k(x[0], k); });
+      });
+
+  m.def("neural_sort_payload", [](const py::object& s, const py::object& payload, double tau,
+                                  const std::string& direction, bool record) {
+    const NeuralSortOptions options(tau, direction_named(direction));
+    return call({s, payload}, record,
+                [&](const auto& x) { return neural_sort_payload(x[0], x[1], options); });
+  });
+  m.def("neural_sort_quantile", [](const py::object& s, const std::vector<double>& fractions,
+                                   double tau, const std::string& direction, bool record) {
+    const NeuralSortOptions options(tau, direction_named(direction));
+    return call({s}, record,
+                [&](const auto& x) { return neural_sort_quantile(x[0], fractions, options); });
+  });
+  m.def("neural_sort_mean_ranks",
+        [](const py::object& s, double tau, const std::string& direction, bool record) {
+          const NeuralSortOptions options(tau, direction_named(direction));
+          return call({s}, record,
+                      [&](const auto& x) { return neural_sort_ranks(x[0], options, Ranks::mean); });
+        });
+  m.def("neural_sort_cross_entropy", [](const py::object& s, const py::object& truth, double tau,
+                                        const std::string& direction, bool record) {
+    const NeuralSortOptions options(tau, direction_named(direction));
+    const Array<double> order = to_array<double>(truth);
+    return call({s}, record, [&](const auto& x) {
+      using T = typename std::decay_t<decltype(x[0].value())>::value_type;
+      return neural_sort_cross_entropy(x[0], convert<T>(order), options);
+    });
+  });
+  m.def("gumbel_sinkhorn", [](const py::object& log_alpha, double tau, std::uint64_t seed,
+                              double noise_scale, int iterations, double tolerance, bool record) {
+    return call({log_alpha}, record, [&](const auto& x) {
+      Generator random(seed);
+      return gumbel_sinkhorn(x[0], tau, random, noise_scale, {iterations, tolerance});
+    });
+  });
+  m.def("argsort", [](const py::object& s, const std::string& direction) {
+    return to_numpy(argsort(to_array<double>(s), direction_named(direction)));
+  });
+
+  // --- Plackett-Luce and the estimators
+
+  m.def("pl_log_prob", [](const py::object& s, const py::object& order, bool record) {
+    const Indices z = to_array<Index>(order);
+    return call({s}, record, [&](const auto& x) { return PlackettLuce(x[0]).log_prob(z); });
+  });
+  m.def("pl_sample", [](const py::object& s, std::uint64_t seed, const Shape& samples) {
+    const Var<double> scores = constant(to_array<double>(s));
+    Generator random(seed);
+    return to_numpy(PlackettLuce<double>(scores).sample(random, samples));
+  });
+  m.def("pl_relaxed_sample", [](const py::object& s, const Relaxation& r, std::uint64_t seed,
+                                const Shape& samples, bool straight_through, bool record) {
+    return call({s}, record, [&](const auto& x) {
+      Generator random(seed);
+      const PlackettLuce pl(x[0]);
+      const auto relaxed = [&](const auto& scores) { return r.matrix(scores); };
+      return straight_through ? pl.straight_through_sample(relaxed, random, samples)
+                              : pl.relaxed_sample(relaxed, random, samples);
+    });
+  });
+  m.def("pl_entropy",
+        [](const py::object& s, std::uint64_t seed, std::size_t samples, bool record) {
+          return call({s}, record, [&](const auto& x) {
+            Generator random(seed);
+            return PlackettLuce(x[0]).entropy(random, samples);
+          });
+        });
+  m.def("pl_divergence", [](const py::object& p, const py::object& q, std::uint64_t seed,
+                            std::size_t samples, bool record) {
+    return call({p, q}, record, [&](const auto& x) {
+      Generator random(seed);
+      return PlackettLuce(x[0]).divergence(PlackettLuce(x[1]), random, samples);
+    });
+  });
+  m.def("exact_expectation", [](const py::object& s, const py::object& cost, bool record) {
+    return call({s}, record, [&](const auto& x) {
+      using T = typename std::decay_t<decltype(x[0].value())>::value_type;
+      return exact_expectation(x[0], order_cost<T>(cost));
+    });
+  });
+  m.def("reinforce", [](const py::object& s, const py::object& cost, std::size_t samples,
+                        std::uint64_t seed, bool leave_one_out, bool record) {
+    return call({s}, record, [&](const auto& x) {
+      using T = typename std::decay_t<decltype(x[0].value())>::value_type;
+      Generator random(seed);
+      return reinforce(x[0], order_cost<T>(cost), samples, random,
+                       leave_one_out ? Baseline::leave_one_out : Baseline::none);
+    });
+  });
+
+  // --- Gradient checks of Python functions
+
+  py::class_<GradcheckReport>(m, "GradcheckReport")
+      .def_property_readonly("ok", &GradcheckReport::ok)
+      .def_readonly("failure", &GradcheckReport::failure)
+      .def("json", &GradcheckReport::json)
+      .def("__bool__", &GradcheckReport::ok)
+      .def("__str__", &GradcheckReport::text);
+
+  m.def("gradcheck",
+        [](const py::object& f, const py::object& vjp, const std::vector<py::object>& inputs,
+           const std::vector<std::string>& names, const std::string& mode, double tolerance,
+           std::uint64_t seed) {
+          GradcheckProblem problem;
+          std::vector<py::object> at;
+          problem.single = std::all_of(inputs.begin(), inputs.end(), is_float32);
+          for (std::size_t i = 0; i < inputs.size(); ++i) {
+            const Array<double> x = to_array<double>(inputs[i]);
+            problem.inputs.push_back(
+                {names[i], {x.shape().begin(), x.shape().end()}, {x.data(), x.data() + x.size()}});
+          }
+          const auto array_of = [&](const std::vector<double>& values,
+                                    const std::vector<std::size_t>& shape) {
+            py::array_t<double> array(std::vector<py::ssize_t>(shape.begin(), shape.end()));
+            std::copy(values.begin(), values.end(), array.mutable_data());
+            return problem.single ? py::object(array.attr("astype")("float32")) : py::object(array);
+          };
+          const auto numbers = [](const py::handle& object) {
+            const Array<double> x = to_array<double>(object);
+            return std::vector<double>(x.data(), x.data() + x.size());
+          };
+          const auto arguments = [&](const GradcheckProblem::Values& x) {
+            py::list list;
+            for (std::size_t i = 0; i < x.size(); ++i) {
+              list.append(array_of(x[i], problem.inputs[i].shape));
+            }
+            return list;
+          };
+          GradcheckProblem::Values values;
+          for (const GradcheckInput& input : problem.inputs) values.push_back(input.values);
+          const Array<double> y = to_array<double>(f(*arguments(values)));
+          problem.output_shape.assign(y.shape().begin(), y.shape().end());
+          problem.f = [&](const GradcheckProblem::Values& x) { return numbers(f(*arguments(x))); };
+          problem.vjp = [&](const GradcheckProblem::Values& x, const std::vector<double>& ybar) {
+            py::list list = arguments(x);
+            list.append(array_of(ybar, problem.output_shape));
+            py::object gradients = vjp(*list);
+            GradcheckProblem::Values result;
+            if (x.size() == 1 && !py::isinstance<py::tuple>(gradients) &&
+                !py::isinstance<py::list>(gradients)) {
+              gradients = py::make_tuple(gradients);
+            }
+            for (const py::handle& gradient : gradients) result.push_back(numbers(gradient));
+            return result;
+          };
+          GradcheckOptions options;
+          options.mode = named<GradcheckMode>("mode", mode,
+                                              {{"automatic", GradcheckMode::automatic},
+                                               {"full", GradcheckMode::full},
+                                               {"fast", GradcheckMode::fast},
+                                               {"sparse", GradcheckMode::sparse},
+                                               {"taylor", GradcheckMode::taylor}});
+          options.tolerance = tolerance;
+          options.seed = seed;
+          return gradcheck(problem, options);
+        });
+}

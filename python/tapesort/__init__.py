@@ -1,0 +1,222 @@
+"""Sorting that has gradients, on NumPy arrays.
+
+    >>> import numpy as np, tapesort
+    >>> s = np.array([0.1, 0.9, 0.4])
+    >>> tapesort.neural_sort_values(s, tau=0.1)            # the sorted scores, softened
+    >>> y, vjp = tapesort.vjp(tapesort.neural_sort_values, s, tau=0.1)
+    >>> sbar, = vjp(np.ones(3))                            # the gradient of y.sum()
+
+Scores are (..., n): each set of the last axis is sorted on its own. tau > 0 is in units of the
+scores (of its inverse for the fast soft sort); tau -> 0 gives the sort itself. float32 arrays are
+computed in float32, all others in float64. Bad arguments are a ValueError. A value is read-only:
+it is what the gradient is computed from; copy it to change it.
+"""
+
+from . import _tapesort
+from ._tapesort import GradcheckReport, __version__
+
+__all__ = [
+    "GradcheckReport", "Operator", "argsort", "bitonic", "bitonic_values", "exact_expectation",
+    "fast_soft_rank", "fast_soft_sort", "gradcheck", "gumbel_sinkhorn", "lap_sum", "lap_sum_rank",
+    "lap_sum_sort", "lap_sum_top_k", "neural_sort", "neural_sort_cross_entropy",
+    "neural_sort_logits", "neural_sort_payload", "neural_sort_quantile", "neural_sort_ranks",
+    "neural_sort_mean_ranks", "neural_sort_top_k", "neural_sort_values", "odd_even",
+    "odd_even_values", "pl_divergence", "pl_entropy", "pl_log_prob", "pl_relaxed_sample",
+    "pl_sample", "reinforce", "sinkhorn", "soft_sort", "soft_sort_ranks", "soft_sort_values", "vjp",
+]
+
+
+class Operator:
+    """A function of arrays that can also be recorded: op(*arrays, **options) is its value, and
+    op.record(*arrays, **options) a call with .value and .vjp(ybar) -> tuple of gradients."""
+
+    def __init__(self, name, record, arrays, doc):
+        self.__name__ = self.__qualname__ = name
+        self.__doc__ = doc
+        self.arrays = arrays  # how many arguments get a gradient
+        self._record = record
+
+    def __call__(self, *args, **options):
+        return self._record(*args, record=False, **options).value
+
+    def record(self, *args, **options):
+        return self._record(*args, record=True, **options)
+
+    def __repr__(self):
+        return f"<tapesort operator {self.__name__}>"
+
+
+def vjp(op, *args, **options):
+    """op(*args, **options), and the function ybar -> (xbar of each array), the product of ybar
+    with the transposed Jacobian. It may be called again and again."""
+    call = op.record(*args, **options)
+    return call.value, call.vjp
+
+
+def _operator(arrays=1):
+    def make(record):
+        return Operator(record.__name__, record, arrays, record.__doc__)
+    return make
+
+
+def _relaxation(method, tau=1.0, direction="descending", hard=False, power=1.0, iterations=20,
+                tolerance=0.0, steepness=0.0, swap="cauchy", art_lambda=0.25, regularization="l2"):
+    return _tapesort.Relaxation(method, tau, direction, hard, power, iterations, tolerance,
+                                steepness, swap, art_lambda, regularization)
+
+
+def _relaxed(name, method, output, allowed, doc):
+    def record(scores, tau=1.0, *, record, **options):
+        for option in options:
+            if option not in allowed:
+                raise TypeError(f"{name}: there is no option {option!r}; it has tau, "
+                                + ", ".join(allowed))
+        return getattr(_relaxation(method, tau, **options), output)(scores, record)
+    return Operator(name, record, 1, doc)
+
+
+_usual = ("direction", "hard")
+_network = _usual + ("swap", "steepness", "art_lambda")
+_P = "scores (..., n) -> P_hat (..., n, n), whose row i is the distribution of place i over the items. "
+_values = "scores (..., n) -> the sorted scores (..., n). "
+_ranks = "scores (..., n) -> the places (..., n), from 1. "
+_options = ("direction='ascending' puts the smallest first; hard=True gives the value of the sort "
+            "itself, with the gradient of the relaxation.")
+_grover = " Grover, Wang, Zweig, Ermon 2019."
+_petersen = (" A sorting network (Petersen et al. 2021, 2022): swap is logistic, logistic_phi, "
+             "gaussian, reciprocal, cauchy or optimal, steepness 1 / tau unless given.")
+
+neural_sort = _relaxed("neural_sort", "neural_sort", "matrix", _usual, _P + _options + _grover)
+neural_sort_logits = _relaxed("neural_sort_logits", "neural_sort", "logits", ("direction",),
+                              "The logits of neural_sort's rows (..., n, n)." + _grover)
+neural_sort_values = _relaxed("neural_sort_values", "neural_sort", "sorted", _usual,
+                              _values + "In O(n) memory. " + _options + _grover)
+neural_sort_ranks = _relaxed("neural_sort_ranks", "neural_sort", "ranks", _usual,
+                             _ranks + "In O(n) memory. " + _options + _grover)
+soft_sort = _relaxed("soft_sort", "soft_sort", "matrix", _usual + ("power",),
+                     _P + _options + " Prillo, Eisenschlos 2020.")
+soft_sort_values = _relaxed("soft_sort_values", "soft_sort", "sorted", _usual + ("power",),
+                            _values + _options)
+soft_sort_ranks = _relaxed("soft_sort_ranks", "soft_sort", "ranks", _usual + ("power",),
+                           _ranks + _options)
+odd_even = _relaxed("odd_even", "odd_even", "matrix", _network, _P + _options + _petersen)
+odd_even_values = _relaxed("odd_even_values", "odd_even", "sorted", _network,
+                           _values + _options + _petersen)
+bitonic = _relaxed("bitonic", "bitonic", "matrix", _network, _P + _options + _petersen)
+bitonic_values = _relaxed("bitonic_values", "bitonic", "sorted", _network,
+                          _values + _options + _petersen)
+fast_soft_sort = _relaxed(
+    "fast_soft_sort", "fast_soft_sort", "sorted", _usual + ("regularization",),
+    _values + "tau is the strength; regularization is l2 or kl. " + _options + " Blondel et al. 2020.")
+fast_soft_rank = _relaxed(
+    "fast_soft_rank", "fast_soft_rank", "ranks", _usual + ("regularization",),
+    _ranks + "tau is the strength; regularization is l2 or kl. " + _options + " Blondel et al. 2020.")
+lap_sum = _relaxed("lap_sum", "lap_sum", "matrix", _usual,
+                   _P + "Doubly stochastic. " + _options + " Struski et al. 2025.")
+lap_sum_sort = _relaxed("lap_sum_sort", "lap_sum", "sorted", _usual, _values + _options)
+lap_sum_rank = _relaxed("lap_sum_rank", "lap_sum", "ranks", _usual, _ranks + _options)
+sinkhorn = _relaxed(
+    "sinkhorn", "sinkhorn", "matrix", ("hard", "iterations", "tolerance"),
+    "log_alpha (..., n, n) -> doubly stochastic (..., n, n). Sinkhorn 1964, Mena et al. 2018.")
+
+
+def _top_k(name, method):
+    def record(scores, k, tau=1.0, *, record, direction="descending", hard=False):
+        return _relaxation(method, tau, direction, hard).top_k(scores, k, record)
+    return Operator(name, record, 1, "How much of each item is among the first k places: scores "
+                    "(..., n) -> (..., n). " + _options)
+
+
+neural_sort_top_k = _top_k("neural_sort_top_k", "neural_sort")
+lap_sum_top_k = _top_k("lap_sum_top_k", "lap_sum")
+
+
+@_operator(2)
+def neural_sort_payload(scores, payload, tau=1.0, *, record, direction="descending"):
+    """P_hat X: items (..., n, d) sorted along with their scores (..., n). Grover et al. 2019."""
+    return _tapesort.neural_sort_payload(scores, payload, tau, direction, record)
+
+
+@_operator()
+def neural_sort_quantile(scores, fractions, tau=1.0, *, record, direction="descending"):
+    """The scores (..., q) below which the given fractions of them lie, softened."""
+    return _tapesort.neural_sort_quantile(scores, fractions, tau, direction, record)
+
+
+@_operator()
+def neural_sort_mean_ranks(scores, tau=1.0, *, record, direction="descending"):
+    """Mean places between 1 and n: neural_sort_ranks over the sums of P_hat's columns."""
+    return _tapesort.neural_sort_mean_ranks(scores, tau, direction, record)
+
+
+@_operator()
+def neural_sort_cross_entropy(scores, truth, tau=1.0, *, record, direction="descending"):
+    """The mean cross-entropy (...) of P_hat's rows against the order of truth (..., n)."""
+    return _tapesort.neural_sort_cross_entropy(scores, truth, tau, direction, record)
+
+
+@_operator()
+def gumbel_sinkhorn(log_alpha, tau=1.0, *, record, seed=0, noise_scale=1.0, iterations=20,
+                    tolerance=0.0):
+    """sinkhorn(log_alpha + noise_scale * Gumbel noise of that seed). Mena et al. 2018."""
+    return _tapesort.gumbel_sinkhorn(log_alpha, tau, seed, noise_scale, iterations, tolerance, record)
+
+
+def argsort(scores, direction="descending"):
+    """The item at each place: scores (..., n) -> (..., n). Stable."""
+    return _tapesort.argsort(scores, direction)
+
+
+@_operator()
+def pl_log_prob(log_scores, order, *, record):
+    """The Plackett-Luce log-probability of orders (samples.., ..., k), k <= n: (samples.., ...)."""
+    return _tapesort.pl_log_prob(log_scores, order, record)
+
+
+def pl_sample(log_scores, seed, samples=()):
+    """Exact Plackett-Luce samples: log-scores (..., n) -> orders (samples.., ..., n)."""
+    return _tapesort.pl_sample(log_scores, seed, list(samples))
+
+
+@_operator()
+def pl_relaxed_sample(log_scores, seed, samples=(), *, record, method="neural_sort", tau=1.0,
+                      straight_through=False):
+    """A sample's P_hat (samples.., ..., n, n), differentiable in the scores at that seed's noise;
+    with straight_through, the permutation matrix with the gradient of P_hat."""
+    return _tapesort.pl_relaxed_sample(log_scores, _relaxation(method, tau), seed, list(samples),
+                                       straight_through, record)
+
+
+@_operator()
+def pl_entropy(log_scores, seed, samples, *, record):
+    """The entropy (...), estimated without bias (gradient, too) from at least two samples."""
+    return _tapesort.pl_entropy(log_scores, seed, samples, record)
+
+
+@_operator(2)
+def pl_divergence(p, q, seed, samples, *, record):
+    """KL(p || q) (...), estimated without bias (gradient, too) from at least two samples."""
+    return _tapesort.pl_divergence(p, q, seed, samples, record)
+
+
+@_operator()
+def exact_expectation(log_scores, cost, *, record):
+    """The expected cost (...) of a random order; cost maps orders (n!, ..., n) to (n!, ...). n <= 8."""
+    return _tapesort.exact_expectation(log_scores, cost, record)
+
+
+@_operator()
+def reinforce(log_scores, cost, samples, seed, *, record, leave_one_out=True):
+    """The expected cost (...) of a random order from samples, with the score-function gradient; cost
+    maps orders (samples, ..., n) to (samples, ...). Williams 1992, Kool et al. 2019."""
+    return _tapesort.reinforce(log_scores, cost, samples, seed, leave_one_out, record)
+
+
+def gradcheck(f, vjp, inputs, mode="automatic", tolerance=0.0, seed=1, names=None):
+    """Checks a hand-written gradient against differences: f(*inputs) -> y and vjp(*inputs, ybar)
+    -> gradient of each input (one array, or a tuple of them). Arrays of float32 are checked to
+    about three digits, all others in float64. Modes: automatic, full, fast, sparse, taylor.
+    The report says what is wrong, is true when nothing is, and has .json()."""
+    inputs = list(inputs)
+    names = [str(i) for i in range(len(inputs))] if names is None else list(names)
+    return _tapesort.gradcheck(f, vjp, inputs, names, mode, tolerance, seed)

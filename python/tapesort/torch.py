@@ -1,0 +1,48 @@
+"""tapesort's operators for PyTorch: the same names and options, on CPU tensors.
+
+    >>> import torch, tapesort.torch as ts
+    >>> s = torch.randn(100_000, requires_grad=True)
+    >>> ts.neural_sort_values(s, tau=0.1).square().sum().backward()
+
+A tensor's memory is shown to tapesort and back without a copy, but for one into the tape.
+"""
+
+import torch
+
+import tapesort
+
+
+class _Call(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, op, args, options, *tensors):
+        arrays = [t.detach().contiguous().numpy() for t in tensors]
+        ctx.call = op.record(*arrays, *args, **options)
+        y = torch.from_numpy(ctx.call.writeable_value)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, ybar):
+        ctx.saved_tensors  # throws when y, which the gradient is computed from, has been changed
+        gradients = ctx.call.vjp(ybar.detach().contiguous().numpy())
+        return (None, None, None, *(torch.from_numpy(g) for g in gradients))
+
+
+def _function(op):
+    def function(*args, **options):
+        tensors, rest = args[:op.arrays], args[op.arrays:]
+        for t in tensors:
+            if not isinstance(t, torch.Tensor) or t.device.type != "cpu" or t.dtype not in (
+                    torch.float32, torch.float64):
+                raise ValueError(f"{op.__name__}: need CPU tensors of float32 or float64")
+        return _Call.apply(op, rest, options, *tensors)
+    function.__name__ = op.__name__
+    function.__doc__ = op.__doc__
+    return function
+
+
+__all__ = [name for name in tapesort.__all__ if isinstance(getattr(tapesort, name), tapesort.Operator)
+           and name != "Operator"]
+for _name in __all__:
+    globals()[_name] = _function(getattr(tapesort, _name))

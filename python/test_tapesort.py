@@ -1,0 +1,190 @@
+"""Tests of the Python package: PYTHONPATH=build/python python3 -m unittest python/test_tapesort.py"""
+
+import inspect
+import itertools
+import json
+import threading
+import unittest
+
+import numpy as np
+
+import tapesort
+
+try:
+    import torch
+    import tapesort.torch
+except ImportError:
+    torch = None
+
+
+def neural_sort_by_formula(s, tau):
+    n = len(s)
+    a = np.abs(s[:, None] - s[None, :]).sum(axis=1)
+    logits = ((n + 1 - 2 * np.arange(1, n + 1))[:, None] * s[None, :] - a[None, :]) / tau
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+# Arguments for each operator: arrays, then options.
+S = np.array([[0.3, -1.2, 0.8, 0.1], [2.0, 0.5, 1.1, -0.4]])
+CASES = {
+    "neural_sort_payload": ([S, np.arange(24.0).reshape(2, 4, 3)], {}),
+    "neural_sort_quantile": ([S], {"fractions": [0.5, 0.9]}),
+    "neural_sort_cross_entropy": ([S], {"truth": -S}),
+    "neural_sort_top_k": ([S], {"k": 2}),
+    "lap_sum_top_k": ([S], {"k": 2}),
+    "sinkhorn": ([np.sin(np.arange(16.0)).reshape(4, 4)], {"tau": 0.5}),
+    "gumbel_sinkhorn": ([np.sin(np.arange(16.0)).reshape(4, 4)], {"seed": 3}),
+    "pl_log_prob": ([S], {"order": np.array([[2, 0, 3, 1], [0, 2, 1, 3]])}),
+    "pl_relaxed_sample": ([S], {"seed": 3, "samples": [2]}),
+    "exact_expectation": ([S], {"cost": lambda z: z[..., 0] * 1.0}),
+}
+# Their gradients are estimates, of an expectation.
+ESTIMATES = {"pl_entropy", "pl_divergence", "reinforce"}
+OPERATORS = [name for name in tapesort.__all__
+             if isinstance(getattr(tapesort, name), tapesort.Operator)]
+
+
+def case(name):
+    return CASES.get(name, ([S], {"tau": 0.7}))
+
+
+class Values(unittest.TestCase):
+    def test_neural_sort_is_its_formula(self):
+        for tau in (0.1, 1.0):
+            P = tapesort.neural_sort(S, tau=tau)
+            for row in range(2):
+                np.testing.assert_allclose(P[row], neural_sort_by_formula(S[row], tau), rtol=1e-12)
+            np.testing.assert_allclose(tapesort.neural_sort_values(S, tau),
+                                       (P @ S[..., None])[..., 0], rtol=1e-12)
+
+    def test_types(self):
+        for name in OPERATORS:
+            if name in ESTIMATES:
+                continue
+            arrays, options = case(name)
+            op = getattr(tapesort, name)
+            with self.subTest(name):
+                double = op(*arrays, **options)
+                single = op(*[a.astype(np.float32) for a in arrays], **options)
+                self.assertEqual(double.dtype, np.float64)
+                self.assertEqual(single.dtype, np.float32)
+                np.testing.assert_allclose(single, double, rtol=1e-4, atol=1e-5)
+        self.assertEqual(tapesort.neural_sort([1, 3, 2]).dtype, np.float64)
+
+    def test_sampling(self):
+        s = np.array([1.0, 0.0, -1.0])
+        z = tapesort.pl_sample(s, seed=1, samples=[20000])
+        first = np.bincount(z[:, 0], minlength=3) / len(z)
+        np.testing.assert_allclose(first, np.exp(s) / np.exp(s).sum(), atol=0.015)
+        p = [np.exp(tapesort.pl_log_prob(s, np.array(o))) for o in itertools.permutations(range(3))]
+        self.assertAlmostEqual(sum(p), 1, places=12)
+
+    def test_estimates(self):
+        s = np.array([0.5, 0.0, -0.5])
+        cost = lambda z: (z[..., 0] == 2) * 1.0
+        exact, back = tapesort.vjp(tapesort.exact_expectation, s, cost)
+        estimate, back2 = tapesort.vjp(tapesort.reinforce, s, cost, 20000, 4)
+        self.assertAlmostEqual(float(estimate), float(exact), delta=0.01)
+        np.testing.assert_allclose(back2(1.0)[0], back(1.0)[0], atol=0.01)
+
+    def test_errors_are_value_errors(self):
+        with self.assertRaisesRegex(ValueError, "tau"):
+            tapesort.neural_sort(S, tau=-1)
+        with self.assertRaisesRegex(ValueError, "NaN"):
+            tapesort.soft_sort([1.0, np.nan])
+        with self.assertRaisesRegex(ValueError, "there is no sideways; need one of descending"):
+            tapesort.lap_sum(S, direction="sideways")
+        with self.assertRaisesRegex(TypeError, "no option 'power'; it has tau, direction, hard"):
+            tapesort.neural_sort(S, power=2)
+        with self.assertRaisesRegex(ValueError, "read-only"):
+            tapesort.neural_sort(S)[0, 0, 0] = 1
+        _, back = tapesort.vjp(tapesort.neural_sort_values, S)
+        with self.assertRaisesRegex(ValueError, "shapes differ"):
+            back(np.ones(3))
+
+    def test_docstrings_and_stubs(self):
+        with open(inspect.getsourcefile(tapesort) + "i") as file:
+            stub = file.read()
+        for name in tapesort.__all__:
+            self.assertIn(name, stub)
+            self.assertTrue(getattr(tapesort, name).__doc__ or name in ("Operator", "GradcheckReport"),
+                            name)
+
+    def test_a_value_outlives_its_call(self):
+        values = [tapesort.neural_sort_values(np.arange(1000.0) + i) for i in range(50)]
+        for i, value in enumerate(values):
+            self.assertAlmostEqual(value[0], 999 + i, places=0)
+
+    def test_other_threads_run_meanwhile(self):
+        scores, counted, done = np.random.default_rng(1).normal(size=300_000), [0], threading.Event()
+
+        def sort():
+            tapesort.neural_sort_values(scores, 0.1)
+            done.set()
+
+        worker = threading.Thread(target=sort)
+        worker.start()
+        while not done.is_set():
+            counted[0] += 1
+        worker.join()
+        self.assertGreater(counted[0], 0)
+
+
+class Gradients(unittest.TestCase):
+    def test_every_operator(self):
+        for name in OPERATORS:
+            if name in ESTIMATES:
+                continue
+            arrays, options = case(name)
+            op = getattr(tapesort, name)
+            with self.subTest(name):
+                report = tapesort.gradcheck(
+                    lambda *x: op(*x, **options),
+                    lambda *x: tapesort.vjp(op, *x[:-1], **options)[1](x[-1]), arrays)
+                self.assertTrue(report, str(report))
+
+    def test_vjp_may_be_called_again(self):
+        y, back = tapesort.vjp(tapesort.neural_sort_values, S, tau=0.5)
+        first, = back(np.ones_like(y))
+        second, = back(np.ones_like(y))
+        np.testing.assert_array_equal(first, second)
+
+    def test_gradcheck_finds_what_is_wrong(self):
+        report = tapesort.gradcheck(np.square, lambda x, ybar: ybar * x, [np.array([1.0, 2.0])])
+        self.assertFalse(report)
+        self.assertIn("every element is 0.5 times the right one", str(report))
+        self.assertFalse(json.loads(report.json())["ok"])
+        self.assertIn("not deterministic",
+                      tapesort.gradcheck(lambda x: x * np.random.rand(), lambda x, ybar: ybar,
+                                         [np.ones(2)]).failure)
+
+
+@unittest.skipIf(torch is None, "PyTorch (python3-torch) is not installed")
+class Torch(unittest.TestCase):
+    def test_torch_checks_every_operator(self):
+        for name in tapesort.torch.__all__:
+            if name in ESTIMATES:
+                continue
+            arrays, options = case(name)
+            op = getattr(tapesort.torch, name)
+            with self.subTest(name):
+                tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
+                self.assertTrue(torch.autograd.gradcheck(lambda *x: op(*x, **options), tensors))
+
+    def test_types_and_memory(self):
+        s = torch.tensor(S, dtype=torch.float32, requires_grad=True)
+        y = tapesort.torch.neural_sort_values(s, tau=0.1)
+        self.assertEqual(y.dtype, torch.float32)
+        y.sum().backward()
+        self.assertEqual(s.grad.shape, s.shape)
+        with self.assertRaisesRegex(ValueError, "CPU tensors"):
+            tapesort.torch.neural_sort(torch.tensor([1, 2]))
+        y = tapesort.torch.neural_sort_values(s, tau=0.1)
+        with self.assertRaisesRegex(RuntimeError, "modified by an inplace operation"):
+            y.add_(1)
+            y.sum().backward()
+
+
+if __name__ == "__main__":
+    unittest.main()
