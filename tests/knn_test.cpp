@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/data/data_set.hpp"
-#include "apps/knn_tasks.hpp"
+#include "apps/experiments/knn_tasks.hpp"
 #include "apps/program/program.hpp"
 #include "engine/parameter.hpp"
 #include "models/by_name.hpp"

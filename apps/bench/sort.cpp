@@ -12,7 +12,7 @@
 #include "apps/report/printed.hpp"
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
-#include "models/strict_json.hpp"
+#include "models/files/strict_json.hpp"
 #include "ops/matmul.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/neural_sort.hpp"

@@ -11,7 +11,7 @@
 
 #include "apps/program/processes.hpp"
 #include "engine/check.hpp"
-#include "models/replace_file.hpp"
+#include "models/files/replace_file.hpp"
 
 namespace tapesort {
 namespace {

@@ -1,4 +1,4 @@
-#include "apps/sorting_methods.hpp"
+#include "apps/experiments/sorting_methods.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "apps/relax.hpp"
+#include "apps/tools/relax.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -6,9 +6,9 @@
 #include <map>
 #include <memory>
 
-#include "apps/data/nested_numbers.hpp"
 #include "apps/program/program.hpp"
 #include "apps/report/printed.hpp"
+#include "apps/tools/nested_numbers.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {

@@ -1,4 +1,4 @@
-#include "apps/data/nested_numbers.hpp"
+#include "apps/tools/nested_numbers.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "models/strict_json.hpp"
+#include "models/files/strict_json.hpp"
 
 namespace tapesort {
 namespace {

@@ -1,4 +1,4 @@
-#include "apps/knn_tasks.hpp"
+#include "apps/experiments/knn_tasks.hpp"
 
 #include "engine/check.hpp"
 #include "models/by_name.hpp"

@@ -8,8 +8,8 @@
 
 #include "apps/data/augment.hpp"
 #include "apps/data/image_set.hpp"
-#include "apps/knn_losses.hpp"
-#include "apps/trainer.hpp"
+#include "apps/experiments/knn_losses.hpp"
+#include "apps/training/trainer.hpp"
 
 namespace tapesort {
 

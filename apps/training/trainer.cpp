@@ -1,4 +1,4 @@
-#include "apps/trainer.hpp"
+#include "apps/training/trainer.hpp"
 
 #include <atomic>
 #include <cmath>
@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "apps/finite.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/report/progress.hpp"
+#include "apps/training/finite.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
 #include "engine/parameter.hpp"
@@ -18,7 +18,7 @@
 #include "engine/threads.hpp"
 #include "engine/trap.hpp"
 #include "models/checkpoint.hpp"
-#include "models/strict_json.hpp"
+#include "models/files/strict_json.hpp"
 
 namespace tapesort {
 namespace {

@@ -3,7 +3,7 @@
 // Every cell is a run of one of the other commands in a process and a folder of its own, and its
 // result.json there says that it is done. So cells can be run by anything: by this command one
 // after the other, or by what runs its --commands (tables.md). Nothing is done twice.
-#include "apps/table.hpp"
+#include "apps/experiments/table.hpp"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -18,14 +18,14 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "apps/data/nested_numbers.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "apps/report/plot.hpp"
 #include "apps/report/result_row.hpp"
-#include "apps/training.hpp"
-#include "models/replace_file.hpp"
-#include "models/strict_json.hpp"
+#include "apps/tools/nested_numbers.hpp"
+#include "apps/training/run.hpp"
+#include "models/files/replace_file.hpp"
+#include "models/files/strict_json.hpp"
 
 namespace tapesort {
 namespace {

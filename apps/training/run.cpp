@@ -1,4 +1,4 @@
-#include "apps/training.hpp"
+#include "apps/training/run.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -18,8 +18,8 @@
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
 #include "models/checkpoint.hpp"
-#include "models/replace_file.hpp"
-#include "models/strict_json.hpp"
+#include "models/files/replace_file.hpp"
+#include "models/files/strict_json.hpp"
 
 namespace tapesort {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "apps/program/options.hpp"
 #include "apps/report/printed.hpp"
-#include "apps/trainer.hpp"
+#include "apps/training/trainer.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {

@@ -4,11 +4,11 @@
 // mass of its first k rows on candidates of the query's class. At test it is plain kNN: the true k
 // nearest of all training embeddings vote. Other methods stand beside it (knn_tasks.hpp).
 #include "apps/data/data_set.hpp"
-#include "apps/knn_tasks.hpp"
+#include "apps/experiments/knn_tasks.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "apps/report/neighbour_sheet.hpp"
-#include "apps/training.hpp"
+#include "apps/training/run.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
 #include "models/pca.hpp"

@@ -5,8 +5,8 @@
 #include <iostream>
 #include <map>
 
-#include "apps/data/nested_numbers.hpp"
 #include "apps/program/program.hpp"
+#include "apps/tools/nested_numbers.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {

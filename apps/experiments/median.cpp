@@ -7,10 +7,10 @@
 #include <cmath>
 #include <optional>
 
-#include "apps/digit_experiment.hpp"
+#include "apps/experiments/digit_experiment.hpp"
+#include "apps/experiments/sorting_methods.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
-#include "apps/sorting_methods.hpp"
 #include "engine/check.hpp"
 #include "engine/parameter.hpp"
 #include "ops/elementwise.hpp"
