@@ -29,6 +29,12 @@ void declare(CLI::App& program);
 int run_program(CLI::App& program, int argc, const char* const* argv);
 int run_program(int argc, const char* const* argv);  // with all commands
 
+// The whole content of a file, or of standard input for "-". std::runtime_error if it cannot be
+// read.
+std::string read_text(const std::string& file);
+// What messages call that text.
+std::string source_name(const std::string& file);
+
 // A full disk must not look like success. flush_output keeps the reason of the first failure for
 // check_output, as a run of hours should not end by it; that throws, std::runtime_error with the
 // reason, if anything printed so far was lost.

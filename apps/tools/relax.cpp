@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
-#include <map>
 #include <memory>
 
 #include "apps/program/program.hpp"
 #include "apps/report/printed.hpp"
 #include "apps/tools/nested_numbers.hpp"
 #include "engine/check.hpp"
+#include "models/by_name.hpp"
 
 namespace tapesort {
 namespace {
@@ -35,10 +35,13 @@ struct RelaxOptions {
   bool ascending = false, descending = false, json = false;
 };
 
-const std::map<std::string, Swap> swaps{
-    {"logistic", Swap::logistic}, {"logistic_phi", Swap::logistic_phi},
-    {"gaussian", Swap::gaussian}, {"reciprocal", Swap::reciprocal},
-    {"cauchy", Swap::cauchy},     {"optimal", Swap::optimal}};
+struct NamedSwap {
+  const char* name;
+  Swap swap;
+};
+constexpr NamedSwap swaps[] = {{"logistic", Swap::logistic}, {"logistic_phi", Swap::logistic_phi},
+                               {"gaussian", Swap::gaussian}, {"reciprocal", Swap::reciprocal},
+                               {"cauchy", Swap::cauchy},     {"optimal", Swap::optimal}};
 
 template <class T>
 void write(std::ostream& out, const RelaxOptions& o, const std::vector<Array<double>>& sets,
@@ -53,7 +56,7 @@ void write(std::ostream& out, const RelaxOptions& o, const std::vector<Array<dou
 void run(RelaxOptions& o, const Command& command) {
   Relaxation& relaxation = o.relaxation;
   relaxation.method = method_named(o.method);
-  // An option that another method understands would be a silent mistake.
+  // An option of another method is refused: ignoring it would hide a mistake.
   const std::pair<const char*, std::vector<Method>> only_for[] = {
       {"--power", {Method::soft_sort}},
       {"--iterations", {Method::sinkhorn}},
@@ -67,7 +70,7 @@ void run(RelaxOptions& o, const Command& command) {
   }
   require(relaxation.method != Method::sinkhorn || !(o.ascending || o.descending),
           "relax: a direction means nothing to sinkhorn: row i of its logits is place i");
-  relaxation.swap = swaps.at(o.distribution);
+  relaxation.swap = by_name(swaps, o.distribution, "relax", "distribution").swap;
   relaxation.regularization = o.regularization == "kl" ? Regularization::kl : Regularization::l2;
   relaxation.direction = o.ascending ? Direction::ascending : Direction::descending;
 
@@ -246,8 +249,7 @@ void add_relax(Command program) {
   command.add("--iterations", relaxation.sinkhorn.iterations, "of sinkhorn", a_count);
   command.add("--steepness", relaxation.steepness, "of a network's swaps (default: 1 / tau)",
               above_zero);
-  command.add("--distribution", o->distribution, "of a network's swaps",
-              one_of({"logistic", "logistic_phi", "gaussian", "reciprocal", "cauchy", "optimal"}));
+  command.add("--distribution", o->distribution, "of a network's swaps", one_of(names_of(swaps)));
   command.add("--regularization", o->regularization, "of fast_soft_*", one_of({"l2", "kl"}));
   const Option ascending = command.add("--ascending", o->ascending, "smallest first");
   command.add("--descending", o->descending, "largest first (default)").excludes(ascending);
