@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "apps/experiments/scores.hpp"
 #include "golden.hpp"
 #include "models/optimizers.hpp"
 #include "op_table.hpp"

@@ -4,6 +4,7 @@
 // picture of a set, and all it is told is the true order. Source: Grover, Wang, Zweig, Ermon, ICLR
 // 2019, section 6.1.
 #include "apps/experiments/digit_experiment.hpp"
+#include "apps/experiments/scores.hpp"
 #include "apps/experiments/sorting_methods.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
