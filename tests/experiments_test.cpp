@@ -8,8 +8,8 @@
 #include <set>
 
 #include "apps/experiments/digit_experiment.hpp"
+#include "apps/experiments/paper.hpp"
 #include "apps/experiments/sorting_methods.hpp"
-#include "apps/experiments/table.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "models/checkpoint.hpp"
