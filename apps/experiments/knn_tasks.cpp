@@ -34,8 +34,8 @@ class NeighbourTask : public PoolTask {
 
   // The images come from two independent shuffles, one pass embeds both. Either those of the first
   // are queries, and the others their candidates, as in the paper; or every image is a query, and
-  // all others are its candidates: four times as many pairs from the same convolutions. (Of a small
-  // pool, some images are in both shuffles' parts.)
+  // all others are its candidates: four times as many pairs from the same convolutions. In a small
+  // pool the two parts may share images.
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
     const std::size_t batch = settings_.batch;
     const Indices queries = batch_of(step, 0), candidates = batch_of(step, 1);

@@ -98,7 +98,7 @@ RunFolder::RunFolder(const std::string& out, const std::string& save, bool resum
     if (lock_ >= 0) close(lock_);
     throw std::runtime_error(out + ": " + why + ", or use another folder");
   };
-  // Not to know whether another run is here is no reason to go on.
+  // Without the lock we cannot know whether another run is here.
   if (lock_ < 0)
     refuse(std::string("its ") + lock_name + " cannot be opened: " + std::strerror(error));
   // A file system without locks is used without.
