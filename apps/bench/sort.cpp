@@ -3,7 +3,6 @@
 // apps/bench/neuralsort_torch.py compares with the formula in PyTorch.
 #include <cmath>
 #include <cstdio>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/measure.hpp"

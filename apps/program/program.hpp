@@ -7,10 +7,8 @@ namespace tapesort {
 
 // The commands, one file each: each declares its options and what it runs.
 void add_bench(Command program);
-void add_bench_neighbours(Command bench);  // a sub-command of bench
-void add_bench_relax(Command bench);       // a sub-command of bench
-void add_bench_sort(Command bench);        // a sub-command of bench
-void add_bench_train(Command bench);       // a sub-command of bench
+void add_bench_sort(Command bench);   // a sub-command of bench
+void add_bench_train(Command bench);  // a sub-command of bench
 void add_estimators(Command program);
 void add_info(Command program);
 void add_knn(Command program);

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <ostream>
-#include <stdexcept>
 
 #include "models/files/strict_json.hpp"
 

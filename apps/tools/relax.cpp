@@ -1,7 +1,6 @@
 #include "apps/tools/relax.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 #include <memory>
 
@@ -43,16 +42,6 @@ constexpr NamedSwap swaps[] = {{"logistic", Swap::logistic}, {"logistic_phi", Sw
                                {"gaussian", Swap::gaussian}, {"reciprocal", Swap::reciprocal},
                                {"cauchy", Swap::cauchy},     {"optimal", Swap::optimal}};
 
-template <class T>
-void write(std::ostream& out, const RelaxOptions& o, const std::vector<Array<double>>& sets,
-           const std::vector<Array<double>>& weights) {
-  if (o.json) {
-    write_relaxed_json<T>(out, o.relaxation, sets, weights);
-  } else {
-    write_relaxed_table<T>(out, o.relaxation, sets);
-  }
-}
-
 void run(RelaxOptions& o, const Command& command) {
   Relaxation& relaxation = o.relaxation;
   relaxation.method = method_named(o.method);
@@ -81,7 +70,12 @@ void run(RelaxOptions& o, const Command& command) {
     weights = read_weights(read_text(o.weights), source_name(o.weights), relaxation, sets);
   }
   std::ostream out(std::cout.rdbuf());  // std::cout may have been told how to format numbers
-  o.dtype == "float" ? write<float>(out, o, sets, weights) : write<double>(out, o, sets, weights);
+  const auto write = [&](auto zero) {
+    using T = decltype(zero);
+    if (o.json) return write_relaxed_json<T>(out, relaxation, sets, weights);
+    write_relaxed_table<T>(out, relaxation, sets);
+  };
+  o.dtype == "float" ? write(0.0f) : write(0.0);
   flush_output();
 }
 
