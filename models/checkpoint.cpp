@@ -12,8 +12,8 @@
 
 #include "engine/check.hpp"
 #include "engine/parameter.hpp"
-#include "models/replace_file.hpp"
-#include "models/strict_json.hpp"
+#include "models/files/replace_file.hpp"
+#include "models/files/strict_json.hpp"
 
 namespace tapesort {
 namespace {

@@ -7,11 +7,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "apps/digit_experiment.hpp"
+#include "apps/experiments/digit_experiment.hpp"
+#include "apps/experiments/paper.hpp"
+#include "apps/experiments/sorting_methods.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
-#include "apps/sorting_methods.hpp"
-#include "apps/table.hpp"
 #include "models/checkpoint.hpp"
 #include "op_table.hpp"
 #include "run_command.hpp"

@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/data/data_set.hpp"
-#include "apps/knn_tasks.hpp"
+#include "apps/experiments/knn_tasks.hpp"
 #include "apps/program/program.hpp"
 #include "engine/parameter.hpp"
 #include "models/by_name.hpp"
@@ -125,16 +125,17 @@ TEST_CASE("every kNN method that trains brings its loss down") {
   for (const KnnMethod& method : knn_methods()) {
     if (!method.make) continue;
     CAPTURE(method.name);
-    KnnSettings settings{};
-    settings.network = "mlp";
-    settings.k = 9;
-    settings.batch = 50;
-    settings.samples = 3;
-    settings.classes = 10;
-    settings.tau = 16;
-    settings.epoch_steps = 15;
+    KnnOptions knn;
+    knn.network = "mlp";
+    knn.augment = "none";
+    knn.queries = "half";
+    knn.batch = 50;
+    knn.samples = 3;
+    knn.classes = 10;
+    knn.epoch_steps = 15;
+    knn.seed = 0;
     Generator random(1);
-    const auto task = method.make(settings, data.train, data.test, random);
+    const auto task = method.make(knn, data.train, data.test, random);
     Adam<float> optimizer(task->state().parameters, 1e-3);
     TrainerOptions options;
     options.epochs = 3;

@@ -1,8 +1,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/data/nested_numbers.hpp"
-#include "apps/relax.hpp"
+#include "apps/tools/nested_numbers.hpp"
+#include "apps/tools/relax.hpp"
 #include "golden.hpp"
 #include "op_table.hpp"
 

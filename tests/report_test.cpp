@@ -11,7 +11,7 @@
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
 #include "models/checkpoint.hpp"
-#include "models/replace_file.hpp"
+#include "models/files/replace_file.hpp"
 #include "op_table.hpp"
 #include "temporary_folder.hpp"
 

@@ -1,7 +1,8 @@
-#include "apps/sorting_methods.hpp"
+#include "apps/experiments/sorting_methods.hpp"
 
 #include <cmath>
 
+#include "apps/experiments/scores.hpp"
 #include "golden.hpp"
 #include "models/optimizers.hpp"
 #include "op_table.hpp"

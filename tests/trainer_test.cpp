@@ -1,4 +1,4 @@
-#include "apps/trainer.hpp"
+#include "apps/training/trainer.hpp"
 
 #include <unistd.h>
 

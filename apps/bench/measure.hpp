@@ -58,6 +58,10 @@ inline std::vector<Times> take_turns(const std::vector<Contender>& contenders, d
   return times;
 }
 
+// 1,000 scalar operations on a tape of their own, y <- y b + a five hundred times, and their gradient.
+// The last y.
+float scalar_step();
+
 // How long std::sort, the measure of the sorting operators, takes to find the order of each set of
 // scores (..., n), largest first.
 template <class T> double seconds_of_std_sort(const Array<T>& scores) {

@@ -3,7 +3,6 @@
 // apps/bench/neuralsort_torch.py compares with the formula in PyTorch.
 #include <cmath>
 #include <cstdio>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/measure.hpp"
@@ -12,7 +11,7 @@
 #include "apps/report/printed.hpp"
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
-#include "models/strict_json.hpp"
+#include "models/files/strict_json.hpp"
 #include "ops/matmul.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/neural_sort.hpp"

@@ -2,7 +2,6 @@
 // extended precision. O(n^2) time, O(n) memory. And scores of several kinds to try.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "engine/random.hpp"

@@ -9,9 +9,9 @@
 #include "apps/report/result_row.hpp"
 #include "engine/blas.hpp"
 #include "models/checkpoint.hpp"
+#include "models/files/strict_json.hpp"
 #include "models/networks.hpp"
 #include "models/optimizers.hpp"
-#include "models/strict_json.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/softmax.hpp"
@@ -86,16 +86,6 @@ Training mlp(std::size_t batch) {
   return training_of(std::move(net), Shape{batch, 784}, Loss::cross_entropy, Rule::sgd);
 }
 
-// 1,000 scalar operations, y <- y b + a five hundred times, and their gradient.
-float scalar_step() {
-  Tape<float> tape;
-  const Var<float> a = tape.leaf(scalar(0.5f)), b = tape.leaf(scalar(0.9f));
-  Var<float> y = a;
-  for (int i = 0; i < 500; ++i) y = y * b + a;
-  tape.backward(y);
-  return y.item();
-}
-
 struct Row {
   const char *name, *what;
   int steps;  // by default
@@ -156,6 +146,15 @@ void bench_row(const Row& row, const TrainBench& options) {
 }
 
 }  // namespace
+
+float scalar_step() {
+  Tape<float> tape;
+  const Var<float> a = tape.leaf(scalar(0.5f)), b = tape.leaf(scalar(0.9f));
+  Var<float> y = a;
+  for (int i = 0; i < 500; ++i) y = y * b + a;
+  tape.backward(y);
+  return y.item();
+}
 
 void add_bench_train(Command bench) {
   const Command command =

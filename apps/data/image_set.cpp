@@ -1,7 +1,5 @@
 #include "apps/data/image_set.hpp"
 
-#include <numeric>
-
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
 #include "ops/axis.hpp"

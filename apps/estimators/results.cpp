@@ -9,7 +9,7 @@
 #include "apps/report/plot.hpp"
 #include "apps/report/printed.hpp"
 #include "apps/report/result_row.hpp"
-#include "models/strict_json.hpp"
+#include "models/files/strict_json.hpp"
 
 namespace tapesort {
 namespace {

@@ -1,4 +1,4 @@
-// What `tapesort estimators` was asked and what it found, and the three forms it is told in.
+// The options and the results of `tapesort estimators`; as text, as JSON and as a picture.
 #pragma once
 
 #include "apps/estimators/study.hpp"

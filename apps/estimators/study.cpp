@@ -4,7 +4,7 @@
 
 #include "apps/bench/measure.hpp"
 #include "apps/estimators/spread.hpp"
-#include "apps/finite.hpp"
+#include "apps/training/finite.hpp"
 #include "engine/parameter.hpp"
 #include "engine/trap.hpp"
 #include "models/optimizers.hpp"

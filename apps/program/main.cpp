@@ -27,7 +27,8 @@ void open_standard_streams() {
   if (unused >= 0) close(unused);
 }
 
-// Linux promises more memory than there is, and kills who uses it. A limit makes that std::bad_alloc.
+// Linux grants more memory than there is, and kills the program that uses it. With a limit the
+// program gets std::bad_alloc instead, and can say so.
 void limit_memory() {
   struct sysinfo machine {};
   rlimit limit{};

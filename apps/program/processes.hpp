@@ -1,5 +1,5 @@
-// Other programs that we run, and what asks us to end: Ctrl-C, kill and batch systems, a terminal
-// that is closed, a reader of our output that has gone.
+// Running other programs, and the signals that ask this one to end: from Ctrl-C, kill and batch
+// systems, a terminal that is closed, a reader of our output that has gone.
 #pragma once
 
 #include <sys/types.h>

@@ -7,6 +7,9 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <iostream>
+#include <iterator>
 #include <limits>
 #include <new>
 #include <nlohmann/json.hpp>
@@ -233,6 +236,25 @@ int run_program(int argc, const char* const* argv) {
   declare(program);
   return run_program(program, argc, argv);
 }
+
+std::string read_text(const std::string& file) {
+  errno = 0;
+  std::ifstream opened;
+  if (file != "-") opened.open(file, std::ios::binary);
+  std::istream& in = file == "-" ? std::cin : opened;
+  std::string text;
+  try {
+    if (in) text.assign(std::istreambuf_iterator<char>(in), {});
+  } catch (const std::ios_base::failure&) {  // a folder can be opened, but not read
+    in.setstate(std::ios::badbit);
+  }
+  if (!in || std::ferror(stdin)) {
+    throw std::runtime_error("cannot read " + source_name(file) + ": " + std::strerror(errno));
+  }
+  return text;
+}
+
+std::string source_name(const std::string& file) { return file == "-" ? "standard input" : file; }
 
 void flush_output() {  // std::cout has no buffer of its own
   const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout);

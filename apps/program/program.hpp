@@ -7,10 +7,8 @@ namespace tapesort {
 
 // The commands, one file each: each declares its options and what it runs.
 void add_bench(Command program);
-void add_bench_neighbours(Command bench);  // a sub-command of bench
-void add_bench_relax(Command bench);       // a sub-command of bench
-void add_bench_sort(Command bench);        // a sub-command of bench
-void add_bench_train(Command bench);       // a sub-command of bench
+void add_bench_sort(Command bench);   // a sub-command of bench
+void add_bench_train(Command bench);  // a sub-command of bench
 void add_estimators(Command program);
 void add_info(Command program);
 void add_knn(Command program);
@@ -28,6 +26,12 @@ void declare(CLI::App& program);
 // number: that signal stopped it.
 int run_program(CLI::App& program, int argc, const char* const* argv);
 int run_program(int argc, const char* const* argv);  // with all commands
+
+// The whole content of a file, or of standard input for "-". std::runtime_error if it cannot be
+// read.
+std::string read_text(const std::string& file);
+// What messages call that text.
+std::string source_name(const std::string& file);
 
 // A full disk must not look like success. flush_output keeps the reason of the first failure for
 // check_output, as a run of hours should not end by it; that throws, std::runtime_error with the

@@ -7,11 +7,12 @@
 #include <fstream>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <sstream>
 
 #include "apps/program/processes.hpp"
 #include "engine/check.hpp"
-#include "models/replace_file.hpp"
+#include "models/files/replace_file.hpp"
 
 namespace tapesort {
 namespace {
@@ -79,21 +80,6 @@ const char* colour(std::size_t i) {
   return colours[i % std::size(colours)];
 }
 
-void check_lengths(const Series& series, std::size_t length) {
-  require(series.y.size() == length, "draw: series '", series.name, "' has ", series.y.size(),
-          " values; need ", length);
-  require(series.error.empty() || series.error.size() == length, "draw: series '", series.name,
-          "' has ", series.error.size(), " error bars; need none or ", length);
-}
-
-double smallest_x(const LinePlot& plot) {
-  double smallest = std::numeric_limits<double>::infinity();
-  for (const Series& series : plot.series) {
-    for (const double x : series.x) smallest = std::min(smallest, x);
-  }
-  return smallest;
-}
-
 // What all plots have in common: thin grey frame and grid, the legend below the plot.
 void put_style(std::ostream& out, const std::string& title, const std::string& y_label) {
   out << "set border 3 lc rgb '#606060'\n"
@@ -107,12 +93,16 @@ void put_style(std::ostream& out, const std::string& title, const std::string& y
 }
 
 // The data block $series<i>: x, y and, if there are any, the error bars.
-template <class X>
-void put_data(std::ostream& out, std::size_t i, std::size_t count, const Series& series,
-              const X& x) {
+void put_data(std::ostream& out, std::size_t i, const std::vector<double>& x,
+              const Series& series) {
+  const std::size_t count = x.size();
+  require(series.y.size() == count, "draw: series '", series.name, "' has ", series.y.size(),
+          " values; need ", count);
+  require(series.error.empty() || series.error.size() == count, "draw: series '", series.name,
+          "' has ", series.error.size(), " error bars; need none or ", count);
   out << "$series" << i << " << END_OF_SERIES\n";
   for (std::size_t j = 0; j < count; ++j) {
-    out << x(j) << ' ' << series.y[j];
+    out << x[j] << ' ' << series.y[j];
     if (!series.error.empty()) out << ' ' << series.error[j];
     out << '\n';
   }
@@ -125,14 +115,12 @@ void put_lines(std::ostream& out, const LinePlot& plot) {
   out << "set xlabel " << gnuplot_text(plot.x_label)
       << "\nset grid xtics\nunset logscale\nset format x '%g'\n"
       << "set autoscale xfix\nset offsets graph 0.02, graph 0.02, 0, 0\n";
-  if (plot.log_x) out << "set logscale x\n";
-  if (plot.log_x && smallest_x(plot) >= 1) out << "set format x '%.0s%c'\n";  // 100, 1k, 1M
-  if (plot.log_y) out << "set logscale y\n";
+  double smallest_x = std::numeric_limits<double>::infinity();
   std::ostringstream plots;
   for (std::size_t i = 0; i < plot.series.size(); ++i) {
     const Series& series = plot.series[i];
-    check_lengths(series, series.x.size());
-    put_data(out, i, series.x.size(), series, [&](std::size_t j) { return series.x[j]; });
+    put_data(out, i, series.x, series);
+    for (const double x : series.x) smallest_x = std::min(smallest_x, x);
     // Points that stand close together would hide their line.
     const char* style = !series.error.empty()   ? " using 1:2:3 with yerrorlines"
                         : series.x.size() <= 40 ? " using 1:2 with linespoints"
@@ -140,6 +128,9 @@ void put_lines(std::ostream& out, const LinePlot& plot) {
     plots << (i ? ", " : "plot ") << "$series" << i << style << " lw 2 pt 7 ps 0.8 lc rgb '"
           << colour(i) << "' title " << gnuplot_text(series.name);
   }
+  if (plot.log_x) out << "set logscale x\n";
+  if (plot.log_x && smallest_x >= 1) out << "set format x '%.0s%c'\n";  // 100, 1k, 1M
+  if (plot.log_y) out << "set logscale y\n";
   out << plots.str() << '\n';
 }
 
@@ -199,9 +190,10 @@ bool draw(const BarPlot& plot, const std::string& file, std::ostream& messages) 
   out << ")\n";
   for (std::size_t i = 0; i < plot.series.size(); ++i) {
     const Series& series = plot.series[i];
-    check_lengths(series, plot.groups.size());
     const double shift = (double(i) - 0.5 * double(plot.series.size() - 1)) * width;
-    put_data(out, i, plot.groups.size(), series, [&](std::size_t g) { return double(g) + shift; });
+    std::vector<double> x(plot.groups.size());
+    std::iota(x.begin(), x.end(), shift);
+    put_data(out, i, x, series);
     bars << (i ? ", " : "plot ") << "$series" << i << " using 1:2 with boxes lc rgb '" << colour(i)
          << "' title " << gnuplot_text(series.name);
     if (!series.error.empty()) {

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <iostream>
 #include <limits>
 
@@ -90,8 +89,6 @@ void Progress::stop_after(double seconds) { budget_ = seconds; }
 
 double Progress::seconds() const { return output_.clock() - start_; }
 
-double Progress::images_per_second() const { return double(images_) / std::max(1e-9, seconds()); }
-
 std::string Progress::line() const {
   // The step that was just done belongs to its epoch, also when it is that epoch's last.
   const std::size_t last = steps_ == 0 ? 0 : steps_ - 1;
@@ -103,7 +100,7 @@ std::string Progress::line() const {
   if (validation_) text += "  validation " + percent(*validation_);
   const std::size_t done = steps_ - first_step_, all = epochs_ * steps_per_epoch_;
   if (done > 0) {
-    text += "  " + with_commas(images_per_second()) + " images/s";
+    text += "  " + with_commas(double(images_) / std::max(1e-9, seconds())) + " images/s";
     double left = all > steps_ ? seconds() / double(done) * double(all - steps_) : 0;
     if (budget_ > 0) left = std::min(left, budget_ - seconds());
     text += "  " + duration_text(left) + " left";

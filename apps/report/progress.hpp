@@ -43,9 +43,8 @@ class Progress {
   // Mean loss of the present epoch's steps, NaN before the first. After an epoch's last step it is
   // that epoch's, until the next step.
   double epoch_loss() const;
-  // Seconds since the start, and training images a second in that time.
+  // Since the start.
   double seconds() const;
-  double images_per_second() const;
 
   // What the line says now.
   std::string line() const;

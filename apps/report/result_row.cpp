@@ -6,8 +6,8 @@
 #include "engine/blas.hpp"
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
-#include "models/replace_file.hpp"
-#include "models/strict_json.hpp"
+#include "models/files/replace_file.hpp"
+#include "models/files/strict_json.hpp"
 
 namespace tapesort {
 namespace {

@@ -14,7 +14,7 @@ namespace tapesort {
 nlohmann::json result_row(const std::string& task, const nlohmann::json& settings,
                           std::uint64_t seed);
 
-// Writes the row, indented, by way of a temporary file (models/replace_file.hpp).
+// Writes the row, indented, by way of a temporary file (models/files/replace_file.hpp).
 void write_result(const std::string& file, const nlohmann::json& row);
 
 }  // namespace tapesort

@@ -1,4 +1,4 @@
-#include "models/strict_json.hpp"
+#include "models/files/strict_json.hpp"
 
 #include <nlohmann/json.hpp>
 #include <set>

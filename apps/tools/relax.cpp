@@ -1,15 +1,14 @@
-#include "apps/relax.hpp"
+#include "apps/tools/relax.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
-#include <map>
 #include <memory>
 
-#include "apps/data/nested_numbers.hpp"
 #include "apps/program/program.hpp"
 #include "apps/report/printed.hpp"
+#include "apps/tools/nested_numbers.hpp"
 #include "engine/check.hpp"
+#include "models/by_name.hpp"
 
 namespace tapesort {
 namespace {
@@ -35,25 +34,18 @@ struct RelaxOptions {
   bool ascending = false, descending = false, json = false;
 };
 
-const std::map<std::string, Swap> swaps{
-    {"logistic", Swap::logistic}, {"logistic_phi", Swap::logistic_phi},
-    {"gaussian", Swap::gaussian}, {"reciprocal", Swap::reciprocal},
-    {"cauchy", Swap::cauchy},     {"optimal", Swap::optimal}};
-
-template <class T>
-void write(std::ostream& out, const RelaxOptions& o, const std::vector<Array<double>>& sets,
-           const std::vector<Array<double>>& weights) {
-  if (o.json) {
-    write_relaxed_json<T>(out, o.relaxation, sets, weights);
-  } else {
-    write_relaxed_table<T>(out, o.relaxation, sets);
-  }
-}
+struct NamedSwap {
+  const char* name;
+  Swap swap;
+};
+constexpr NamedSwap swaps[] = {{"logistic", Swap::logistic}, {"logistic_phi", Swap::logistic_phi},
+                               {"gaussian", Swap::gaussian}, {"reciprocal", Swap::reciprocal},
+                               {"cauchy", Swap::cauchy},     {"optimal", Swap::optimal}};
 
 void run(RelaxOptions& o, const Command& command) {
   Relaxation& relaxation = o.relaxation;
   relaxation.method = method_named(o.method);
-  // An option that another method understands would be a silent mistake.
+  // An option of another method is refused: ignoring it would hide a mistake.
   const std::pair<const char*, std::vector<Method>> only_for[] = {
       {"--power", {Method::soft_sort}},
       {"--iterations", {Method::sinkhorn}},
@@ -67,7 +59,7 @@ void run(RelaxOptions& o, const Command& command) {
   }
   require(relaxation.method != Method::sinkhorn || !(o.ascending || o.descending),
           "relax: a direction means nothing to sinkhorn: row i of its logits is place i");
-  relaxation.swap = swaps.at(o.distribution);
+  relaxation.swap = by_name(swaps, o.distribution, "relax", "distribution").swap;
   relaxation.regularization = o.regularization == "kl" ? Regularization::kl : Regularization::l2;
   relaxation.direction = o.ascending ? Direction::ascending : Direction::descending;
 
@@ -78,7 +70,12 @@ void run(RelaxOptions& o, const Command& command) {
     weights = read_weights(read_text(o.weights), source_name(o.weights), relaxation, sets);
   }
   std::ostream out(std::cout.rdbuf());  // std::cout may have been told how to format numbers
-  o.dtype == "float" ? write<float>(out, o, sets, weights) : write<double>(out, o, sets, weights);
+  const auto write = [&](auto zero) {
+    using T = decltype(zero);
+    if (o.json) return write_relaxed_json<T>(out, relaxation, sets, weights);
+    write_relaxed_table<T>(out, relaxation, sets);
+  };
+  o.dtype == "float" ? write(0.0f) : write(0.0);
   flush_output();
 }
 
@@ -246,8 +243,7 @@ void add_relax(Command program) {
   command.add("--iterations", relaxation.sinkhorn.iterations, "of sinkhorn", a_count);
   command.add("--steepness", relaxation.steepness, "of a network's swaps (default: 1 / tau)",
               above_zero);
-  command.add("--distribution", o->distribution, "of a network's swaps",
-              one_of({"logistic", "logistic_phi", "gaussian", "reciprocal", "cauchy", "optimal"}));
+  command.add("--distribution", o->distribution, "of a network's swaps", one_of(names_of(swaps)));
   command.add("--regularization", o->regularization, "of fast_soft_*", one_of({"l2", "kl"}));
   const Option ascending = command.add("--ascending", o->ascending, "smallest first");
   command.add("--descending", o->descending, "largest first (default)").excludes(ascending);

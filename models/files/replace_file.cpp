@@ -1,4 +1,4 @@
-#include "models/replace_file.hpp"
+#include "models/files/replace_file.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>

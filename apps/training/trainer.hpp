@@ -2,9 +2,9 @@
 // checkpoints, interruption and resumption. A task says what one step and one validation are.
 //
 // Everything random in step i comes from (seed, i), so a run is a function of its seed, and one that
-// is resumed from a checkpoint continues bit for bit as if it had never stopped. Two things are not
-// the seed's: the number of threads, by which sums are divided, and with a budget of minutes the
-// clock, which the learning rate and the end follow.
+// is resumed from a checkpoint continues bit for bit as if it had never stopped. Two things
+// matter beside the seed: the number of threads, by which sums are divided, and with a budget of
+// minutes the clock, which decides about learning rate and end.
 #pragma once
 
 #include <string>

@@ -1,10 +1,8 @@
 // tapesort table: a table of the paper, methods x columns x seeds, beside the paper's figures.
 //
-// Every cell is a run of one of the other commands in a process and a folder of its own, and its
-// result.json there says that it is done. So cells can be run by anything: by this command one
-// after the other, or by what runs its --commands (tables.md). Nothing is done twice.
-#include "apps/table.hpp"
-
+// Each cell is a run of another command, in its own process and folder; result.json there says that
+// it is done. So cells may be run by this command, one after the other, or by whatever is given its
+// --commands (tables.md). Nothing is done twice.
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,14 +16,14 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "apps/data/nested_numbers.hpp"
+#include "apps/experiments/paper.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "apps/report/plot.hpp"
 #include "apps/report/result_row.hpp"
-#include "apps/training.hpp"
-#include "models/replace_file.hpp"
-#include "models/strict_json.hpp"
+#include "apps/training/run.hpp"
+#include "models/files/replace_file.hpp"
+#include "models/files/strict_json.hpp"
 
 namespace tapesort {
 namespace {
@@ -33,71 +31,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using Words = std::vector<std::string>;
-
-// A number of a result row and how it is printed.
-struct Figure {
-  const char *key, *name;
-  double scale;
-  int decimals;
-};
-
-struct PaperRow {
-  const char* name;                                // of a method
-  std::vector<std::pair<double, double>> figures;  // for each of the paper's columns
-};
-
-struct Table {
-  const char *task, *title;
-  const char* option;  // what the columns are values of
-  Words columns;       // the paper's
-  std::size_t
-      ready;  // of these, those that need no file of ours are run by default: the first ones
-  std::vector<Figure> figures;  // of a cell, one or two; the first one is drawn
-  std::vector<PaperRow> paper;
-  void (*add)(Command);  // the command that a cell is
-};
-
-const std::vector<Table>& tables() {
-  constexpr double none = 0;
-  // clang-format off
-  static const std::vector<Table> all = {
-      {"sort", "Sorting: permutations (elements) right", "--n", {"3", "5", "7", "9", "15"}, 5,
-       {{"permutation_accuracy", "permutations", 1, 3}, {"element_accuracy", "elements", 1, 3}},
-       {{"row_stochastic",
-         {{.467, .801}, {.093, .603}, {.009, .492}, {.000, .113}, {.000, .067}}},
-        {"sinkhorn",
-         {{.462, .561}, {.038, .293}, {.001, .197}, {.000, .143}, {.000, .078}}},
-        {"gumbel_sinkhorn",
-         {{.484, .575}, {.033, .295}, {.001, .189}, {.000, .146}, {.000, .078}}},
-        {"neural_sort",
-         {{.930, .951}, {.837, .927}, {.738, .909}, {.649, .896}, {.386, .857}}},
-        {"neural_sort_stochastic",
-         {{.927, .950}, {.835, .926}, {.741, .909}, {.646, .895}, {.418, .862}}}},
-       add_sort},
-      {"median", "Median: mean squared error x 1e-4 (squared correlation)", "--n",
-       {"5", "9", "15"}, 3,
-       {{"mean_squared_error", "mean squared error x 1e-4", 1e-4, 2},
-        {"squared_correlation", "R2", 1, 2}},
-       {{"constant", {{356.79, .00}, {227.31, .00}, {146.94, .00}}},
-        {"vanilla", {{1004.70, .85}, {699.15, .82}, {562.97, .79}}},
-        {"sinkhorn", {{343.60, .25}, {231.87, .19}, {156.27, .04}}},
-        {"gumbel_sinkhorn", {{344.28, .25}, {232.56, .23}, {157.34, .06}}},
-        {"neural_sort", {{45.50, .95}, {34.98, .94}, {34.78, .92}}},
-        {"neural_sort_stochastic", {{33.80, .94}, {31.43, .93}, {29.34, .90}}}},
-       add_median},
-      {"knn", "k nearest neighbours: test accuracy", "--data", {"digits", "fashion", "cifar10"}, 2,
-       {{"test_accuracy", "test accuracy", 1, 4}},
-       {{"pixels", {{.972, none}, {.858, none}, {.354, none}}},
-        {"pca", {{.976, none}, {.859, none}, {.409, none}}},
-        {"autoencoder", {{.976, none}, {.875, none}, {.442, none}}},
-        {"neural_sort", {{.995, none}, {.935, none}, {.907, none}}},
-        {"neural_sort_stochastic", {{.994, none}, {.934, none}, {.895, none}}},
-        {"classifier", {{.994, none}, {.934, none}, {.951, none}}}},
-       add_knn},
-  };
-  // clang-format on
-  return all;
-}
 
 struct TableOptions {
   Words columns, methods, arguments;
@@ -151,10 +84,10 @@ bool begun(const fs::path& folder) {
   });
 }
 
-// Cells of one folder must have been run alike. std::runtime_error when they would not be; but
-// where nothing has been computed, and no commands printed that may be waiting somewhere, there is
-// nothing to go on with.
-void claim(const fs::path& folder, const Table& table, const TableOptions& o) {
+// All cells of a folder are run with the same arguments, which grid.json remembers.
+// std::runtime_error when these are others, unless no cell has left anything and no commands were
+// printed, which someone may yet run.
+void claim(const fs::path& folder, const PaperTable& table, const TableOptions& o) {
   const fs::path file = folder / "grid.json";
   json now{{"task", table.task}, {"arguments", o.arguments}};
   bool printed = o.commands;
@@ -175,16 +108,16 @@ void claim(const fs::path& folder, const Table& table, const TableOptions& o) {
 }
 
 // What a cell's run left, checked to be of this cell.
-json row_of(const Table& table, const Cell& cell) {
+json row_of(const PaperTable& table, const Cell& cell) {
   const json row = read_json(cell.result());
-  const json settings = row.is_object() ? row.value("settings", json()) : json();
-  const auto is = [](const json& object, const char* key, const std::string& expected) {
-    if (!object.is_object() || !object.contains(key)) return false;
-    const json& value = object[key];
-    return (value.is_string() ? value.get<std::string>() : text_of(value)) == expected;
+  const auto is = [&row](const std::string& key, const std::string& expected) {
+    const json::json_pointer at("/" + key);
+    if (!row.contains(at)) return false;
+    return (row[at].is_string() ? row[at].get<std::string>() : text_of(row[at])) == expected;
   };
-  if (!is(row, "task", table.task) || !is(row, "seed", std::to_string(cell.seed)) ||
-      !is(settings, "method", cell.method) || !is(settings, table.option + 2, cell.column)) {
+  if (!is("task", table.task) || !is("seed", std::to_string(cell.seed)) ||
+      !is("settings/method", cell.method) ||
+      !is(std::string("settings/") + (table.option + 2), cell.column)) {
     throw std::runtime_error(to_message(cell.result().string(), ": is not the result of ",
                                         table.task, " by ", cell.method, " with ", table.option,
                                         " ", cell.column, " --seed ", cell.seed,
@@ -197,7 +130,8 @@ json row_of(const Table& table, const Cell& cell) {
 std::atomic<pid_t> running_cell{0};
 std::atomic<int> stop_signal{0};
 
-// Passes a signal on to the cell. Queued, which tells it from one that the terminal sent to both.
+// Passes a signal on to the cell. It is queued, by which the cell knows it from Ctrl-C, which the
+// terminal sends to both.
 void pass_on(int signal, siginfo_t*, void*) {
   stop_signal = signal;
   const pid_t cell = running_cell;
@@ -219,7 +153,7 @@ int run(const Words& words, const std::string& output) {
   }
   running_cell = cell;
   if (stop_signal != 0) pass_on(stop_signal, nullptr, nullptr);  // it came before it could be
-  // Its number is not given to another process before it has been waited for.
+  // Until it is waited for, its process id is not given to another process.
   siginfo_t ended;
   while (waitid(P_PID, id_t(cell), &ended, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
   }
@@ -227,8 +161,7 @@ int run(const Words& words, const std::string& output) {
   return status_at_end(cell);
 }
 
-// The signal by which a table is stopped: its own, or that of a cell, which goes on from there when
-// it is run again. 0: none.
+// The signal that stops the table: one that came to it, or one that ended the cell. 0: none.
 int stopped_by(int status) {
   for (const int signal : stop_signals) {
     if (stop_signal == 0 && status == status_of_signal(signal)) return signal;
@@ -236,10 +169,10 @@ int stopped_by(int status) {
   return stop_signal;
 }
 
-// Over the seeds; a figure may be undefined for some.
+// Over the seeds that have a figure: it may be undefined for some.
 struct Summary {
   double mean = std::nan(""), deviation = 0;
-  std::size_t count = 0;
+  std::size_t count;
 
   explicit Summary(const std::vector<double>& values) : count(values.size()) {
     if (count > 0) mean = 0;
@@ -249,70 +182,31 @@ struct Summary {
   }
 };
 
-// What all seeds of a method and a column tell.
-struct Entry {
-  std::string method, column;
-  std::vector<Summary> ours;  // of each figure
-  std::optional<std::pair<double, double>> paper;
-};
-
-// What the cells that are done tell; their rows are added to `rows`. The seeds come last in the order
-// of cells.
-std::vector<Entry> entries_of(const Table& table, const std::vector<Cell>& cells, std::size_t seeds,
-                              json& rows) {
-  std::vector<Entry> entries;
-  for (auto cell = cells.begin(); cell != cells.end();) {
-    Entry entry{
-        cell->method, cell->column, {}, paper_figures(table.task, cell->method, cell->column)};
-    std::vector<std::vector<double>> values(table.figures.size());
-    for (std::size_t s = 0; s < seeds; ++s, ++cell) {
-      if (!cell->done()) continue;
-      const json row = row_of(table, *cell);
-      for (std::size_t f = 0; f < values.size(); ++f) {
-        const json value = row.value(table.figures[f].key, json());  // NaN is null
-        if (value.is_number()) values[f].push_back(value.get<double>() * table.figures[f].scale);
-      }
-      rows.push_back(row);
-    }
-    for (const std::vector<double>& v : values) entry.ours.emplace_back(v);
-    entries.push_back(std::move(entry));
-  }
-  return entries;
-}
-
 // So many decimals, or two digits of what would be shown as nothing.
 std::string fixed(double value, int decimals) {
   const bool nothing = value != 0 && std::abs(value) < 0.5 * std::pow(10.0, -decimals);
   return nothing ? printed("%.2g", value) : printed("%.*f", decimals, value);
 }
 
-std::string ours_text(const Table& table, const Entry& entry) {
-  const std::size_t seeds = entry.ours[0].count;
+// "mean +- deviation [seeds]", the second figure in brackets behind the first.
+std::string text_of_ours(const PaperTable& table, const std::vector<Summary>& ours) {
+  const std::size_t seeds = ours[0].count;
   if (seeds == 0) return "-";
   std::string text;
-  for (std::size_t f = 0; f < table.figures.size(); ++f) {
-    const Summary& ours = entry.ours[f];
-    const int decimals = table.figures[f].decimals;
-    std::string part = ours.count == 0 ? "-" : fixed(ours.mean, decimals);
-    if (ours.count > 1) part += " +- " + fixed(ours.deviation, decimals);
-    const bool says_count = f == 0 ? seeds > 1 : ours.count > 0 && ours.count != seeds;
-    if (says_count) part += " [" + std::to_string(ours.count) + "]";
+  for (std::size_t f = 0; f < ours.size(); ++f) {
+    const auto& [mean, deviation, count] = ours[f];
+    std::string part = count == 0 ? "-" : fixed(mean, table.figures[f].decimals);
+    if (count > 1) part += " +- " + fixed(deviation, table.figures[f].decimals);
+    const bool says_count = f == 0 ? seeds > 1 : count > 0 && count != seeds;
+    if (says_count) part += " [" + std::to_string(count) + "]";
     text += f == 0 ? part : " (" + part + ")";
   }
   return text;
 }
 
-std::string paper_text(const Table& table, const Entry& entry) {
-  if (!entry.paper) return "-";
-  const std::string first = fixed(entry.paper->first, table.figures[0].decimals);
-  if (table.figures.size() == 1) return first;
-  return first + " (" + fixed(entry.paper->second, table.figures[1].decimals) + ")";
-}
-
-// Markdown, JSON and a picture of what is there: `rows` of cells, and entries, column by column of
-// one method after the other.
-void report(const Table& table, const TableOptions& o, const fs::path& folder, const json& rows,
-            const std::vector<Entry>& entries) {
+// Markdown, JSON and a picture of the cells that are done.
+void report(const PaperTable& table, const TableOptions& o, const fs::path& folder,
+            const std::vector<Cell>& cells) {
   std::string text = to_message("# ", table.title,
                                 "\n\nOurs: the mean over seeds +- their standard deviation [how "
                                 "many, unless one]. Paper: Grover et al. 2019.\n\n| method | |");
@@ -324,30 +218,46 @@ void report(const Table& table, const TableOptions& o, const fs::path& folder, c
     rule += "---|";
   }
   text += "\n" + rule + "\n";
-  json summary = json::array();
-  for (auto entry = entries.begin(); entry != entries.end();) {
-    const std::string method = entry->method;
+  json summary = json::array(), rows = json::array();
+  auto cell = cells.begin();
+  for (const std::string& method : o.methods) {
     Series our_bars{method, {}, {}, {}}, paper_bars{method + ", paper", {}, {}, {}};
     bool in_paper = false;
     text += "| " + method + " | ours |";
     std::string paper_line = "| | paper |";
-    for (; entry != entries.end() && entry->method == method; ++entry) {
-      text += " " + ours_text(table, *entry) + " |";
-      paper_line += " " + paper_text(table, *entry) + " |";
-      our_bars.y.push_back(entry->ours[0].mean);
-      our_bars.error.push_back(entry->ours[0].deviation);
-      paper_bars.y.push_back(entry->paper ? entry->paper->first : std::nan(""));
-      paper_bars.error.push_back(0);
-      in_paper = in_paper || entry->paper;
-      json figures{{"method", method}, {"column", entry->column}};
-      for (std::size_t f = 0; f < table.figures.size(); ++f) {
-        json& figure = figures[table.figures[f].key];
-        figure = {{"mean", entry->ours[f].mean},
-                  {"standard_deviation", entry->ours[f].deviation},
-                  {"seeds", entry->ours[f].count}};
-        if (entry->paper) figure["paper"] = f == 0 ? entry->paper->first : entry->paper->second;
+    for (const std::string& column : o.columns) {
+      std::vector<std::vector<double>> values(table.figures.size());
+      for (const auto end = cell + std::ptrdiff_t(o.seeds.size()); cell != end; ++cell) {
+        if (!cell->done()) continue;
+        rows.push_back(row_of(table, *cell));
+        for (std::size_t f = 0; f < values.size(); ++f) {
+          const json value = rows.back().value(table.figures[f].key, json());  // NaN is null
+          if (value.is_number()) values[f].push_back(value.get<double>() * table.figures[f].scale);
+        }
       }
-      summary.push_back(figures);
+      const auto papers = paper_figures(table.task, method, column);
+      const std::vector<Summary> ours(values.begin(), values.end());
+      text += " " + text_of_ours(table, ours) + " |";
+      our_bars.y.push_back(ours[0].mean);
+      our_bars.error.push_back(ours[0].deviation);
+      paper_bars.y.push_back(papers ? papers->first : std::nan(""));
+      paper_bars.error.push_back(0);
+      in_paper = in_paper || papers;
+      std::string paper_text = papers ? "" : "-";
+      json entry{{"method", method}, {"column", column}};
+      for (std::size_t f = 0; f < ours.size(); ++f) {
+        json& figure = entry[table.figures[f].key];
+        figure = {{"mean", ours[f].mean},
+                  {"standard_deviation", ours[f].deviation},
+                  {"seeds", ours[f].count}};
+        if (!papers) continue;
+        const double paper = f == 0 ? papers->first : papers->second;
+        figure["paper"] = paper;
+        const std::string number = fixed(paper, table.figures[f].decimals);
+        paper_text += f == 0 ? number : " (" + number + ")";
+      }
+      summary.push_back(entry);
+      paper_line += " " + paper_text + " |";
     }
     text += "\n" + paper_line + "\n";
     plot.series.push_back(our_bars);
@@ -355,7 +265,7 @@ void report(const Table& table, const TableOptions& o, const fs::path& folder, c
   }
   std::printf("%s", text.c_str());
   std::fprintf(stderr, "table: %zu of %zu cells are done; table.md, table.json, table.png: %s\n",
-               rows.size(), o.methods.size() * o.columns.size() * o.seeds.size(), folder.c_str());
+               rows.size(), cells.size(), folder.c_str());
   replace_file_content((folder / "table.md").string(), {text});
   write_result(
       (folder / "table.json").string(),
@@ -369,7 +279,7 @@ template <class T> void require_distinct(const char* option, const std::vector<T
   }
 }
 
-int run_table(const Table& table, TableOptions& o) {
+int run_table(const PaperTable& table, TableOptions& o) {
   if (o.columns.empty()) {
     o.columns.assign(table.columns.begin(), table.columns.begin() + std::ptrdiff_t(table.ready));
   }
@@ -390,23 +300,19 @@ int run_table(const Table& table, TableOptions& o) {
     claim(folder, table, o);
   }
 
+  const auto command_of = [&](const Cell& cell) {
+    Words words{fs::canonical(program).string(), table.task, "--method", cell.method};
+    words.insert(words.end(), {table.option, cell.column, "--seed", std::to_string(cell.seed)});
+    words.insert(words.end(), {"--out", cell.folder.string(), "--resume"});
+    words.insert(words.end(), o.arguments.begin(), o.arguments.end());
+    return words;
+  };
   const std::vector<Cell> cells = cells_of(o, folder);
   std::size_t failed = 0, position = 0;
   for (const Cell& cell : cells) {
     ++position;
     if (cell.done() || o.report) continue;
-    Words words{fs::canonical(program).string(),
-                table.task,
-                "--method",
-                cell.method,
-                table.option,
-                cell.column,
-                "--seed",
-                std::to_string(cell.seed),
-                "--out",
-                cell.folder.string(),
-                "--resume"};
-    words.insert(words.end(), o.arguments.begin(), o.arguments.end());
+    const Words words = command_of(cell);
     if (o.commands) {
       std::string line;
       for (const std::string& word : words) line += (line.empty() ? "" : " ") + shell_quoted(word);
@@ -429,41 +335,23 @@ int run_table(const Table& table, TableOptions& o) {
   }
   if (o.commands) return 0;
 
-  json rows = json::array();
-  const std::vector<Entry> entries = entries_of(table, cells, o.seeds.size(), rows);
-  report(table, o, folder, rows, entries);
+  report(table, o, folder, cells);
   return failed == 0 ? 0 : 1;
 }
 
 }  // namespace
 
-std::optional<std::pair<double, double>> paper_figures(const std::string& task, std::string method,
-                                                       const std::string& column) {
-  const std::size_t ending = method.rfind("_published");
-  if (ending != std::string::npos) method.resize(ending);
-  const std::string known = column.rfind("cifar10:", 0) == 0 ? "cifar10" : column;
-  for (const Table& table : tables()) {
-    for (const PaperRow& row : table.paper) {
-      if (task != table.task || method != row.name) continue;
-      for (std::size_t i = 0; i < row.figures.size(); ++i) {
-        if (table.columns[i] == known) return row.figures[i];
-      }
-    }
-  }
-  return std::nullopt;
-}
-
 void add_table(Command program) {
   Command command =
       program.command("table", "run, or continue, a table of the paper and print ours beside it");
-  for (const Table& table : tables()) {
+  for (const PaperTable& table : paper_tables()) {
     const Command one = command.command(
         table.task, to_message(table.title, "; methods x ", table.option + 2, " x seeds"));
     const auto o = std::make_shared<TableOptions>();
     one.add("--out", o->out, "folder of the table: what is there is not done again", file_name)
         .required();
-    // Lists with commas, as a list of words would swallow the -- that may follow. They are refused
-    // what a cell's own option of that name would be.
+    // Lists are written with commas, as a list of words would swallow the -- that may follow. Each
+    // entry must pass the check of the cell's own option.
     one.add("--methods", o->methods, "rows, as a,b (default: the paper's)",
             Command::check_of(table.add, table.task, "--method"))
         .separated_by_commas();

@@ -7,10 +7,11 @@
 #include <cmath>
 #include <optional>
 
-#include "apps/digit_experiment.hpp"
+#include "apps/experiments/digit_experiment.hpp"
+#include "apps/experiments/scores.hpp"
+#include "apps/experiments/sorting_methods.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
-#include "apps/sorting_methods.hpp"
 #include "engine/check.hpp"
 #include "engine/parameter.hpp"
 #include "ops/elementwise.hpp"
@@ -58,7 +59,7 @@ struct Prediction {
 
 struct Outcome {
   RegressionScores regression;
-  std::size_t sets = 0, picked = 0, picked_right = 0;
+  std::size_t picked = 0, picked_right = 0;
 };
 
 // What predicts a set's quantile.
@@ -80,7 +81,7 @@ class MedianTask : public DigitTask {
     pools_.for_validation([&](const DigitSets& sets) { look(sets, outcome); });
     if (outcome.regression.variance() == 0) {
       throw std::runtime_error(
-          to_message("median: all ", outcome.sets,
+          to_message("median: all ", median_.validation_sets,
                      " validation sets have the same quantile, so no model can be ",
                      "told from another by R2; raise --validation-sets or --digits"));
     }
@@ -94,7 +95,6 @@ class MedianTask : public DigitTask {
       const double y = truth.data()[set];
       const double value = double(predicted.values.data()[set]);
       outcome.regression.add(value * median_.unit() + median_.middle(), y);
-      ++outcome.sets;
       if (!predicted.picked) continue;
       ++outcome.picked;
       const std::size_t item = std::size_t(predicted.picked->data()[set]);
@@ -175,37 +175,29 @@ class Vanilla : public MedianTask {
   Sequential<float> head_;
 };
 
-// A value network, in a scope of its own: two networks of one kind would share their names.
-class Prefixed : public Layer<float> {
- public:
-  Prefixed(std::string prefix, std::unique_ptr<Layer<float>> layer)
-      : prefix_(std::move(prefix)), layer_(std::move(layer)) {
-    for (Parameter<float>* parameter : layer_->state().parameters) {
-      parameter->name = prefix_ + parameter->name;
-    }
-  }
-  Var<float> forward(const Pass<float>& pass, const Var<float>& x) override {
-    return layer_->forward(pass, x);
-  }
-  void collect(State<float>& state) override {
-    const std::size_t before = state.buffers.size();
-    layer_->collect(state);
-    for (std::size_t i = before; i < state.buffers.size(); ++i) {
-      state.buffers[i].name = prefix_ + state.buffers[i].name;
-    }
-  }
+// A network in a scope of its own: two networks of one kind would share their names.
+struct Scoped {
+  std::string prefix;
+  std::unique_ptr<Layer<float>> network;
 
- private:
-  std::string prefix_;
-  std::unique_ptr<Layer<float>> layer_;
+  Scoped(const std::string& name, std::unique_ptr<Layer<float>> layer)
+      : prefix(name), network(std::move(layer)) {
+    for (Parameter<float>* p : network->state().parameters) p->name = prefix + p->name;
+  }
+  void collect(State<float>& all) const {
+    State<float> own = network->state();
+    all.parameters.insert(all.parameters.end(), own.parameters.begin(), own.parameters.end());
+    for (const auto& [name, value] : own.buffers) all.buffers.push_back({prefix + name, value});
+  }
 };
 
 // Values, scores, and a sorting method between them. In the paper the scores come from a network of
-// their own. While it knows nothing, P_hat is uniform, and the least error is that of the values'
-// mean, made larger; there, larger values make any choice among them worse, so the scores learn to
-// choose nothing, for thousands of steps. What a picture shows is its best score, so the values can
-// be the scores as well, times one learned factor, without which noise of a fixed size would forever
-// confuse numbers that are close; and whatever is learned on the way to the mean already sorts.
+// their own. While it knows nothing, P_hat is uniform and the prediction is the mean of the values.
+// Enlarged values lower the error of that mean, and raise that of every choice among them, so for
+// thousands of steps the scores learn to choose nothing. Here the values can be the scores as well:
+// the number that a picture shows is the best score for it, and what is learned on the way to the
+// mean already sorts. One learned factor scales them, or noise of a fixed size would always confuse
+// numbers that are close.
 class Picking : public MedianTask {
  public:
   Picking(const MedianOptions& o, DigitPools& pools, std::unique_ptr<SortingMethod> method,
@@ -254,10 +246,10 @@ class Picking : public MedianTask {
 
  private:
   Var<float> values(const Pass<float>& pass, const DigitSets& sets) {
-    return reshape(outputs_of(values_, pass, sets), {-1, n_});
+    return reshape(outputs_of(*values_.network, pass, sets), {-1, n_});
   }
   Var<float> scores(const Pass<float>& pass, const DigitSets& sets, const Var<float>& values) {
-    if (scores_) return outputs_of(*scores_, pass, sets);
+    if (scores_) return outputs_of(*scores_->network, pass, sets);
     return reshape(values * exp(pass.tape.leaf(log_factor_)), {-1, n_, 1});
   }
 
@@ -278,8 +270,8 @@ class Picking : public MedianTask {
   }
 
   std::unique_ptr<SortingMethod> method_;
-  Prefixed values_;
-  std::optional<Prefixed> scores_;  // none: the values are the scores, times exp(log_factor)
+  Scoped values_;
+  std::optional<Scoped> scores_;  // none: the values are the scores, times exp(log_factor)
   Parameter<float> log_factor_{"log_factor", scalar(0.0f)};
 };
 

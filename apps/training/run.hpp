@@ -1,10 +1,10 @@
-// What the training commands have in common beside the loop itself (trainer.hpp): the options that
-// all of them understand, the folder that a run writes to, and what they say and draw at the end.
+// A run of a training command, around the loop itself (trainer.hpp): the options that all of them
+// understand, the folder that it writes to, and what it says and draws at the end.
 #pragma once
 
 #include "apps/program/options.hpp"
 #include "apps/report/printed.hpp"
-#include "apps/trainer.hpp"
+#include "apps/training/trainer.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {

@@ -5,8 +5,8 @@
 #include <iostream>
 #include <map>
 
-#include "apps/data/nested_numbers.hpp"
 #include "apps/program/program.hpp"
+#include "apps/tools/nested_numbers.hpp"
 #include "engine/check.hpp"
 
 namespace tapesort {
@@ -132,25 +132,19 @@ void print_lines(std::ostream& out, const OrderOptions& o, const std::vector<Res
 
 // One list a key, with an entry for each set.
 void print_json(std::ostream& out, const OrderOptions& o, const std::vector<Result>& results) {
-  const auto list = [&](const char* key, const auto& write) {
-    const char* before = "[";
-    out << '"' << key << "\":";
+  const char* before = "{";
+  const auto list = [&](const char* key, const auto& member) {
+    out << std::exchange(before, ",") << '"' << key << "\":";
+    const char* before_entry = "[";
     for (const Result& result : results) {
-      out << std::exchange(before, ",");
-      write(result);
+      out << std::exchange(before_entry, ",");
+      write_json(out, result.*member);
     }
     out << ']';
   };
-  out << '{';
-  if (o.log_prob) {
-    list("grad", [&](const Result& r) { write_json(out, r.grad); });
-    out << ',';
-    list("log_prob", [&](const Result& r) { write_json(out, r.log_prob); });
-  } else {
-    list("log_prob", [&](const Result& r) { write_json(out, r.log_prob); });
-    out << ',';
-    list("order", [&](const Result& r) { write_json(out, r.orders); });
-  }
+  if (o.log_prob) list("grad", &Result::grad);
+  list("log_prob", &Result::log_prob);
+  if (!o.log_prob) list("order", &Result::orders);
   out << "}\n";
 }
 

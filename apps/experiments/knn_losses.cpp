@@ -1,4 +1,4 @@
-#include "apps/knn_losses.hpp"
+#include "apps/experiments/knn_losses.hpp"
 
 #include "engine/check.hpp"
 #include "ops/elementwise.hpp"

@@ -8,32 +8,33 @@
 
 #include "apps/data/augment.hpp"
 #include "apps/data/image_set.hpp"
-#include "apps/knn_losses.hpp"
-#include "apps/trainer.hpp"
+#include "apps/experiments/knn_losses.hpp"
+#include "apps/training/run.hpp"
 
 namespace tapesort {
 
-struct KnnSettings {
-  std::string network = "paper_mnist";
-  std::size_t k = 9, batch = 100, samples = 5, classes = 0;
-  double tau = 16;
-  std::uint64_t seed = 0;
+struct KnnOptions : TrainingOptions {
+  KnnOptions() {
+    weight_decay = 5e-4;
+    augment = "shift";
+  }
+  std::string data = "digits", method = "neural_sort", network = "paper_mnist", queries = "all";
+  std::size_t k = 9, batch = 100, samples = 5;
   std::size_t epoch_steps = 0;  // from one validation to the next
-  Augmentation augmentation;    // of training images
-  bool all_queries = false;  // each image of a step is a query, all others its candidates; or half
-                             // of them are queries, the other half candidates
-  bool mirror = false;       // outputs are the mean of an image's and of its mirror image's
+  double tau = 16;
+  bool mirror = false;      // outputs are the mean of an image's and of its mirror image's
+  std::size_t classes = 0;  // of the data
 };
 
 // Trains on one pool of images, in an order that is shuffled anew for each pass over them, and is
-// picked by the accuracy on another.
+// picked by the accuracy on another. Options and pools must outlive it.
 class PoolTask : public Task {
  public:
-  PoolTask(const KnnSettings& settings, const ImageSet& training, const ImageSet& validation);
+  PoolTask(const KnnOptions& options, const ImageSet& training, const ImageSet& validation);
 
   std::string name() const override { return "knn"; }
-  std::size_t steps_per_epoch() const override { return settings_.epoch_steps; }
-  std::size_t images_per_step() const override { return settings_.batch; }
+  std::size_t steps_per_epoch() const override { return options_.epoch_steps; }
+  std::size_t images_per_step() const override { return options_.batch; }
   double validate() override;
   State<float> state() override { return network().state(); }
 
@@ -55,7 +56,7 @@ class PoolTask : public Task {
   // The network's outputs for all images of a set, (N, outputs), outside of training.
   Array<float> outputs_of(const ImageSet& set);
 
-  const KnnSettings settings_;
+  const KnnOptions& options_;
   const ImageSet &training_, &validation_;
 
  private:
@@ -69,7 +70,7 @@ struct KnnMethod {
   std::string name;
   // Its task on these pools; `random` gives the initial weights. Empty: nothing is trained.
   // std::invalid_argument for an unknown network, or one that the images are too small for.
-  std::function<std::unique_ptr<PoolTask>(const KnnSettings& settings, const ImageSet& training,
+  std::function<std::unique_ptr<PoolTask>(const KnnOptions& options, const ImageSet& training,
                                           const ImageSet& validation, Generator& random)>
       make;
 };

@@ -1,18 +1,13 @@
-#include "apps/data/nested_numbers.hpp"
+#include "apps/tools/nested_numbers.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
+#include <ostream>
 
-#include "models/strict_json.hpp"
+#include "models/files/strict_json.hpp"
 
 namespace tapesort {
 namespace {
@@ -21,53 +16,57 @@ constexpr const char* blanks = " \t\r";
 constexpr const char* white_space = " \t\r\n";
 constexpr int deepest = 8;
 
-// A place in the text.
+// A place in the text, which ends with a '\0'.
 class Cursor {
  public:
   Cursor(const std::string& text, const std::string& source)
-      : at_(text.data()), end_(text.data() + text.size()), source_(source) {}
+      : at_(text.c_str()), end_(at_ + text.size()), counted_(at_), source_(source) {}
 
   bool done() const { return at_ == end_; }
-  char next() const { return done() ? '\0' : *at_; }
-  void advance() {
-    column_ = *at_ == '\n' ? 1 : column_ + 1;
-    line_ += *at_++ == '\n';
-  }
   // Whether there was anything to skip.
   bool skip(const char* characters) {
-    const char* const start = at_;
-    while (!done() && std::strchr(characters, *at_)) advance();
-    return at_ != start;
+    const std::size_t count = std::strspn(at_, characters);
+    at_ += count;
+    return count > 0;
   }
-  void skip_comment() {
-    if (next() != '#') return;
-    while (!done() && next() != '\n') advance();
+  // Whether a line, or the text, ends here, after a comment if there is one.
+  bool line_ends() {
+    if (*at_ == '#') at_ = std::find(at_, end_, '\n');
+    return done() || *at_ == '\n';
   }
-  // One character with white space around it.
+  // The next character that is no white space.
+  char next() {
+    skip(white_space);
+    return *at_;
+  }
+  // Whether it is this one, which is then read.
+  bool accept(char character) {
+    const bool found = next() == character;
+    at_ += found;
+    return found;
+  }
   void take(char character) {
-    skip(white_space);
-    if (next() != character) expected(std::string("'") + character + "'");
-    advance();
-    skip(white_space);
+    if (!accept(character)) expected(std::string("'") + character + "'");
   }
-  // "[1, 2]": each() reads an item, between the bracket that is next and the one that closes.
-  template <class Each> void items(char close, const Each& each) {
-    advance();
-    skip(white_space);
-    for (bool more = next() != close; more; skip(white_space)) {
-      each();
-      skip(white_space);
-      more = next() == ',';
-      if (!more && next() != close) expected(std::string("',' or '") + close + "'");
-      if (more) advance();
-    }
-    advance();
+  // "[1, 2]": each() reads an item.
+  template <class Each> void items(char open, char close, const Each& each) {
+    take(open);
+    if (accept(close)) return;
+    do each();
+    while (accept(','));
+    if (!accept(close)) expected(std::string("',' or '") + close + "'");
   }
 
   // A node that begins here.
-  Nested node() const { return {line_, column_, false, 0, {}}; }
+  Nested node() {
+    for (; counted_ != at_; ++counted_) {
+      column_ = *counted_ == '\n' ? 1 : column_ + 1;
+      line_ += *counted_ == '\n';
+    }
+    return {line_, column_, false, 0, {}};
+  }
 
-  [[noreturn]] void expected(const std::string& what) const {
+  [[noreturn]] void expected(const std::string& what) {
     const std::string found = done()         ? "the end of the input"
                               : *at_ == '\n' ? "the end of the line"
                                              : std::string("'") + *at_ + "'";
@@ -76,14 +75,13 @@ class Cursor {
 
   Nested number() {
     Nested nested = node();
-    const bool plus = next() == '+' && at_ + 1 != end_ && at_[1] != '-';
-    const char* const start = at_ + (plus ? 1 : 0);
+    const char* const start = at_ + (*at_ == '+' && at_[1] != '-' ? 1 : 0);
     const auto [stop, error] = std::from_chars(start, end_, nested.number);
     if (stop == start) expected("a number");
     if (error != std::errc() || !std::isfinite(nested.number)) {
-      bad_input(source_, node(), "'" + std::string(at_, stop) + "' is not a finite number");
+      bad_input(source_, nested, "'" + std::string(at_, stop) + "' is not a finite number");
     }
-    while (at_ != stop) advance();
+    at_ = stop;
     nested.is_number = true;
     return nested;
   }
@@ -91,30 +89,31 @@ class Cursor {
   // Numbers in brackets; `level` brackets are open.
   Nested item(int level = 0) {
     if (next() != '[' && level > 0) return number();
-    if (next() != '[' || level == deepest) expected(level == 0 ? "'['" : "a number");
+    if (level == deepest) expected("a number");
     Nested list = node();
-    items(']', [&] { list.items.push_back(item(level + 1)); });
+    items('[', ']', [&] { list.items.push_back(item(level + 1)); });
     return list;
   }
 
   // A string that is nowhere else.
   std::string key(const std::map<std::string, Nested>& others) {
     if (next() != '"') expected("a key in quotation marks");
-    const char *const start = at_ + 1, *const stop = std::find(start, end_, '"');
-    const std::string name(start, stop);
+    const char* const stop = std::find(at_ + 1, end_, '"');
+    const std::string name(at_ + 1, stop);
     if (others.count(name) > 0) bad_input(source_, node(), "another key '" + name + "'");
-    while (at_ != stop) advance();
+    at_ = stop;
     take('"');
     return name;
   }
 
   void end() {
-    skip(white_space);
+    next();
     if (!done()) expected("nothing more");
   }
 
  private:
   const char *at_, *end_;
+  const char* counted_;  // the place that line_ and column_ are of
   const std::string& source_;
   int line_ = 1, column_ = 1;
 };
@@ -123,7 +122,6 @@ class Cursor {
 
 Nested parse_nested(const std::string& text, const std::string& source) {
   Cursor cursor(text, source);
-  cursor.skip(white_space);
   Nested result = cursor.item();
   cursor.end();
   return result;
@@ -132,9 +130,7 @@ Nested parse_nested(const std::string& text, const std::string& source) {
 std::map<std::string, Nested> parse_object(const std::string& text, const std::string& source) {
   Cursor cursor(text, source);
   std::map<std::string, Nested> object;
-  cursor.skip(white_space);
-  if (cursor.next() != '{') cursor.expected("'{'");
-  cursor.items('}', [&] {
+  cursor.items('{', '}', [&] {
     const std::string key = cursor.key(object);
     cursor.take(':');
     object[key] = cursor.item();
@@ -146,22 +142,15 @@ std::map<std::string, Nested> parse_object(const std::string& text, const std::s
 Nested parse_lines(const std::string& text, const std::string& source) {
   Cursor cursor(text, source);
   Nested result = cursor.node();
-  while (!cursor.done()) {
+  for (; !cursor.done(); cursor.skip("\n")) {
     cursor.skip(blanks);
-    cursor.skip_comment();
-    if (cursor.next() == '\n') {
-      cursor.advance();
-      continue;
-    }
-    if (cursor.done()) break;
+    if (cursor.line_ends()) continue;
     Nested list = cursor.node();
     for (;;) {
       list.items.push_back(cursor.number());
       const bool apart = cursor.skip(blanks);
-      cursor.skip_comment();
-      if (cursor.done() || cursor.next() == '\n') break;
-      if (cursor.next() == ',') {
-        cursor.advance();
+      if (cursor.line_ends()) break;
+      if (cursor.accept(',')) {
         cursor.skip(blanks);
       } else if (!apart) {
         cursor.expected("',' or a blank");
@@ -226,25 +215,6 @@ Indices to_indices(const Nested& nested, const std::string& source) {
   }
   return indices;
 }
-
-std::string read_text(const std::string& file) {
-  errno = 0;
-  std::ifstream opened;
-  if (file != "-") opened.open(file, std::ios::binary);
-  std::istream& in = file == "-" ? std::cin : opened;
-  std::string text;
-  try {
-    if (in) text.assign(std::istreambuf_iterator<char>(in), {});
-  } catch (const std::ios_base::failure&) {  // a folder can be opened, but not read
-    in.setstate(std::ios::badbit);
-  }
-  if (!in || std::ferror(stdin)) {
-    throw std::runtime_error("cannot read " + source_name(file) + ": " + std::strerror(errno));
-  }
-  return text;
-}
-
-std::string source_name(const std::string& file) { return file == "-" ? "standard input" : file; }
 
 template <class T>
 void write_json(std::ostream& out, const Array<T>& x, std::size_t axis, std::size_t start) {

@@ -3,10 +3,11 @@
 // A picture shows a number, its digits one above the other. The network gives a score for each
 // picture of a set, and all it is told is the true order. Source: Grover, Wang, Zweig, Ermon, ICLR
 // 2019, section 6.1.
-#include "apps/digit_experiment.hpp"
+#include "apps/experiments/digit_experiment.hpp"
+#include "apps/experiments/scores.hpp"
+#include "apps/experiments/sorting_methods.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
-#include "apps/sorting_methods.hpp"
 #include "ops/softmax.hpp"
 
 namespace tapesort {

@@ -23,9 +23,9 @@ class SortingMethod {
 
   // Logits of the rows of P_hat, (sets, n, n): P_hat is their softmax. Logits, because a
   // cross-entropy needs log P_hat where P_hat itself is 0 in its type. In training a stochastic
-  // method gives P_hat of several perturbed copies, (samples, sets, n, n). std::logic_error when
-  // the method has no P_hat.
-  virtual Var<float> logits(const Pass<float>& pass, const Var<float>& x) = 0;
+  // method gives P_hat of several perturbed copies, (samples, sets, n, n). An exception when the
+  // method has no P_hat.
+  virtual Var<float> logits(const Pass<float>& pass, const Var<float>& x);
 
   // What to minimise when the numbers `labels` (sets, n) behind the items are known: the
   // cross-entropy of the true permutation against P_hat, unless a method has its own idea.
@@ -37,9 +37,12 @@ class SortingMethod {
   virtual Var<float> expected_cost(const Pass<float>& pass, const Var<float>& x,
                                    const MatrixCost<float>& cost, const MatrixCost<float>& frozen);
 
-  // What it decides: the item at each place, (sets, n), without noise. An order of the items except
-  // where a method cannot promise one.
-  virtual Indices order(const Array<float>& x) = 0;
+  // What it decides: the item at each place, (sets, n), without noise. An order of the items, by
+  // default that of their scores, except where a method cannot promise one.
+  virtual Indices order(const Array<float>& x);
+
+ protected:
+  static Var<float> scores(const Var<float>& x);  // (sets, n, 1) -> (sets, n)
 };
 
 struct MethodSettings {
@@ -77,55 +80,8 @@ const std::vector<MethodEntry>& sorting_methods();
 // std::invalid_argument for another name.
 const MethodEntry& sorting_method(const std::string& name);
 
-// Labels (sets, n) -> rows of the true permutation, largest first, (sets, n, n). Items with equal
-// labels share their places: each has 1 / t in each of their t rows. std::invalid_argument unless 2-d.
-Array<float> true_rows(const Indices& labels);
-// The place of each item in it, counted from 1, (sets, n): for equal labels their places' mean.
-// std::invalid_argument unless 2-d.
-Array<float> true_ranks(const Indices& labels);
-
 // The mean over rows and samples of -sum_j target_j log softmax(logits)_j. logits (.., n, n),
 // targets in the shape of its last axes, else std::invalid_argument.
 Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets);
-
-// How well sets were sorted, and how well numbers were predicted.
-//
-// Counts over sets. Items with equal labels may stand for each other: a place is right when the
-// label of the item there is that of the sorted labels.
-class SortingScores {
- public:
-  // order (sets, n), the item at each place (any item may be named twice); labels (sets, n).
-  void add(const Indices& order, const Indices& labels);
-  // P_hat (sets, n, n), and the order that it is read as. Both: std::invalid_argument unless the
-  // shapes agree.
-  void add_soft(const Array<float>& P_hat, const Indices& order, const Indices& labels);
-
-  double permutations() const { return double(right_sets_) / double(sets_); }  // of the sets
-  double elements() const { return double(right_elements_) / double(elements_); }
-  // The mean mass of a row on right items.
-  double soft_elements() const { return soft_right_ / double(soft_elements_); }
-  // The mean distance in total variation between a row of P_hat and that of the order: 0 when P_hat
-  // is the permutation.
-  double gap() const { return off_order_ / double(soft_elements_); }
-
- private:
-  std::size_t sets_ = 0, elements_ = 0, right_sets_ = 0, right_elements_ = 0, soft_elements_ = 0;
-  double soft_right_ = 0, off_order_ = 0;
-};
-
-// Two figures go by the name R2. A prediction that is off by a constant or a factor has a squared
-// correlation of 1 all the same, so that the second is never the smaller one.
-class RegressionScores {
- public:
-  void add(double prediction, double truth);
-
-  double mean_squared_error() const;
-  double variance() const;             // of the truth
-  double r2() const;                   // 1 - mean squared error / variance of the truth
-  double squared_correlation() const;  // NaN when the prediction is constant
-
- private:
-  double count_ = 0, mean_p_ = 0, mean_t_ = 0, pp_ = 0, tt_ = 0, pt_ = 0, squares_ = 0;
-};
 
 }  // namespace tapesort

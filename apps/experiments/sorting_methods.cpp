@@ -1,10 +1,8 @@
-#include "apps/sorting_methods.hpp"
+#include "apps/experiments/sorting_methods.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <functional>
-#include <limits>
 
+#include "apps/experiments/scores.hpp"
 #include "engine/check.hpp"
 #include "engine/parameter.hpp"
 #include "models/by_name.hpp"
@@ -32,52 +30,41 @@ V perturbed(const V& x, const Pass<float>& pass, std::size_t samples) {
   return x + pass.tape.constant(gumbel_noise<float>(shape, *pass.random));
 }
 
-// A method that looks at one score for each item.
-class ScoreMethod : public SortingMethod {
+// A relaxation of sorting. Most take one score for each item; Sinkhorn's takes a matrix of logits, in
+// which the outputs for an item are a column, or, as published, a row.
+class Relaxed : public SortingMethod {
  public:
-  using Logits = std::function<V(const V& scores)>;
-
-  explicit ScoreMethod(Logits logits, std::size_t samples = 0)
-      : logits_(std::move(logits)), samples_(samples) {}
-
-  V logits(const Pass<float>& pass, const V& x) override {
-    return logits_(perturbed(scores(x), pass, samples_));
-  }
-  Indices order(const Array<float>& x) override {
-    return argsort(with_shape(x, {x.shape(0), x.shape(1)}));
-  }
-
- protected:
-  static V scores(const V& x) { return reshape(x, {Index(x.shape()[0]), Index(x.shape()[1])}); }
-
- private:
-  Logits logits_;
-  std::size_t samples_;
-};
-
-class SinkhornMethod : public SortingMethod {
- public:
-  SinkhornMethod(const MethodSettings& settings, bool stochastic, bool outputs_are_rows)
+  Relaxed(Method method, const MethodSettings& settings, bool stochastic, bool outputs_are_rows)
       : n_(settings.n),
-        tau_(settings.tau),
         samples_(stochastic ? settings.samples : 0),
-        outputs_are_rows_(outputs_are_rows) {}
-
-  std::size_t outputs() const override { return n_; }
-  V logits(const Pass<float>& pass, const V& x) override {
-    return log_sinkhorn(perturbed(log_alpha(x), pass, samples_), tau_);
+        outputs_are_rows_(outputs_are_rows) {
+    relaxation_.method = method;
+    relaxation_.tau = settings.tau;
   }
-  // The limit of tau -> 0 (and of infinitely many iterations).
+
+  std::size_t outputs() const override { return of_matrix() ? n_ : 1; }
+  V logits(const Pass<float>& pass, const V& x) override {
+    return relaxation_.logits(perturbed(input(x), pass, samples_));
+  }
+  // Without P_hat: soft ranks should be the true ones.
+  V sorting_loss(const Pass<float>& pass, const V& x, const Indices& labels) override {
+    if (relaxation_.has_matrix()) return SortingMethod::sorting_loss(pass, x, labels);
+    return mean(square(relaxation_.ranks(input(x)) - constant(true_ranks(labels))));
+  }
+  // Of a matrix: the limit of tau -> 0 (and of infinitely many iterations).
   Indices order(const Array<float>& x) override {
-    return best_assignment(log_alpha(constant(x)).value());
+    return of_matrix() ? best_assignment(input(constant(x)).value()) : SortingMethod::order(x);
   }
 
  private:
-  V log_alpha(const V& x) const { return outputs_are_rows_ ? x : transpose(x, {0, 2, 1}); }
+  bool of_matrix() const { return relaxation_.method == Method::sinkhorn; }
+  V input(const V& x) const {
+    if (!of_matrix()) return scores(x);
+    return outputs_are_rows_ ? x : transpose(x, {0, 2, 1});
+  }
 
-  std::size_t n_;
-  double tau_;
-  std::size_t samples_;
+  Relaxation relaxation_;
+  std::size_t n_, samples_;
   bool outputs_are_rows_;
 };
 
@@ -117,26 +104,11 @@ MatrixCost<float> misplaced(const Indices& labels) {
   };
 }
 
-V no_matrix(const V&) { throw std::logic_error("this method has no P_hat and so no logits"); }
-
-// Soft ranks should be the true ones. There is no P_hat.
-class SoftRankMethod : public ScoreMethod {
- public:
-  explicit SoftRankMethod(double strength) : ScoreMethod(no_matrix), strength_(strength) {}
-
-  V sorting_loss(const Pass<float>&, const V& x, const Indices& labels) override {
-    return mean(square(fast_soft_rank(scores(x), strength_) - constant(true_ranks(labels))));
-  }
-
- private:
-  double strength_;
-};
-
 // Scores as the log-scores of a Plackett-Luce distribution over orders; its expected cost is
 // estimated from exact samples. There is no P_hat.
-class ScoreFunctionMethod : public ScoreMethod {
+class ScoreFunctionMethod : public SortingMethod {
  public:
-  explicit ScoreFunctionMethod(std::size_t samples) : ScoreMethod(no_matrix), samples_(samples) {}
+  explicit ScoreFunctionMethod(std::size_t samples) : samples_(samples) {}
 
   V sorting_loss(const Pass<float>& pass, const V& x, const Indices& labels) override {
     return expected_cost(pass, x, misplaced(labels), misplaced(labels));
@@ -179,22 +151,12 @@ class RelaxMethod : public ScoreFunctionMethod {
 using Made = std::unique_ptr<SortingMethod>;
 using Settings = MethodSettings;
 
-template <bool stochastic, bool outputs_are_rows>
-Made make_sinkhorn(const Settings& s, Generator&) {
-  return std::make_unique<SinkhornMethod>(s, stochastic, outputs_are_rows);
+template <Method method, bool stochastic = false, bool outputs_are_rows = false>
+Made make_relaxed(const Settings& s, Generator&) {
+  return std::make_unique<Relaxed>(method, s, stochastic, outputs_are_rows);
 }
 template <bool relu_between> Made make_row_stochastic(const Settings& s, Generator& random) {
   return std::make_unique<RowStochastic>(s.n, relu_between, random);
-}
-template <Method method, bool stochastic = false> Made make_relaxed(const Settings& s, Generator&) {
-  Relaxation relaxation;
-  relaxation.method = method;
-  relaxation.tau = s.tau;
-  return std::make_unique<ScoreMethod>([relaxation](const V& x) { return relaxation.logits(x); },
-                                       stochastic ? s.samples : 0);
-}
-Made make_soft_rank(const Settings& s, Generator&) {
-  return std::make_unique<SoftRankMethod>(s.tau);
 }
 Made make_reinforce(const Settings& s, Generator&) {
   require(s.samples >= 2, "reinforce: a sample's baseline is the mean of the others; need ",
@@ -206,21 +168,24 @@ Made make_relax(const Settings& s, Generator&) { return std::make_unique<RelaxMe
 }  // namespace
 
 const std::vector<MethodEntry>& sorting_methods() {
-  constexpr bool linear = true, squared = false;
+  constexpr bool linear = true, squared = false, noise = true, rows = true;
   static const std::vector<MethodEntry> methods = {
       {"row_stochastic", 1, Gives::matrix, squared, make_row_stochastic<true>},
       {"row_stochastic_published", 1, Gives::matrix, squared, make_row_stochastic<false>},
-      {"sinkhorn", 1, Gives::matrix, squared, make_sinkhorn<false, false>},
-      {"sinkhorn_published", 1, Gives::matrix, squared, make_sinkhorn<false, true>},
-      {"gumbel_sinkhorn", 1, Gives::matrix, squared, make_sinkhorn<true, false>},
-      {"gumbel_sinkhorn_published", 1, Gives::matrix, squared, make_sinkhorn<true, true>},
+      {"sinkhorn", 1, Gives::matrix, squared, make_relaxed<Method::sinkhorn>},
+      {"sinkhorn_published", 1, Gives::matrix, squared,
+       make_relaxed<Method::sinkhorn, !noise, rows>},
+      {"gumbel_sinkhorn", 1, Gives::matrix, squared, make_relaxed<Method::sinkhorn, noise>},
+      {"gumbel_sinkhorn_published", 1, Gives::matrix, squared,
+       make_relaxed<Method::sinkhorn, noise, rows>},
       {"neural_sort", 5, Gives::matrix, squared, make_relaxed<Method::neural_sort>},
-      {"neural_sort_stochastic", 5, Gives::matrix, linear, make_relaxed<Method::neural_sort, true>},
+      {"neural_sort_stochastic", 5, Gives::matrix, linear,
+       make_relaxed<Method::neural_sort, noise>},
       {"soft_sort", 1, Gives::matrix, squared, make_relaxed<Method::soft_sort>},
       {"odd_even", 1, Gives::matrix, squared, make_relaxed<Method::odd_even>},
       {"bitonic", 1, Gives::matrix, squared, make_relaxed<Method::bitonic>},
       {"lap_sum", 1, Gives::matrix, squared, make_relaxed<Method::lap_sum>},
-      {"fast_soft_rank", 1, Gives::ranks, squared, make_soft_rank},
+      {"fast_soft_rank", 1, Gives::ranks, squared, make_relaxed<Method::fast_soft_rank>},
       {"reinforce", 1, Gives::orders, linear, make_reinforce},
       {"relax", 1, Gives::orders, linear, make_relax},
   };
@@ -229,6 +194,18 @@ const std::vector<MethodEntry>& sorting_methods() {
 
 const MethodEntry& sorting_method(const std::string& name) {
   return by_name(sorting_methods(), name, "sorting_method", "method");
+}
+
+Var<float> SortingMethod::scores(const Var<float>& x) {
+  return reshape(x, {Index(x.shape()[0]), Index(x.shape()[1])});
+}
+
+Var<float> SortingMethod::logits(const Pass<float>&, const Var<float>&) {
+  misuse("this method has no P_hat and so no logits");
+}
+
+Indices SortingMethod::order(const Array<float>& x) {
+  return argsort(with_shape(x, {x.shape(0), x.shape(1)}));
 }
 
 Var<float> SortingMethod::sorting_loss(const Pass<float>& pass, const Var<float>& x,
@@ -241,34 +218,6 @@ Var<float> SortingMethod::expected_cost(const Pass<float>& pass, const Var<float
   return mean(cost(softmax(logits(pass, x))));
 }
 
-Array<float> true_rows(const Indices& labels) {
-  require(labels.dimension() == 2, "true_rows: labels are ", labels.shape(), "; need (sets, n)");
-  const std::size_t sets = labels.shape(0), n = labels.shape(1);
-  Array<float> rows = zeros<float>({sets, n, n});
-  for (std::size_t set = 0; set < sets; ++set) {
-    const Index* label = labels.data() + set * n;
-    std::vector<Index> sorted(label, label + n);
-    std::sort(sorted.begin(), sorted.end(), std::greater<>());
-    float* row = rows.data() + set * n * n;
-    for (std::size_t i = 0; i < n; ++i, row += n) {
-      const float share = 1.0f / float(std::count(label, label + n, sorted[i]));
-      for (std::size_t j = 0; j < n; ++j) row[j] = label[j] == sorted[i] ? share : 0.0f;
-    }
-  }
-  return rows;
-}
-
-Array<float> true_ranks(const Indices& labels) {
-  const Array<float> rows = true_rows(labels);
-  const std::size_t n = labels.shape(1);
-  Array<float> ranks = zeros<float>(labels.shape());
-  for (std::size_t e = 0; e < rows.size(); ++e) {
-    const std::size_t set = e / (n * n), i = e / n % n, j = e % n;
-    ranks.data()[set * n + j] += float(i + 1) * rows.data()[e];
-  }
-  return ranks;
-}
-
 Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets) {
   const Shape& shape = logits.shape();
   require(targets.dimension() <= shape.size() &&
@@ -277,55 +226,6 @@ Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targe
           shape);
   const float rows = float(logits.size() / shape.back());
   return sum(log_softmax(logits) * constant(targets)) / -rows;
-}
-
-void SortingScores::add(const Indices& order, const Indices& labels) {
-  require_same_shape("SortingScores", "order", order.shape(), "labels", labels.shape());
-  const std::size_t n = labels.shape().back();
-  for (std::size_t start = 0; start < labels.size(); start += n) {
-    std::vector<Index> sorted(labels.data() + start, labels.data() + start + n);
-    std::sort(sorted.begin(), sorted.end(), std::greater<>());
-    std::size_t right = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      right += labels.data()[start + std::size_t(order.data()[start + i])] == sorted[i];
-    }
-    ++sets_;
-    elements_ += n;
-    right_elements_ += right;
-    right_sets_ += right == n;
-  }
-}
-
-void SortingScores::add_soft(const Array<float>& P_hat, const Indices& order,
-                             const Indices& labels) {
-  const Array<float> rows = true_rows(labels);
-  require_same_shape("SortingScores", "P_hat", P_hat.shape(), "rows", rows.shape());
-  const std::size_t n = labels.shape().back();
-  for (std::size_t i = 0; i < order.size(); ++i) {  // i counts rows of all sets
-    const float *p = P_hat.data() + i * n, *right = rows.data() + i * n;
-    for (std::size_t j = 0; j < n; ++j) soft_right_ += right[j] > 0 ? double(p[j]) : 0.0;
-    off_order_ += 1 - double(p[order.data()[i]]);
-  }
-  soft_elements_ += order.size();
-}
-
-void RegressionScores::add(double prediction, double truth) {
-  ++count_;
-  const double p = prediction - mean_p_, t = truth - mean_t_;  // Welford's updates
-  mean_p_ += p / count_;
-  mean_t_ += t / count_;
-  pp_ += p * (prediction - mean_p_);
-  tt_ += t * (truth - mean_t_);
-  pt_ += p * (truth - mean_t_);
-  squares_ += (prediction - truth) * (prediction - truth);
-}
-
-double RegressionScores::mean_squared_error() const { return squares_ / count_; }
-double RegressionScores::variance() const { return tt_ / count_; }
-double RegressionScores::r2() const { return 1 - squares_ / tt_; }
-double RegressionScores::squared_correlation() const {
-  if (pp_ == 0) return std::numeric_limits<double>::quiet_NaN();
-  return pt_ / pp_ * (pt_ / tt_);
 }
 
 }  // namespace tapesort

@@ -6,7 +6,7 @@
 
 #include "apps/data/digit_sets.hpp"
 #include "apps/data/prefetch.hpp"
-#include "apps/training.hpp"
+#include "apps/training/run.hpp"
 #include "models/networks.hpp"
 
 namespace tapesort {

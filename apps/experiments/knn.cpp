@@ -4,11 +4,11 @@
 // mass of its first k rows on candidates of the query's class. At test it is plain kNN: the true k
 // nearest of all training embeddings vote. Other methods stand beside it (knn_tasks.hpp).
 #include "apps/data/data_set.hpp"
-#include "apps/knn_tasks.hpp"
+#include "apps/experiments/knn_tasks.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "apps/report/neighbour_sheet.hpp"
-#include "apps/training.hpp"
+#include "apps/training/run.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
 #include "models/pca.hpp"
@@ -18,27 +18,15 @@ namespace {
 
 constexpr std::size_t pca_components = 50;  // as in the paper
 
-struct KnnOptions : TrainingOptions {
-  KnnOptions() {
-    weight_decay = 5e-4;
-    augment = "shift";
-  }
-  std::string data = "digits", method = "neural_sort", queries = "all";
-  KnnSettings task;
-};
-
 // Fills in what depends on the data and on other options.
 void complete(KnnOptions& o, const DataSet& data, bool trains) {
-  const std::size_t size = data.train.size(), batch = o.task.batch;
+  const std::size_t size = data.train.size(), batch = o.batch;
   complete(o, size);
   require(!trains || o.validation + batch <= size, "knn: ", data.name, " has ", size,
           " training images; --validation ", o.validation, " leaves less than one --batch of ",
           batch);
-  if (trains && o.task.epoch_steps == 0) o.task.epoch_steps = (size - o.validation) / batch;
-  o.task.classes = data.classes.size();
-  o.task.seed = o.seed;
-  o.task.augmentation = augmentations().at(o.augment);
-  o.task.all_queries = o.queries == "all";
+  if (trains && o.epoch_steps == 0) o.epoch_steps = (size - o.validation) / batch;
+  o.classes = data.classes.size();
 }
 
 // Twenty test images with their neighbours: the wrong ones first, so that they can be looked at.
@@ -76,7 +64,7 @@ int run_knn(KnnOptions& o) {
   Generator split_random = Generator(o.seed).split(1);
   Generator network_random = Generator(o.seed).split(2);
   const Split pools = split(data.train, o.validation, split_random);
-  const std::size_t k = o.task.k;
+  const std::size_t k = o.k;
   say(o, "data: ", data.name, ", ", pools.training.size(), " training images, ",
       pools.validation.size(), " for validation, ", data.test.size(), " for the test");
   const double pixel_accuracy = untrained_accuracy(data, k, /*pca=*/false);
@@ -87,7 +75,7 @@ int run_knn(KnnOptions& o) {
   double test_accuracy = pixel_accuracy;
   if (o.method == "pca") test_accuracy = untrained_accuracy(data, k, /*pca=*/true);
   if (method.make) {
-    const auto task = method.make(o.task, pools.training, pools.validation, network_random);
+    const auto task = method.make(o, pools.training, pools.validation, network_random);
     result = train(*task, o);
     if (result.interrupted) return status_of_signal(result.interrupted);
     say(o, trained_text(result, "accuracy " + percent(result.best_validation)));
@@ -114,25 +102,24 @@ void add_knn(Command program) {
   const Command command =
       program.command("knn", "train a differentiable k-nearest-neighbours classifier");
   const auto o = std::make_shared<KnnOptions>();
-  KnnSettings& task = o->task;
   command.setting("--data", o->data, "digits, fashion, cifar10:DIR, or a folder of IDX files",
                   file_name);
   command.setting("--method", o->method, "how images become points, or what is trained instead",
                   one_of(names_of(knn_methods())));
-  command.setting("--samples", task.samples, "of noise, for the stochastic methods", a_count);
-  command.setting("--network", task.network, "the embedding", one_of(network_names()));
-  command.setting("--k", task.k, "neighbours, in training and at test", a_count);
-  command.setting("--tau", task.tau, "temperature, in units of squared distance", temperature);
-  command.setting("--batch", task.batch,
-                  "queries in a step, and as many candidates (see --queries)", a_count);
-  command.setting("--epoch-steps", task.epoch_steps,
+  command.setting("--samples", o->samples, "of noise, for the stochastic methods", a_count);
+  command.setting("--network", o->network, "the embedding", one_of(network_names()));
+  command.setting("--k", o->k, "neighbours, in training and at test", a_count);
+  command.setting("--tau", o->tau, "temperature, in units of squared distance", temperature);
+  command.setting("--batch", o->batch, "queries in a step, and as many candidates (see --queries)",
+                  a_count);
+  command.setting("--epoch-steps", o->epoch_steps,
                   "steps from one validation to the next (default: once through the images)",
                   rounds);
   command.setting("--queries", o->queries,
                   "half: of a step's 2 * batch images half are queries and half candidates, as in "
                   "the paper; all: each is a query, and all others its candidates",
                   one_of({"half", "all"}));
-  command.setting("--mirror", task.mirror,
+  command.setting("--mirror", o->mirror,
                   "look at each image and its mirror image, and take the mean of the network's "
                   "outputs");
   add_training_options(command, *o, "times over --epoch-steps steps");

@@ -1,4 +1,4 @@
-#include "apps/training.hpp"
+#include "apps/training/run.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -18,8 +18,8 @@
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
 #include "models/checkpoint.hpp"
-#include "models/replace_file.hpp"
-#include "models/strict_json.hpp"
+#include "models/files/replace_file.hpp"
+#include "models/files/strict_json.hpp"
 
 namespace tapesort {
 namespace {
@@ -98,7 +98,7 @@ RunFolder::RunFolder(const std::string& out, const std::string& save, bool resum
     if (lock_ >= 0) close(lock_);
     throw std::runtime_error(out + ": " + why + ", or use another folder");
   };
-  // Not to know whether another run is here is no reason to go on.
+  // Without the lock we cannot know whether another run is here.
   if (lock_ < 0)
     refuse(std::string("its ") + lock_name + " cannot be opened: " + std::strerror(error));
   // A file system without locks is used without.

@@ -1,4 +1,4 @@
-#include "apps/knn_tasks.hpp"
+#include "apps/experiments/knn_tasks.hpp"
 
 #include "engine/check.hpp"
 #include "models/by_name.hpp"
@@ -19,33 +19,34 @@ ImageShape shape_of(const ImageSet& set) { return {set.height(), set.width(), se
 // The embedding that the paper trains.
 class NeighbourTask : public PoolTask {
  public:
-  NeighbourTask(const NeighbourMethod& method, const KnnSettings& settings,
-                const ImageSet& training, const ImageSet& validation, Generator& random)
-      : PoolTask(settings, training, validation),
+  NeighbourTask(const NeighbourMethod& method, const KnnOptions& options, const ImageSet& training,
+                const ImageSet& validation, Generator& random)
+      : PoolTask(options, training, validation),
         method_(method),
-        network_(make_network(settings.network, shape_of(training), 0, random)) {
-    const std::size_t b = settings.batch;
-    const std::size_t candidates = std::min(settings.all_queries ? 2 * b - 1 : b, training.size());
-    require(settings.k >= 1 && settings.k <= candidates, "knn: need 1 <= --k <= ", candidates,
-            ", the candidates of a step, got ", settings.k);
+        network_(make_network(options.network, shape_of(training), 0, random)) {
+    const std::size_t b = options.batch;
+    const std::size_t candidates =
+        std::min(options.queries == "all" ? 2 * b - 1 : b, training.size());
+    require(options.k >= 1 && options.k <= candidates, "knn: need 1 <= --k <= ", candidates,
+            ", the candidates of a step, got ", options.k);
   }
 
-  std::size_t images_per_step() const override { return 2 * settings_.batch; }
+  std::size_t images_per_step() const override { return 2 * options_.batch; }
 
   // The images come from two independent shuffles, one pass embeds both. Either those of the first
   // are queries, and the others their candidates, as in the paper; or every image is a query, and
-  // all others are its candidates: four times as many pairs from the same convolutions. (Of a small
-  // pool, some images are in both shuffles' parts.)
+  // all others are its candidates: four times as many pairs from the same convolutions. In a small
+  // pool the two parts may share images.
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
-    const std::size_t batch = settings_.batch;
+    const std::size_t batch = options_.batch;
     const Indices queries = batch_of(step, 0), candidates = batch_of(step, 1);
     Indices both = uninitialized<Index>({2 * batch});
     std::copy_n(queries.data(), batch, both.data());
     std::copy_n(candidates.data(), batch, both.data() + batch);
     const Var<float> e =
         network_->forward({tape, true, &random}, training_images(tape, both, random));
-    const NeighbourLoss how{settings_.k, settings_.tau, settings_.samples, &random};
-    if (settings_.all_queries) {
+    const NeighbourLoss how{options_.k, options_.tau, options_.samples, &random};
+    if (options_.queries == "all") {
       const Indices classes = labels(training_, both);
       const Var<float> same = without_diagonal(constant(same_class(classes, classes)));
       return mean(method_.loss(without_diagonal(-squared_distances(e, e)), same.value(), how));
@@ -66,14 +67,14 @@ class NeighbourTask : public PoolTask {
 // The same network, with one output for each class.
 class ClassifierTask : public PoolTask {
  public:
-  ClassifierTask(const KnnSettings& settings, const ImageSet& training, const ImageSet& validation,
+  ClassifierTask(const KnnOptions& options, const ImageSet& training, const ImageSet& validation,
                  Generator& random)
-      : PoolTask(settings, training, validation) {
-    network_.add(make_network(settings.network, shape_of(training), 0, random));
+      : PoolTask(options, training, validation) {
+    network_.add(make_network(options.network, shape_of(training), 0, random));
     Tape<float> off(Recording::off);
     const auto one = off.constant(images(training, 0, 1));
     const std::size_t features = network_.forward({off}, one).size();
-    network_.add<Linear<float>>("classes", features, settings.classes, Init::fan_in, random);
+    network_.add<Linear<float>>("classes", features, options.classes, Init::fan_in, random);
   }
 
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
@@ -95,9 +96,9 @@ class ClassifierTask : public PoolTask {
 // 784-500-500-50-500-500-784, ReLU, a sigmoid at the end; its code of 50 numbers is the embedding.
 class AutoencoderTask : public PoolTask {
  public:
-  AutoencoderTask(const KnnSettings& settings, const ImageSet& training, const ImageSet& validation,
+  AutoencoderTask(const KnnOptions& options, const ImageSet& training, const ImageSet& validation,
                   Generator& random)
-      : PoolTask(settings, training, validation) {
+      : PoolTask(options, training, validation) {
     const std::size_t size = training.image_size();
     encoder_.add<Flatten<float>>();
     add_dense(encoder_, "encoder", {size, 500, 500, 50}, random);
@@ -114,7 +115,7 @@ class AutoencoderTask : public PoolTask {
     const Pass<float> pass{tape, true, &random};
     const Var<float> x = training_images(tape, batch_of(step, 0), random);
     const Var<float> y = sigmoid(decoder_.forward(pass, encoder_.forward(pass, x)));
-    return mse(y, reshape(x, {Index(settings_.batch), -1}));
+    return mse(y, reshape(x, {Index(options_.batch), -1}));
   }
 
  private:
@@ -132,30 +133,29 @@ class AutoencoderTask : public PoolTask {
 };
 
 template <class T>
-std::unique_ptr<PoolTask> make(const KnnSettings& settings, const ImageSet& training,
+std::unique_ptr<PoolTask> make(const KnnOptions& options, const ImageSet& training,
                                const ImageSet& validation, Generator& random) {
-  return std::make_unique<T>(settings, training, validation, random);
+  return std::make_unique<T>(options, training, validation, random);
 }
 
 }  // namespace
 
-PoolTask::PoolTask(const KnnSettings& settings, const ImageSet& training,
-                   const ImageSet& validation)
-    : settings_(settings), training_(training), validation_(validation) {}
+PoolTask::PoolTask(const KnnOptions& options, const ImageSet& training, const ImageSet& validation)
+    : options_(options), training_(training), validation_(validation) {}
 
 double PoolTask::validate() {
   return accuracy(classify(validation_, training_).classes, validation_.labels);
 }
 
 PoolTask::Answer PoolTask::classify(const ImageSet& queries, const ImageSet& known) {
-  return classify_by_neighbours(outputs_of(queries), outputs_of(known), known.labels, settings_.k);
+  return classify_by_neighbours(outputs_of(queries), outputs_of(known), known.labels, options_.k);
 }
 
 Indices PoolTask::batch_of(std::size_t step, std::uint64_t role) {
-  const std::size_t batch = settings_.batch, steps_per_pass = training_.size() / batch;
+  const std::size_t batch = options_.batch, steps_per_pass = training_.size() / batch;
   const std::size_t pass = step / steps_per_pass;
   if (shuffled_pass_[role] != pass + 1) {
-    const Generator random = Generator(settings_.seed).split(pass);
+    const Generator random = Generator(options_.seed).split(pass);
     shuffled_[role] = random.split(role).permutation(training_.size());
     shuffled_pass_[role] = pass + 1;
   }
@@ -166,7 +166,8 @@ Indices PoolTask::batch_of(std::size_t step, std::uint64_t role) {
 
 Var<float> PoolTask::training_images(Tape<float>& tape, const Indices& which,
                                      Generator& random) const {
-  return tape.constant(augment(images(training_, which), settings_.augmentation, random));
+  return tape.constant(
+      augment(images(training_, which), augmentations().at(options_.augment), random));
 }
 
 Array<float> PoolTask::outputs_of(const ImageSet& set) {
@@ -177,7 +178,7 @@ Array<float> PoolTask::outputs_of(const ImageSet& set) {
     Tape<float> off(Recording::off);
     const Array<float> x = images(set, begin, end);
     Var<float> y = network().forward({off}, off.constant(x));
-    if (settings_.mirror) y = 0.5f * (y + network().forward({off}, off.constant(mirrored(x))));
+    if (options_.mirror) y = 0.5f * (y + network().forward({off}, off.constant(mirrored(x))));
     const std::size_t d = y.size() / (end - begin);
     if (begin == 0) all = uninitialized<float>({set.size(), d});
     std::copy_n(y.value().data(), y.size(), all.data() + begin * d);

@@ -49,12 +49,6 @@ template <class... Parts>
   bad_argument(source, ":", at.line, ":", at.column, ": ", parts...);
 }
 
-// The whole content of a file, or of standard input for "-". std::runtime_error if it cannot be
-// read.
-std::string read_text(const std::string& file);
-// What messages call that text.
-std::string source_name(const std::string& file);
-
 // An array as JSON, nested as its axes are, written a row at a time: a large matrix is never in
 // memory as text. NaN and infinities become null. (axis, start: a part of the array.)
 template <class T>

@@ -1,4 +1,4 @@
-// What a training says when its numbers are no longer finite: which one, and where that began.
+// Finds a number of a training that is not finite, and the operator where that began.
 #pragma once
 
 #include <algorithm>

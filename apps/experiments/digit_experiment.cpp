@@ -1,4 +1,4 @@
-#include "apps/digit_experiment.hpp"
+#include "apps/experiments/digit_experiment.hpp"
 
 #include "apps/data/data_set.hpp"
 #include "ops/shape.hpp"

@@ -1,0 +1,149 @@
+#include "apps/training/session.hpp"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "apps/training/finite.hpp"
+#include "engine/check.hpp"
+#include "engine/parameter.hpp"
+#include "models/files/strict_json.hpp"
+
+namespace tapesort {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* best_prefix = "best.";
+constexpr int deepest = 8;  // levels of JSON
+
+}  // namespace
+
+Session::Session(Task& task, Optimizer<float>& optimizer, const TrainerOptions& options)
+    : task_(task.name()),
+      state_(task.state()),
+      optimizer_(optimizer),
+      options_(options),
+      all_steps_(options.epochs * task.steps_per_epoch()) {
+  add_to_checkpoint(best_, state_);
+}
+
+void Session::step(double loss) {
+  ++result.steps;
+  ++result.unvalidated;
+  result.loss_sum += loss;
+}
+
+void Session::validated(double validation) {
+  result.epochs.push_back(
+      {result.loss_sum / double(result.unvalidated), validation, result.seconds});
+  result.loss_sum = 0;
+  result.unvalidated = 0;
+  if (result.epochs.size() > 1 && !(validation > result.best_validation)) return;
+  result.best_validation = validation;
+  result.best_epoch = result.epochs.size();
+  best_ = {};
+  add_to_checkpoint(best_, state_);
+}
+
+void Session::check() const {
+  try {
+    for (const Parameter<float>* p : state_.parameters) require_finite(p->name, p->value);
+    for (const auto& buffer : state_.buffers) require_finite(buffer.name, *buffer.value);
+    for (const auto& memory : optimizer_.memory()) require_finite(memory.name, *memory.value);
+  } catch (const NonFiniteError& error) {
+    throw std::runtime_error(to_message(task_, ": after ", result.steps, " steps ", error.what(),
+                                        "; try a smaller learning rate"));
+  }
+}
+
+void Session::save() const {
+  check();
+  Checkpoint<float> checkpoint;
+  add_to_checkpoint(checkpoint, state_);
+  for (const auto& memory : optimizer_.memory()) checkpoint.arrays[memory.name] = *memory.value;
+  for (const auto& [name, array] : best_.arrays) checkpoint.arrays[best_prefix + name] = array;
+  json epochs = json::array();
+  for (const auto& e : result.epochs) epochs.push_back({e.loss, e.validation, e.seconds});
+  const json progress{{"epochs", epochs},
+                      {"steps", result.steps},
+                      {"optimizer_steps", optimizer_.steps()},
+                      {"seconds", result.seconds},
+                      {"loss_sum", result.loss_sum},
+                      {"unvalidated", result.unvalidated},
+                      {"best_validation", result.best_validation},
+                      {"best_epoch", result.best_epoch},
+                      {"seed", options_.seed}};
+  checkpoint.metadata = {{"progress", text_of(progress)}, {"settings", options_.settings}};
+  save_checkpoint(options_.checkpoint, checkpoint);
+}
+
+void Session::load() {
+  const std::string& file = options_.checkpoint;
+  const Checkpoint<float> checkpoint = load_checkpoint<float>(file);
+  const auto parsed = [&](const char* key) {
+    const auto found = checkpoint.metadata.find(key);
+    if (found == checkpoint.metadata.end()) {
+      throw std::runtime_error(file + ": holds a model but no training to resume");
+    }
+    return parse_strict_json(file + ": " + key, found->second, deepest);
+  };
+  const json settings = parsed("settings"), progress = parsed("progress");
+  const json own = parse_strict_json("settings", options_.settings, deepest);
+  for (const auto& [key, now] : own.items()) {
+    const json then = settings.contains(key) ? settings[key] : json();
+    if (then == now) continue;
+    throw std::runtime_error(file + ": was made with " + key + " = " + text_of(then) +
+                             ", this run has " + text_of(now) +
+                             "; resume with the same settings, or start anew elsewhere");
+  }
+
+  const auto need = [&](bool ok, const char* what, const json& value, const auto&... expected) {
+    if (ok) return;
+    throw std::runtime_error(to_message(file, ": its training cannot be resumed: ", what, " is ",
+                                        shown(value), "; expected ", expected...));
+  };
+  need(progress.is_object(), "progress", progress, "an object");
+  const auto count = [&](const char* key, std::size_t least, std::size_t most) {
+    const json value = progress.value(key, json());
+    const std::size_t number = value.is_number_unsigned() ? value.get<std::size_t>() : 0;
+    need(value.is_number_unsigned() && number >= least && number <= most, key, value,
+         "a whole number, ", least, " .. ", most);
+    return number;
+  };
+  const auto number = [&](const char* key) {
+    const json value = progress.value(key, json());
+    need(value.is_number(), key, value, "a number");
+    return value.get<double>();
+  };
+  TrainingResult loaded;
+  loaded.steps = count("steps", 0, all_steps_);
+  loaded.seconds = number("seconds");
+  need(loaded.seconds >= 0, "seconds", loaded.seconds, "a number >= 0");
+  const json epochs = progress.value("epochs", json());
+  need(epochs.is_array() && epochs.size() <= loaded.steps, "epochs", epochs,
+       "a list, at most one entry a step");
+  for (const json& e : epochs) {
+    const bool three = e.is_array() && e.size() == 3;
+    need(three && e[0].is_number() && e[1].is_number() && e[2].is_number(), "an epoch", e,
+         "[loss, validation, seconds]");
+    loaded.epochs.push_back({e[0], e[1], e[2]});
+  }
+  loaded.best_validation = number("best_validation");
+  loaded.best_epoch = count("best_epoch", epochs.empty() ? 0 : 1, epochs.size());
+  loaded.loss_sum = number("loss_sum");
+  loaded.unvalidated = count("unvalidated", 0, loaded.steps);
+  const std::size_t optimizer_steps =
+      count("optimizer_steps", loaded.steps, std::numeric_limits<std::size_t>::max());
+
+  State<float> all = state_;
+  for (const auto& memory : optimizer_.memory()) {
+    all.buffers.push_back({memory.name, memory.value});
+  }
+  check_restorable(file, checkpoint, state_, best_prefix);
+  restore(file, checkpoint, all);
+  for (auto& [name, array] : best_.arrays) array = checkpoint.arrays.at(best_prefix + name);
+  optimizer_.set_steps(optimizer_steps);
+  result = std::move(loaded);
+}
+
+}  // namespace tapesort
