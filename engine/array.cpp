@@ -45,12 +45,10 @@ template <class T> std::ostream& operator<<(std::ostream& out, const Array<T>& a
   return out;
 }
 
-#define INSTANTIATE(T) template std::ostream& operator<<(std::ostream&, const Array<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-INSTANTIATE(Index)
-INSTANTIATE(int)
-INSTANTIATE(std::uint8_t)
-#undef INSTANTIATE
+template std::ostream& operator<<(std::ostream&, const Array<float>&);
+template std::ostream& operator<<(std::ostream&, const Array<double>&);
+template std::ostream& operator<<(std::ostream&, const Array<Index>&);
+template std::ostream& operator<<(std::ostream&, const Array<int>&);
+template std::ostream& operator<<(std::ostream&, const Array<std::uint8_t>&);
 
 }  // namespace tapesort

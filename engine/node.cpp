@@ -141,7 +141,7 @@ template <class T> void Tape<T>::check(const Var<T>& result) const {
           "; pass a cotangent of that shape, or reduce it to one number, as by sum or mean");
 }
 
-#define INSTANTIATE(T)                                                 \
+#define INSTANTIATE_FOR(T)                                             \
   template const Var<T>& Node<T>::no_input(std::size_t) const;         \
   template const Array<T>& Node<T>::no_cotangent() const;              \
   template Array<T> Node<T>::take_cotangent();                         \
@@ -155,8 +155,8 @@ template <class T> void Tape<T>::check(const Var<T>& result) const {
   template std::string detail::shapes_of(const Node<T>&);              \
   template Tape<T>* detail::tape_of(const char*, const InputVars<T>&); \
   template void detail::tell(Event, const Node<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE_FOR(float)
+INSTANTIATE_FOR(double)
+#undef INSTANTIATE_FOR
 
 }  // namespace tapesort
