@@ -10,6 +10,7 @@
 #include "models/by_name.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
+#include "ops/losses.hpp"
 #include "ops/noise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
@@ -233,7 +234,7 @@ const MethodEntry& sorting_method(const std::string& name) {
 
 Var<float> SortingMethod::sorting_loss(const Pass<float>& pass, const Var<float>& x,
                                        const Indices& labels) {
-  return row_cross_entropy(logits(pass, x), true_rows(labels));
+  return cross_entropy(logits(pass, x), true_rows(labels));
 }
 
 Var<float> SortingMethod::expected_cost(const Pass<float>& pass, const Var<float>& x,
@@ -267,16 +268,6 @@ Array<float> true_ranks(const Indices& labels) {
     ranks.data()[set * n + j] += float(i + 1) * rows.data()[e];
   }
   return ranks;
-}
-
-Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets) {
-  const Shape& shape = logits.shape();
-  require(targets.dimension() <= shape.size() &&
-              std::equal(targets.shape().rbegin(), targets.shape().rend(), shape.rbegin()),
-          "row_cross_entropy: targets ", targets.shape(), " are not of the last axes of logits ",
-          shape);
-  const float rows = float(logits.size() / shape.back());
-  return sum(log_softmax(logits) * constant(targets)) / -rows;
 }
 
 void SortingScores::add(const Indices& order, const Indices& labels) {

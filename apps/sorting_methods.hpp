@@ -84,10 +84,6 @@ Array<float> true_rows(const Indices& labels);
 // std::invalid_argument unless 2-d.
 Array<float> true_ranks(const Indices& labels);
 
-// The mean over rows and samples of -sum_j target_j log softmax(logits)_j. logits (.., n, n),
-// targets in the shape of its last axes, else std::invalid_argument.
-Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets);
-
 // How well sets were sorted, and how well numbers were predicted.
 //
 // Counts over sets. Items with equal labels may stand for each other: a place is right when the

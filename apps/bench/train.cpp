@@ -13,8 +13,8 @@
 #include "models/optimizers.hpp"
 #include "models/strict_json.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/losses.hpp"
 #include "ops/reduce.hpp"
-#include "ops/softmax.hpp"
 
 namespace tapesort {
 namespace {
