@@ -4,7 +4,6 @@
 
 #include <type_traits>
 
-#include "engine/parameter.hpp"
 #include "engine/tape.hpp"
 
 namespace tapesort::detail {
