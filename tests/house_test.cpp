@@ -67,7 +67,7 @@ TEST_CASE("includes go down only: engine <- ops <- models <- apps") {
 
 // Whoever makes a floor smaller lowers its limit.
 TEST_CASE("each floor stays small") {
-  const std::size_t most[] = {2550, 9050, 1650, 7600};
+  const std::size_t most[] = {2550, 8975, 1650, 7560};
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
     std::size_t lines = 0;
     for (const fs::path& file : files_of(floors[floor])) lines += lines_of(file).size();
