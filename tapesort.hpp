@@ -16,6 +16,7 @@
 #include "ops/distances.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
+#include "ops/losses.hpp"
 #include "ops/matmul.hpp"
 #include "ops/noise.hpp"
 #include "ops/pool.hpp"

@@ -45,12 +45,10 @@ template <class T> std::ostream& arrays::operator<<(std::ostream& out, const Arr
   return out;
 }
 
-#define INSTANTIATE(T) template std::ostream& arrays::operator<<(std::ostream&, const Array<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-INSTANTIATE(Index)
-INSTANTIATE(int)
-INSTANTIATE(std::uint8_t)
-#undef INSTANTIATE
+template std::ostream& arrays::operator<<(std::ostream&, const Array<float>&);
+template std::ostream& arrays::operator<<(std::ostream&, const Array<double>&);
+template std::ostream& arrays::operator<<(std::ostream&, const Array<Index>&);
+template std::ostream& arrays::operator<<(std::ostream&, const Array<int>&);
+template std::ostream& arrays::operator<<(std::ostream&, const Array<std::uint8_t>&);
 
 }  // namespace tapesort

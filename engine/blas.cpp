@@ -9,6 +9,7 @@
 #include <xtensor-blas/xblas.hpp>
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
 
 // Weak: another CBLAS may stand in for OpenBLAS, which then has nothing to choose. The two
@@ -209,11 +210,6 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
   }
 }
 
-#define INSTANTIATE(T)                                                                            \
-  template void gemm(bool, bool, std::size_t, std::size_t, std::size_t, T, const T*, std::size_t, \
-                     const T*, std::size_t, T, T*, std::size_t);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(gemm)
 
 }  // namespace tapesort

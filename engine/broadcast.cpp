@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
 #include "engine/sums.hpp"
 
@@ -136,12 +137,8 @@ template <class T> void add_into(Array<T>& sum, const Array<T>& term) {
   parallel_for(sum.size(), 1 << 18, add);  // less is done sooner than shared out
 }
 
-#define INSTANTIATE(T)                                                        \
-  template Array<T> broadcast_to(const char*, const Array<T>&, const Shape&); \
-  template Array<T> sum_to_shape(const Array<T>&, const Shape&);              \
-  template void add_into(Array<T>&, const Array<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(broadcast_to)
+INSTANTIATE(sum_to_shape)
+INSTANTIATE(add_into)
 
 }  // namespace tapesort

@@ -20,8 +20,8 @@ Shape broadcast_shape(const char* op, const Shape& a, const Shape& b);
 // `shape` is too large.
 template <class T> Array<T> broadcast_to(const char* op, const Array<T>& x, const Shape& shape);
 
-// The transpose of broadcast_to: each element of the result is the sum of those elements of y that it was
-// copied to. std::invalid_argument when `shape` does not stretch to y's.
+// The transpose of broadcast_to: x of `shape`, x[i] the sum of y over the places that broadcast_to
+// copies x[i] to. std::invalid_argument when `shape` does not stretch to y's.
 template <class T> Array<T> sum_to_shape(const Array<T>& y, const Shape& shape);
 
 // sum += term, of the same shape.

@@ -1,7 +1,17 @@
-// Function templates that are declared in a header and defined in a .cpp exist for float and double.
+// Templates that are declared in a header and defined in a .cpp exist for float and double.
 #pragma once
 
 // Of a function template of one type whose name is not overloaded.
 #define INSTANTIATE(f)                  \
   template decltype(f<float>) f<float>; \
   template decltype(f<double>) f<double>;
+
+// Of one overload, which has the function type Type<T>.
+#define INSTANTIATE_OVERLOAD(f, Type) \
+  template Type<float> f<float>;      \
+  template Type<double> f<double>;
+
+// Of a class template.
+#define INSTANTIATE_CLASS(C) \
+  template class C<float>;   \
+  template class C<double>;

@@ -139,7 +139,7 @@ template <class T> void Tape<T>::check(const Var<T>& result, const Shape& cotang
                              : " was not recorded; use a tape with Recording::on");
 }
 
-template <class T> void Tape<T>::pull(Node<T>& node) {
+template <class T> void Tape<T>::run_pullback(Node<T>& node) {
   if (node.inputs_.empty()) return node.pull();
   const auto text = [&](const std::exception& error) {
     return to_message("pullback of ", node.op_, " (node ", node.index_, "): ", error.what());
@@ -159,7 +159,7 @@ template <class T> void Tape<T>::check(const Var<T>& result) const {
           "; pass a cotangent of that shape, or reduce it to one number, as by sum or mean");
 }
 
-#define INSTANTIATE(T)                                                 \
+#define INSTANTIATE_FOR(T)                                             \
   template const Var<T>& Node<T>::no_input(std::size_t) const;         \
   template const Array<T>& Node<T>::no_cotangent() const;              \
   template Array<T> Node<T>::take_cotangent();                         \
@@ -169,14 +169,14 @@ template <class T> void Tape<T>::check(const Var<T>& result) const {
   template void Tape<T>::drop_cotangents();                            \
   template void Tape<T>::keep_cotangents(bool);                        \
   template void Tape<T>::zero_grad();                                  \
-  template void Tape<T>::pull(Node<T>&);                               \
+  template void Tape<T>::run_pullback(Node<T>&);                       \
   template Var<T> constant(Array<T>);                                  \
   template Var<T> detail::unrecorded(const char*, Array<T>);           \
   template std::string detail::shapes_of(const Node<T>&);              \
   template Tape<T>* detail::tape_of(const char*, const InputVars<T>&); \
   template void detail::tell(Event, const Node<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE_FOR(float)
+INSTANTIATE_FOR(double)
+#undef INSTANTIATE_FOR
 
 }  // namespace tapesort

@@ -11,7 +11,7 @@ using Work = std::function<void(std::size_t begin, std::size_t end, std::size_t 
 void share_out(std::size_t count, std::size_t grain, const Work& work);
 }  // namespace detail
 
-// Splits 0 .. count - 1 into parts of at least `grain`, at most one a thread, and calls
+// Splits 0 .. count - 1 into parts of at least `grain`, at most one per thread, and calls
 // work(begin, end, part) for each, in parallel; returns when all are done. The parts depend on
 // count, grain and threads() alone, and are the same when called from inside other parallel work
 // (where they run one after another). The first part's exception, if any, is thrown on.

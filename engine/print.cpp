@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <limits>
 
+#include "engine/instantiate.hpp"
+
 namespace tapesort {
 namespace {
 
@@ -76,11 +78,7 @@ template <class T> std::string to_dot(const Tape<T>& tape) {
   return "digraph tape {\n  rankdir=LR;\n" + nodes + edges + "}\n";
 }
 
-#define INSTANTIATE(T)                           \
-  template std::string to_table(const Tape<T>&); \
-  template std::string to_dot(const Tape<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(to_table)
+INSTANTIATE(to_dot)
 
 }  // namespace tapesort

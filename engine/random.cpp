@@ -104,11 +104,9 @@ Indices Generator::permutation(std::size_t n) {
   return order;
 }
 
-#define INSTANTIATE(T)                                         \
-  template Array<T> Generator::uniform<T>(const Shape&, T, T); \
-  template Array<T> Generator::normal<T>(const Shape&, T, T);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+template Array<float> Generator::uniform(const Shape&, float, float);
+template Array<double> Generator::uniform(const Shape&, double, double);
+template Array<float> Generator::normal(const Shape&, float, float);
+template Array<double> Generator::normal(const Shape&, double, double);
 
 }  // namespace tapesort

@@ -11,7 +11,7 @@ template <class T> void Tape<T>::sweep(std::size_t last) {
   for (std::size_t i = last + 1; i-- > 0;) {
     Node<T>& node = *nodes_[i].node();
     if (!node.has_cotangent()) continue;           // the result does not depend on this value
-    pull(node);                                    // xbar += J' ybar for each input x
+    run_pullback(node);                            // xbar += J' ybar for each input x
     detail::tell(detail::Event::passed_on, node);  // observe.hpp
     if (!keep_cotangents_) node.cotangent_.reset();
   }
@@ -78,8 +78,8 @@ template <class T> Var<T> Tape<T>::append(Node<T>* node, detail::Event event) {
   return var;
 }
 
-// From the end, so that a node's inputs are still held by the tape when the node lets go of them:
-// however long the chain, destructors do not run inside each other.
+// The last node first: its inputs are still held by the tape, so that deleting it does not delete
+// them, and destructors do not run inside each other, however long the chain.
 template <class T> Tape<T>::~Tape() {
   while (!nodes_.empty()) {
     Node<T>& node = *nodes_.back().node();

@@ -2,7 +2,8 @@
 //
 // A program computes a number L from arrays, step by step: y = f(x), z = g(y), .. How does L change
 // when x changes a little? Write xbar for dL/dx, an array of x's shape; it is called the cotangent
-// of x. If J is the matrix of all dy/dx (f's Jacobian) and J' its transpose, then by the chain rule
+// of x. Lay x and y out as columns of numbers: if J is the matrix of all dy/dx (f's Jacobian) and J' its
+// transpose, then by the chain rule
 //
 //     xbar = J' ybar         (when x is used once; otherwise such terms of all its uses add up)
 //
@@ -20,7 +21,8 @@
 //     x.grad();                                 {2.0, 4.0}
 //
 // This is how an operator is written. record() makes the node; accumulate() adds to an input's
-// cotangent:
+// cotangent. (Arrays are xtensor's: a * b is an expression, element by element, that is computed when it
+// becomes an Array or is accumulated.)
 //
 //     Var<double> exp(const Var<double>& x) {
 //       Array<double> value = xt::exp(x.value());
@@ -32,15 +34,15 @@
 // Why no topological sort? A node can use only values that exist already, so its inputs stand
 // before it. Walking from the end, backward() has met every use of a value before the value itself.
 // A value that is used twice, as x in x * x, has then received both contributions, and their sum is
-// its cotangent.
+// its cotangent. A leaf keeps what it gets, added up over all calls of backward(): its gradient.
 //
 // What is recorded? Leaves, and operators with an input that depends on a leaf. Everything else is
 // a constant: it is on no tape, and is freed with the last Var that holds it. A tape with
 // Recording::off makes constants even of leaves, so that an evaluation keeps nothing.
 //
-// What is freed when? A cotangent, as soon as its node has passed it on. Values, pullbacks and
-// gradients, when the tape is destroyed. A node that a Var still holds then keeps its value, which
-// stays readable, but to compute with it is an error: a gradient could no longer be passed on.
+// What is freed when? A cotangent, as soon as its node has passed it on. All else of a node with the
+// tape, or, when a Var still holds the node, with the last such Var: the value stays readable, but to
+// compute with it is an error, since no gradient could be passed on.
 #pragma once
 
 #include <memory>
@@ -170,7 +172,7 @@ template <class T> void tell(Event event, const Node<T>& node);
 
 enum class Recording { on, off };
 
-// Owns the nodes, in recording order. One tape a training step, freed by scope.
+// Owns the nodes, in recording order. One tape per training step, freed by scope.
 template <class T> class Tape {
  public:
   explicit Tape(Recording recording = Recording::on) : recording_(recording) {}
@@ -186,7 +188,7 @@ template <class T> class Tape {
   Var<T> constant(Array<T> value) { return tapesort::constant<T>(std::move(value)); }
 
   // Adds d result / d leaf to the gradient of every leaf that `result` depends on; result must have
-  // one element. Given a cotangent u, in result's shape, it computes J' u instead. Each call adds to
+  // one element. With u, in result's shape, it is as if the result were sum(u * result). Each call adds to
   // what earlier calls have left. When a pullback throws, gradients of leaves may be incomplete.
   // std::logic_error when result is not of this tape or needs no gradient, or when a parameter that
   // it depends on is gone or has changed; std::invalid_argument on shapes.
@@ -211,7 +213,7 @@ template <class T> class Tape {
   void check(const Var<T>& result) const;  // one element
   void check(const Var<T>& result, const Shape& cotangent) const;
   void sweep(std::size_t last);
-  static void pull(Node<T>& node);  // and names the node in errors
+  static void run_pullback(Node<T>& node);  // node.pull(), and its name in errors (node.cpp)
   void drop_cotangents();
 
   Recording recording_;
@@ -240,7 +242,8 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 }  // namespace detail
 
 // The result of operator `op` (a string literal): recorded when an input needs a gradient, else a
-// constant, which keeps neither inputs nor pullback. `value` has to be an Array: wrap an expression,
+// constant, which keeps neither inputs nor pullback. (Converted: {x, y} will do for the inputs, and T
+// is the value's.) `value` has to be an Array: wrap an expression,
 // Array<T>(a * b). backward() calls the pullback with the result's node. The pullback
 //   - calls accumulate for the inputs, which adds, as an input may be used elsewhere too;
 //   - reads values from its node, and does not change them;

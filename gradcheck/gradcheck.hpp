@@ -19,28 +19,28 @@
 // Let J be the Jacobian of f, and J' its transpose. vjp(x, u) should be J'u (for u = ybar).
 //
 // The full mode compares J element by element: rows by vjp, columns by differences (slope.hpp). For
-// m results of n numbers it costs m calls of vjp and about 20 n of f. It is what runs on small
+// n inputs and m outputs it costs m calls of vjp and about 20 n of f. It is what runs on small
 // problems, and it says what is wrong: where, by which factor, and which usual mistake it looks
 // like.
 //
-// The fast and the sparse mode compare two numbers: <J'u, v> and the slope of <u, f(x + t v)> at
-// t = 0, where all elements of v are +1 or -1 and those of u between 1 and 2 in magnitude, by chance.
-// Suppose that J' has a wrong element, off by d. For given signs of the others, one of its two signs
-// leaves the comparison off by d or more; so a direction misses it with a probability of at most 1/2
-// for v, and 1/2 for u: at most 3/4 together. 3 directions (fast) miss with at most .42, 20 (sparse)
-// with .0032. (A lone wrong element is missed by none.) A direction that disagrees is halved until
-// one element is left, and this element is named. In half of the sparse mode's directions,
-// elements of v are scaled up where those of the gradient are small, by at most 2^20, so that a
-// small element that is wrong is not lost beside large ones.
+// The fast and the sparse mode compare two numbers for each direction (u, v): <J'u, v>, the sum of the
+// products of elements, and the slope of <u, f(x + t v)> at t = 0. All elements of v are +1 or -1,
+// and those of u between 1 and 2 in magnitude, with signs by chance. Suppose that element j of J'u is
+// off by d. Change the sign of v_j alone: the comparison changes by 2 d, so that with one of the two
+// signs it is off by d or more. A direction therefore misses a wrong element of J' with a probability of
+// at most 1/2, and in the same way u does: 3/4 at most together, .42 for 3 directions (fast), .0032
+// for 20 (sparse). (If it is the only one that is wrong, no direction misses it.) A direction that
+// disagrees is halved until one element is left, which is named. In half of the sparse mode's
+// directions, elements of v are larger where those of the gradient are small, by at most 2^20, so
+// that a small element that is wrong is not lost beside large ones.
 //
 // At a kink (abs at 0, a tie in a sort) differences from the two sides disagree, and every slope
-// between them is as good as another. Such an element is accepted, and the report says so. Where
-// three or more items tie, slopes that f has close by, with the tie broken, count as well: an item
-// in their middle may stay there.
+// between them is as good as another. Such an element is accepted, and the report says so. (Where
+// several items tie, the slopes at points close by, at which the tie is broken, count as well.)
 //
-// The Taylor mode chooses no tolerance: |f(x + h v) - f(x)| falls as h, and the remainder
-// |f(x + h v) - f(x) - h <J'u, v>| as h^2 when the gradient is right; the report has the orders
-// observed at h, h/2, h/4.
+// The Taylor mode chooses no tolerance. With f for <u, f>: |f(x + h v) - f(x)| falls as h, and the
+// remainder |f(x + h v) - f(x) - h <J'u, v>| as h^2 when the gradient is right. The report has the
+// orders observed at h, h/2, h/4.
 #pragma once
 
 #include <cstdint>

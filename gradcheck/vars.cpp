@@ -1,6 +1,7 @@
 #include "gradcheck/vars.hpp"
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/trap.hpp"
 
 namespace tapesort {
@@ -128,12 +129,6 @@ void detail::wrong_arity(std::size_t inputs) {
                " inputs that are given; it has to take so many Vars, or a std::vector of them");
 }
 
-#define INSTANTIATE(T)                                                                             \
-  template GradcheckReport detail::check_vars(const VarFunction<T>&, const std::vector<Array<T>>&, \
-                                              const std::vector<Parameter<T>*>&,                   \
-                                              const GradcheckOptions&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(detail::check_vars)
 
 }  // namespace tapesort

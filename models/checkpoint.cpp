@@ -266,7 +266,7 @@ template <class T> void load_model(const std::string& file, const State<T>& stat
   restore(file, load_checkpoint<T>(file), state);
 }
 
-#define INSTANTIATE(T)                                                                      \
+#define INSTANTIATE_FOR(T)                                                                  \
   template void save_checkpoint(const std::string&, const Checkpoint<T>&);                  \
   template Checkpoint<T> load_checkpoint<T>(const std::string&);                            \
   template void add_to_checkpoint(Checkpoint<T>&, const State<T>&);                         \
@@ -276,8 +276,8 @@ template <class T> void load_model(const std::string& file, const State<T>& stat
   template void save_model(const std::string&, const State<T>&,                             \
                            const std::map<std::string, std::string>&);                      \
   template void load_model(const std::string&, const State<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE_FOR(float)
+INSTANTIATE_FOR(double)
+#undef INSTANTIATE_FOR
 
 }  // namespace tapesort

@@ -140,7 +140,7 @@ template <class T> void Sequential<T>::collect(State<T>& state) {
   for (const auto& layer : layers_) layer->collect(state);
 }
 
-#define INSTANTIATE(T)                \
+#define INSTANTIATE_FOR(T)            \
   template class Linear<T>;           \
   template class Conv2d<T>;           \
   template class Conv2dReluPool<T>;   \
@@ -152,8 +152,8 @@ template <class T> void Sequential<T>::collect(State<T>& state) {
   template struct GlobalAvgPool2d<T>; \
   template struct Flatten<T>;         \
   template class Sequential<T>;
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE_FOR(float)
+INSTANTIATE_FOR(double)
+#undef INSTANTIATE_FOR
 
 }  // namespace tapesort

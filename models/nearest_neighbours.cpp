@@ -8,7 +8,7 @@
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
 #include "ops/axis.hpp"
-#include "ops/distances.hpp"
+#include "ops/candidate_strips.hpp"
 
 namespace tapesort {
 namespace {

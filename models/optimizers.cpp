@@ -117,12 +117,12 @@ template <class T> void Adam<T>::step() {
   }
 }
 
-#define INSTANTIATE(T)         \
+#define INSTANTIATE_FOR(T)     \
   template class Optimizer<T>; \
   template class Sgd<T>;       \
   template class Adam<T>;
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE_FOR(float)
+INSTANTIATE_FOR(double)
+#undef INSTANTIATE_FOR
 
 }  // namespace tapesort

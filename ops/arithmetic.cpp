@@ -1,5 +1,6 @@
 #include "ops/arithmetic.hpp"
 
+#include "engine/instantiate.hpp"
 #include "ops/map.hpp"
 
 namespace tapesort {
@@ -71,19 +72,19 @@ template <class T> Var<T> divide(T c, const Var<T>& x) {
 
 }  // namespace detail
 
-#define INSTANTIATE(T)                                            \
-  template Var<T> operator-(const Var<T>&);                       \
-  template Var<T> detail::add(const Var<T>&, const Var<T>&);      \
-  template Var<T> detail::add(const Var<T>&, T);                  \
-  template Var<T> detail::subtract(const Var<T>&, const Var<T>&); \
-  template Var<T> detail::subtract(T, const Var<T>&);             \
-  template Var<T> detail::multiply(const Var<T>&, const Var<T>&); \
-  template Var<T> detail::multiply(const Var<T>&, T);             \
-  template Var<T> detail::divide(const Var<T>&, const Var<T>&);   \
-  template Var<T> detail::divide(const Var<T>&, T);               \
-  template Var<T> detail::divide(T, const Var<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+template Var<float> operator-(const Var<float>&);
+template Var<double> operator-(const Var<double>&);
+template <class T> using OfVars = Var<T>(const Var<T>&, const Var<T>&);
+template <class T> using WithNumber = Var<T>(const Var<T>&, T);
+template <class T> using OfNumber = Var<T>(T, const Var<T>&);
+INSTANTIATE_OVERLOAD(detail::add, OfVars)
+INSTANTIATE_OVERLOAD(detail::subtract, OfVars)
+INSTANTIATE_OVERLOAD(detail::multiply, OfVars)
+INSTANTIATE_OVERLOAD(detail::divide, OfVars)
+INSTANTIATE_OVERLOAD(detail::add, WithNumber)
+INSTANTIATE_OVERLOAD(detail::multiply, WithNumber)
+INSTANTIATE_OVERLOAD(detail::divide, WithNumber)
+INSTANTIATE_OVERLOAD(detail::subtract, OfNumber)
+INSTANTIATE_OVERLOAD(detail::divide, OfNumber)
 
 }  // namespace tapesort

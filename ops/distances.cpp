@@ -1,7 +1,9 @@
 #include "ops/distances.hpp"
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
+#include "ops/candidate_strips.hpp"
 #include "ops/tile.hpp"
 
 namespace tapesort {
@@ -28,10 +30,9 @@ CandidateStrips<T>::CandidateStrips(const Array<T>& candidates)
 template <class T>
 void CandidateStrips<T>::distances(const T* queries, std::size_t rows, std::size_t strip, T* y,
                                    std::size_t y_row) const {
-  static constexpr T zero[width] = {};
   const T* b = strips_.data() + strip * width * d_;
-  const Sums<T> sums{queries, d_, 1, 0, b, width, 0, d_, 1};
-  sum_terms<T, Term::squared_difference>(sums, rows, width, zero, 0, y, y_row);
+  const Terms<T> terms{queries, d_, 1, 0, b, width, 0, d_, 1};
+  sum_terms<T, Term::squared_difference>(terms, rows, width, nullptr, 0, y, y_row);
 }
 
 namespace {
@@ -44,14 +45,13 @@ Array<T> weighted_differences(const Array<T>& own, const Array<T>& other, const 
   const Array<T> h = whole_lane_rows(own.data(), own.shape()[0], d);
   const Array<T> b = whole_lane_rows(other.data(), other.shape()[0], d);
   const std::size_t width = h.shape()[1];
-  const Array<T> zero = zeros<T>({width});
   Array<T> sums = uninitialized<T>(h.shape()), bar = uninitialized<T>(own.shape());
   const std::size_t grain = 1 + 50000 / (width * other.shape()[0] + 1);
   parallel_for(own.shape()[0], grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-    const Sums<T> terms{
+    const Terms<T> terms{
         weights + begin * row,    row,  step, 0, b.data(), width, 0, other.shape()[0], 1,
         h.data() + begin * width, width};
-    sum_terms<T, Term::weighted_difference>(terms, end - begin, width, zero.data(), 0,
+    sum_terms<T, Term::weighted_difference>(terms, end - begin, width, nullptr, 0,
                                             sums.data() + begin * width, width);
     for (std::size_t i = begin; i < end; ++i) {
       for (std::size_t k = 0; k < d; ++k) bar.data()[i * d + k] = 2 * sums.data()[i * width + k];
@@ -93,11 +93,7 @@ template <class T> Var<T> squared_distances(const Var<T>& queries, const Var<T>&
   });
 }
 
-#define INSTANTIATE(T)               \
-  template class CandidateStrips<T>; \
-  template Var<T> squared_distances(const Var<T>&, const Var<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE_CLASS(CandidateStrips)
+INSTANTIATE(squared_distances)
 
 }  // namespace tapesort

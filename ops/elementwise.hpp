@@ -2,6 +2,6 @@
 #pragma once
 
 #include "ops/arithmetic.hpp"
-#include "ops/choices.hpp"
 #include "ops/functions.hpp"
 #include "ops/logistic.hpp"
+#include "ops/select.hpp"

@@ -4,8 +4,8 @@
 
 namespace tapesort {
 
-// A row each: name, y as an expression in x, xbar as an expression in ybar, x and y. It makes the
-// operator for float and double.
+// Each row makes one operator, for float and double: its name, y as an expression in x, and xbar as an
+// expression in ybar, x and y.
 #define FUNCTION(name, f, vjp)                                                             \
   template <class T> Var<T> name(const Var<T>& x) {                                        \
     return unary(                                                                          \
@@ -17,7 +17,8 @@ namespace tapesort {
   template Var<float> name(const Var<float>&);                                             \
   template Var<double> name(const Var<double>&);
 
-// simd::select(c, a, b) is c ? a : b, for many numbers at once.
+// simd::select(c, a, b) is c ? a : b, for many numbers at once; positive_part(x) is x or 0. Conditions
+// are such that where x is NaN, ybar passes.
 // clang-format off
 FUNCTION(exp,    simd::exp(x),            ybar * y)
 FUNCTION(log,    simd::log(x),            ybar / x)

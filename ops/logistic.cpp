@@ -1,5 +1,6 @@
 #include "ops/logistic.hpp"
 
+#include "engine/instantiate.hpp"
 #include "ops/map.hpp"
 
 namespace tapesort {
@@ -36,12 +37,8 @@ template <class T> Var<T> softplus(const Var<T>& x) {
       [](auto ybar, auto x, auto) { return ybar * value(x); });
 }
 
-#define INSTANTIATE(T)                    \
-  template Var<T> tanh(const Var<T>&);    \
-  template Var<T> sigmoid(const Var<T>&); \
-  template Var<T> softplus(const Var<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(tanh)
+INSTANTIATE(sigmoid)
+INSTANTIATE(softplus)
 
 }  // namespace tapesort

@@ -3,6 +3,7 @@
 #include "engine/blas.hpp"
 #include "engine/broadcast.hpp"
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
 #include "ops/tile.hpp"
 
@@ -74,16 +75,19 @@ void product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, cons
     return;
   }
   const std::size_t row = transpose_a ? 1 : k, step = transpose_a ? m : 1;
+  const auto tiles = [=](const T* a, const T* b, std::size_t rows, std::size_t columns, T* c) {
+    const Terms<T> terms{a, row, step, 0, b, n, 0, k, 1};
+    sum_terms(terms, rows, columns, add ? c : nullptr, n, c, n);
+  };
   if (m >= n) {
     parallel_for(m, 1 + work / (n * k + 1), [&](std::size_t begin, std::size_t end, std::size_t) {
-      multiply_tiles(a + begin * row, row, step, b, n, end - begin, k, n, c + begin * n, n, add);
+      tiles(a + begin * row, b, end - begin, n, c + begin * n);
     });
   } else {
     const std::size_t strips = n / lanes;
     parallel_for(strips, 1 + work / (m * k * lanes + 1),
                  [&](std::size_t begin, std::size_t end, std::size_t) {
-                   multiply_tiles(a, row, step, b + begin * lanes, n, m, k, (end - begin) * lanes,
-                                  c + begin * lanes, n, add);
+                   tiles(a, b + begin * lanes, m, (end - begin) * lanes, c + begin * lanes);
                  });
   }
 }
@@ -124,9 +128,6 @@ template <class T> Var<T> matmul(const Var<T>& a, const Var<T>& b) {
   });
 }
 
-#define INSTANTIATE(T) template Var<T> matmul(const Var<T>&, const Var<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(matmul)
 
 }  // namespace tapesort

@@ -1,5 +1,6 @@
 #include "ops/noise.hpp"
 
+#include "engine/instantiate.hpp"
 #include "ops/map.hpp"
 
 namespace tapesort {
@@ -25,11 +26,7 @@ template <class T> Array<T> gumbel_noise(const Shape& shape, Generator& random) 
       map(standard_exponentials(shape, random), [](auto e) { return -simd::log(e); }));
 }
 
-#define INSTANTIATE(T)                                              \
-  template Array<T> exponential_noise<T>(const Shape&, Generator&); \
-  template Array<T> gumbel_noise<T>(const Shape&, Generator&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(exponential_noise)
+INSTANTIATE(gumbel_noise)
 
 }  // namespace tapesort

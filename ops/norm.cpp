@@ -5,6 +5,7 @@
 
 #include "engine/broadcast.hpp"
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
 #include "engine/simd.hpp"
 #include "engine/simd_sums.hpp"
@@ -85,10 +86,19 @@ template <class T> Array<T> moments(const Rows& size, const T* x) {
   return both;
 }
 
-// The pre-activation. Recomputed in the pullback, which is cheaper than storing it.
-template <class V> V normalised(const V& x, const V& mean, const V& factor, const V& beta) {
-  return simd::multiply_add(x - mean, factor, beta);
-}
+// What one strip of channels is normalised by; V is one number or a register of them.
+template <class V> struct Normaliser {
+  V mean, scale, factor, beta;  // scale = 1 / sqrt(v + eps), factor = scale gamma
+
+  template <class T>
+  Normaliser(std::size_t c, const T* means, const T* scales, const T* gammas, const T* betas)
+      : mean(simd::load_as<V>(means + c)),
+        scale(simd::load_as<V>(scales + c)),
+        factor(scale * simd::load_as<V>(gammas + c)),
+        beta(simd::load_as<V>(betas + c)) {}
+  // The pre-activation. Recomputed in the pullback, which is cheaper than storing it.
+  V operator()(const V& x) const { return simd::multiply_add(V(x - mean), factor, beta); }
+};
 
 }  // namespace
 
@@ -134,83 +144,78 @@ Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
   size.for_blocks([&, relu = options.relu](std::size_t begin, std::size_t end, std::size_t) {
     size.for_strips<T>([&](std::size_t c, auto zero) {
       using V = decltype(zero);
-      const V m = simd::load_as<V>(mean.data() + c), b = simd::load_as<V>(beta.value().data() + c);
-      const V factor =
-          simd::load_as<V>(scale.data() + c) * simd::load_as<V>(gamma.value().data() + c);
+      const Normaliser<V> normalised(c, mean.data(), scale.data(), gamma.value().data(),
+                                     beta.value().data());
       const T* from = x.value().data() + c;
       T* to = y.data() + c;
       for (std::size_t r = begin; r < end; ++r) {
-        const V value = normalised(simd::load_as<V>(from + r * channels), m, factor, b);
+        const V value = normalised(simd::load_as<V>(from + r * channels));
         simd::store(to + r * channels, relu ? simd::positive_part(value) : value);
       }
     });
   });
 
-  return record(
-      "batch_norm", {x, gamma, beta}, std::move(y),
-      [mean = std::move(mean), scale = std::move(scale), size, relu = options.relu,
-       training = options.training](Node<T>& y) {
-        const std::size_t channels = size.channels;
-        const T* xs = y.input(0).value().data();
-        const T *gammas = y.input(1).value().data(), *betas = y.input(2).value().data();
-        const T* ybars = y.cotangent().data();
-        // What arrives at xhat gamma + beta: nothing through the zeros of relu.
-        const auto arriving = [=](std::size_t at, const auto& x, const auto& m, const auto& factor,
-                                  const auto& b) {
-          using V = std::decay_t<decltype(m)>;
-          const V ybar = simd::load_as<V>(ybars + at);
-          if (!relu) return ybar;
-          return simd::select(normalised(x, m, factor, b) <= V(0), V(0), ybar);
-        };
-        // For each block and channel, sum ybar xhat and sum ybar.
-        Array<T> sums = uninitialized<T>({size.blocks(), 2, channels});
-        size.for_blocks([&](std::size_t begin, std::size_t end, std::size_t block) {
-          size.for_strips<T>([&](std::size_t c, auto zero) {
-            using V = decltype(zero);
-            const V m = simd::load_as<V>(mean.data() + c);
-            const V s = simd::load_as<V>(scale.data() + c);
-            const V b = simd::load_as<V>(betas + c);
-            const V factor = s * simd::load_as<V>(gammas + c);
-            V sum = zero, product = zero;
-            for (std::size_t r = begin; r < end; ++r) {
-              const V x = simd::load_as<V>(xs + r * channels + c);
-              const V ybar = arriving(r * channels + c, x, m, factor, b);
-              sum = sum + ybar;
-              product = simd::multiply_add(ybar, V(x - m), product);
-            }
-            T* to = sums.data() + block * 2 * channels + c;
-            simd::store(to, product * s);
-            simd::store(to + channels, sum);
-          });
-        });
-        const Array<T> both = sum_to_shape(sums, {2, channels});
-        Array<T> gammabar = uninitialized<T>({channels}), betabar = gammabar;
-        std::copy_n(both.data(), channels, gammabar.data());
-        std::copy_n(both.data() + channels, channels, betabar.data());
-        if (y.input(0).needs_grad()) {
-          const T share = training ? 1 / T(size.rows) : T(0);
-          Array<T> xbar = uninitialized<T>(y.value().shape());
-          size.for_blocks([&](std::size_t begin, std::size_t end, std::size_t) {
-            size.for_strips<T>([&](std::size_t c, auto zero) {
-              using V = decltype(zero);
-              const V m = simd::load_as<V>(mean.data() + c), s = simd::load_as<V>(scale.data() + c);
-              const V b = simd::load_as<V>(betas + c), factor = s * simd::load_as<V>(gammas + c);
-              const V mean_ybar = simd::load_as<V>(betabar.data() + c) * V(share);
-              const V slope = simd::load_as<V>(gammabar.data() + c) * V(share) * s;
-              for (std::size_t r = begin; r < end; ++r) {
-                const std::size_t at = r * channels + c;
-                const V x = simd::load_as<V>(xs + at);
-                const V ybar = arriving(at, x, m, factor, b);
-                const V centred = simd::multiply_add(V(m - x), slope, V(ybar - mean_ybar));
-                simd::store(xbar.data() + at, V(factor * centred));
-              }
-            });
-          });
-          accumulate(y.input(0), std::move(xbar));
-        }
-        accumulate(y.input(1), std::move(gammabar));
-        accumulate(y.input(2), std::move(betabar));
-      });
+  return record("batch_norm", {x, gamma, beta}, std::move(y),
+                [mean = std::move(mean), scale = std::move(scale), size, relu = options.relu,
+                 training = options.training](Node<T>& y) {
+                  const std::size_t channels = size.channels;
+                  const T* xs = y.input(0).value().data();
+                  const T *gammas = y.input(1).value().data(), *betas = y.input(2).value().data();
+                  const T* ybars = y.cotangent().data();
+                  // What arrives at xhat gamma + beta: nothing through the zeros of relu.
+                  const auto arriving = [=](std::size_t at, const auto& x, const auto& normalised) {
+                    using V = std::decay_t<decltype(x)>;
+                    const V ybar = simd::load_as<V>(ybars + at);
+                    if (!relu) return ybar;
+                    return simd::select(normalised(x) <= V(0), V(0), ybar);
+                  };
+                  // For each block and channel, sum ybar xhat and sum ybar.
+                  Array<T> sums = uninitialized<T>({size.blocks(), 2, channels});
+                  size.for_blocks([&](std::size_t begin, std::size_t end, std::size_t block) {
+                    size.for_strips<T>([&](std::size_t c, auto zero) {
+                      using V = decltype(zero);
+                      const Normaliser<V> normalised(c, mean.data(), scale.data(), gammas, betas);
+                      V sum = zero, product = zero;
+                      for (std::size_t r = begin; r < end; ++r) {
+                        const V x = simd::load_as<V>(xs + r * channels + c);
+                        const V ybar = arriving(r * channels + c, x, normalised);
+                        sum = sum + ybar;
+                        product = simd::multiply_add(ybar, V(x - normalised.mean), product);
+                      }
+                      T* to = sums.data() + block * 2 * channels + c;
+                      simd::store(to, product * normalised.scale);
+                      simd::store(to + channels, sum);
+                    });
+                  });
+                  const Array<T> both = sum_to_shape(sums, {2, channels});
+                  Array<T> gammabar = uninitialized<T>({channels}), betabar = gammabar;
+                  std::copy_n(both.data(), channels, gammabar.data());
+                  std::copy_n(both.data() + channels, channels, betabar.data());
+                  if (y.input(0).needs_grad()) {
+                    const T share = training ? 1 / T(size.rows) : T(0);
+                    Array<T> xbar = uninitialized<T>(y.value().shape());
+                    size.for_blocks([&](std::size_t begin, std::size_t end, std::size_t) {
+                      size.for_strips<T>([&](std::size_t c, auto zero) {
+                        using V = decltype(zero);
+                        const Normaliser<V> normalised(c, mean.data(), scale.data(), gammas, betas);
+                        const V mean_ybar = simd::load_as<V>(betabar.data() + c) * V(share);
+                        const V slope =
+                            simd::load_as<V>(gammabar.data() + c) * V(share) * normalised.scale;
+                        for (std::size_t r = begin; r < end; ++r) {
+                          const std::size_t at = r * channels + c;
+                          const V x = simd::load_as<V>(xs + at);
+                          const V ybar = arriving(at, x, normalised);
+                          const V centred = simd::multiply_add(V(normalised.mean - x), slope,
+                                                               V(ybar - mean_ybar));
+                          simd::store(xbar.data() + at, V(normalised.factor * centred));
+                        }
+                      });
+                    });
+                    accumulate(y.input(0), std::move(xbar));
+                  }
+                  accumulate(y.input(1), std::move(gammabar));
+                  accumulate(y.input(2), std::move(betabar));
+                });
 }
 
 template <class T> Var<T> dropout(const Var<T>& x, double p, Generator& random, bool training) {
@@ -229,12 +234,7 @@ template <class T> Var<T> dropout(const Var<T>& x, double p, Generator& random, 
   });
 }
 
-#define INSTANTIATE(T)                                                                         \
-  template Var<T> batch_norm(const Var<T>&, const Var<T>&, const Var<T>&, BatchStatistics<T>&, \
-                             const BatchNormOptions&);                                         \
-  template Var<T> dropout(const Var<T>&, double, Generator&, bool);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(batch_norm)
+INSTANTIATE(dropout)
 
 }  // namespace tapesort

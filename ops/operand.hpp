@@ -4,7 +4,6 @@
 
 #include <type_traits>
 
-#include "engine/parameter.hpp"
 #include "engine/tape.hpp"
 
 namespace tapesort::detail {
@@ -44,11 +43,13 @@ template <class T, class X> decltype(auto) operand(const X& x) {
 
 }  // namespace tapesort::detail
 
-// xtensor's own operators would take an Array beside a Var, and make a lazy array of Vars of it.
+// xtensor's own operators, and its where, would take an Array beside Vars, and make a lazy array of
+// Vars of it.
 namespace xt::detail {
 #define NOT_XTENSORS(V)                                                   \
   template <class F, class T, class B> struct xfunction_type<F, V, B> {}; \
-  template <class F, class T, class A> struct xfunction_type<F, A, V> {};
+  template <class F, class T, class A> struct xfunction_type<F, A, V> {}; \
+  template <class F, class T, class C, class A> struct xfunction_type<F, C, A, V> {};
 NOT_XTENSORS(tapesort::Var<T>)
 NOT_XTENSORS(tapesort::Var<T>&)
 NOT_XTENSORS(const tapesort::Var<T>&)

@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/noise.hpp"
@@ -185,9 +186,6 @@ Indices all_orders(std::size_t n) {
   return orders;
 }
 
-#define INSTANTIATE(T) template class PlackettLuce<T>;
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE_CLASS(PlackettLuce)
 
 }  // namespace tapesort

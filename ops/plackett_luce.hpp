@@ -34,6 +34,7 @@ template <class T> class PlackettLuce {
   explicit PlackettLuce(const Var<T>& log_scores);
 
   const Var<T>& log_scores() const { return s_; }
+  Shape with_samples(const Shape& samples) const;  // (samples..., ..., n)
 
   // Log-probability of an order (samples..., ..., n), or that it begins like this,
   // (samples..., ..., k) with k < n. Computed without cancellation: a certain event has a tiny
@@ -84,8 +85,6 @@ template <class T> class PlackettLuce {
   Var<T> divergence(const PlackettLuce& q, Generator& random, std::size_t samples) const;
 
  private:
-  Shape with_samples(const Shape& samples) const;  // samples + shape of s
-
   Var<T> s_;
 };
 

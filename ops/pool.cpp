@@ -1,6 +1,7 @@
 #include "ops/pool.hpp"
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
 
 namespace tapesort {
@@ -104,11 +105,7 @@ template <class T> Var<T> avg_pool2d(const Var<T>& x, std::size_t window, std::s
   });
 }
 
-#define INSTANTIATE(T)                                                 \
-  template Var<T> max_pool2d(const Var<T>&, std::size_t, std::size_t); \
-  template Var<T> avg_pool2d(const Var<T>&, std::size_t, std::size_t);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(max_pool2d)
+INSTANTIATE(avg_pool2d)
 
 }  // namespace tapesort

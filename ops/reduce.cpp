@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/broadcast.hpp"
+#include "engine/instantiate.hpp"
 #include "ops/axis.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/map.hpp"
@@ -198,23 +199,23 @@ template <class T> Indices argmax(const Array<T>& x) {
   return where;
 }
 
-#define INSTANTIATE(T)                                        \
-  template Var<T> sum(const Var<T>&, const Axes&, bool);      \
-  template Var<T> mean(const Var<T>&, const Axes&, bool);     \
-  template Var<T> var(const Var<T>&, const Axes&, bool, int); \
-  template Var<T> max(const Var<T>&, int, bool);              \
-  template Var<T> min(const Var<T>&, int, bool);              \
-  template Var<T> logsumexp(const Var<T>&, int, bool);        \
-  template Var<T> cumsum(const Var<T>&, int);                 \
-  template Var<T> sum(const Var<T>&);                         \
-  template Var<T> mean(const Var<T>&);                        \
-  template Var<T> var(const Var<T>&);                         \
-  template Var<T> max(const Var<T>&);                         \
-  template Var<T> min(const Var<T>&);                         \
-  template Var<T> logsumexp(const Var<T>&);                   \
-  template Indices argmax(const Array<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+template <class T> using OverAxes = Var<T>(const Var<T>&, const Axes&, bool);
+template <class T> using OverAxis = Var<T>(const Var<T>&, int, bool);
+template <class T> using OverAll = Var<T>(const Var<T>&);
+template <class T> using Variance = Var<T>(const Var<T>&, const Axes&, bool, int);
+INSTANTIATE_OVERLOAD(sum, OverAxes)
+INSTANTIATE_OVERLOAD(mean, OverAxes)
+INSTANTIATE_OVERLOAD(var, Variance)
+INSTANTIATE_OVERLOAD(max, OverAxis)
+INSTANTIATE_OVERLOAD(min, OverAxis)
+INSTANTIATE_OVERLOAD(logsumexp, OverAxis)
+INSTANTIATE_OVERLOAD(sum, OverAll)
+INSTANTIATE_OVERLOAD(mean, OverAll)
+INSTANTIATE_OVERLOAD(var, OverAll)
+INSTANTIATE_OVERLOAD(max, OverAll)
+INSTANTIATE_OVERLOAD(min, OverAll)
+INSTANTIATE_OVERLOAD(logsumexp, OverAll)
+INSTANTIATE(cumsum)
+INSTANTIATE(argmax)
 
 }  // namespace tapesort

@@ -51,5 +51,6 @@ template <class T> Var<T> var(const Var<T>& x, int axis, bool keep_dims = false,
 // (..., n) -> (...).
 // std::invalid_argument for 0-d x or rows without elements.
 template <class T> Indices argmax(const Array<T>& x);
+template <class T> Indices argmax(const Var<T>& x) { return argmax(x.value()); }
 
 }  // namespace tapesort

@@ -1,9 +1,9 @@
 #include "ops/score_function.hpp"
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
-#include "ops/sorting/hard.hpp"
 
 namespace tapesort {
 namespace {
@@ -70,12 +70,8 @@ template <class T> void RunningMean<T>::update(const Array<T>& f) {
   weight_ = decay_ * weight_ + (1 - decay_);
 }
 
-#define INSTANTIATE(T)                                                           \
-  template Var<T> score_function(const Var<T>&, const Var<T>&, const Array<T>&); \
-  template Array<T> leave_one_out_mean(const Array<T>&);                         \
-  template class RunningMean<T>;
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(score_function)
+INSTANTIATE(leave_one_out_mean)
+INSTANTIATE_CLASS(RunningMean)
 
 }  // namespace tapesort

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "engine/broadcast.hpp"
+#include "engine/instantiate.hpp"
 #include "ops/axis.hpp"
 
 namespace tapesort {
@@ -32,6 +33,9 @@ template <class T> Var<T> reshape(const Var<T>& x, const std::vector<Index>& sha
   });
 }
 
+namespace {
+
+// The elements of x, copied: axis i of the result is axis axes[i] of x.
 template <class T> Array<T> permuted(const Array<T>& x, const std::vector<std::size_t>& axes) {
   const std::size_t d = axes.size();
   Shape shape(d);
@@ -57,6 +61,8 @@ template <class T> Array<T> permuted(const Array<T>& x, const std::vector<std::s
   return y;
 }
 
+}  // namespace
+
 template <class T> Var<T> transpose(const Var<T>& x, const std::vector<int>& axes) {
   const std::size_t d = x.dimension();
   require(axes.size() == d, "transpose: got ", axes.size(), " axes for shape ", x.shape());
@@ -80,21 +86,11 @@ template <class T> Var<T> transpose(const Var<T>& x) {
 
 namespace {
 
-// Copies block `at` .. `at + rows` (counted along the axis) between an array with extent n there
-// and one with extent `rows`; the blocks of each outer position are contiguous.
+// Copies `count` blocks of `size` elements, which stand from_step and to_step apart.
 template <class T>
-void copy_out(const T* whole, T* part, std::size_t outer, std::size_t n, std::size_t at,
-              std::size_t rows, std::size_t inner) {
-  for (std::size_t o = 0; o < outer; ++o) {
-    std::copy_n(whole + (o * n + at) * inner, rows * inner, part + o * rows * inner);
-  }
-}
-template <class T>
-void copy_in(const T* part, T* whole, std::size_t outer, std::size_t n, std::size_t at,
-             std::size_t rows, std::size_t inner) {
-  for (std::size_t o = 0; o < outer; ++o) {
-    std::copy_n(part + o * rows * inner, rows * inner, whole + (o * n + at) * inner);
-  }
+void copy_blocks(const T* from, std::size_t from_step, T* to, std::size_t to_step,
+                 std::size_t count, std::size_t size) {
+  for (std::size_t b = 0; b < count; ++b) std::copy_n(from + b * from_step, size, to + b * to_step);
 }
 
 }  // namespace
@@ -109,13 +105,13 @@ template <class T> Var<T> slice(const Var<T>& x, int axis, Index begin, Index en
   Shape shape = x.shape();
   shape[view.axis] = std::size_t(last - first);
   Array<T> value = uninitialized<T>(shape);
-  copy_out(x.value().data(), value.data(), view.outer, view.n, std::size_t(first), shape[view.axis],
-           view.inner);
-  return record("slice", {x}, std::move(value), [view, first](Node<T>& y) {
+  const std::size_t start = std::size_t(first) * view.inner, step = view.n * view.inner;
+  const std::size_t size = shape[view.axis] * view.inner;
+  copy_blocks(x.value().data() + start, step, value.data(), size, view.outer, size);
+  return record("slice", {x}, std::move(value), [=, outer = view.outer](Node<T>& y) {
     if (!y.input(0).needs_grad()) return;
     Array<T> xbar = zeros<T>(y.input(0).shape());
-    copy_in(y.cotangent().data(), xbar.data(), view.outer, view.n, std::size_t(first),
-            y.value().shape()[view.axis], view.inner);
+    copy_blocks(y.cotangent().data(), size, xbar.data() + start, step, outer, size);
     accumulate(y.input(0), std::move(xbar));
   });
 }
@@ -137,23 +133,23 @@ template <class T> Var<T> concat(const std::vector<Var<T>>& parts, int axis) {
   }
   const AxisView view("concat", axis, shape);
   Array<T> value = uninitialized<T>(shape);
+  const std::size_t step = view.n * view.inner;
   std::size_t at = 0;
   for (const Var<T>& part : parts) {
-    const std::size_t rows = part.shape()[along];
-    copy_in(part.value().data(), value.data(), view.outer, view.n, at, rows, view.inner);
-    at += rows;
+    const std::size_t size = part.shape()[along] * view.inner;
+    copy_blocks(part.value().data(), size, value.data() + at, step, view.outer, size);
+    at += size;
   }
-  return record("concat", {parts.begin(), parts.end()}, std::move(value), [view](Node<T>& y) {
+  return record("concat", {parts.begin(), parts.end()}, std::move(value), [view, step](Node<T>& y) {
     std::size_t at = 0;
-    for (std::size_t i = 0; i < y.inputs().size(); ++i) {
-      const Var<T>& part = y.input(i);
-      const std::size_t rows = part.shape()[view.axis];
+    for (const Var<T>& part : y.inputs()) {
+      const std::size_t size = part.shape()[view.axis] * view.inner;
       if (part.needs_grad()) {
         Array<T> partbar = uninitialized<T>(part.shape());
-        copy_out(y.cotangent().data(), partbar.data(), view.outer, view.n, at, rows, view.inner);
+        copy_blocks(y.cotangent().data() + at, step, partbar.data(), size, view.outer, size);
         accumulate(part, std::move(partbar));
       }
-      at += rows;
+      at += size;
     }
   });
 }
@@ -247,20 +243,18 @@ template <class T> Array<T> one_hot(const Indices& indices, std::size_t classes)
   return rows;
 }
 
-#define INSTANTIATE(T)                                                 \
-  template Var<T> reshape(const Var<T>&, const std::vector<Index>&);   \
-  template Var<T> transpose(const Var<T>&, const std::vector<int>&);   \
-  template Var<T> transpose(const Var<T>&);                            \
-  template Var<T> slice(const Var<T>&, int, Index, Index);             \
-  template Var<T> concat(const std::vector<Var<T>>&, int);             \
-  template Var<T> stack(const std::vector<Var<T>>&, int);              \
-  template Var<T> take(const Var<T>&, const Indices&, int);            \
-  template Var<T> take_along_axis(const Var<T>&, const Indices&, int); \
-  template Var<T> broadcast_to(const Var<T>&, const Shape&);           \
-  template Array<T> one_hot(const Indices&, std::size_t);              \
-  template Array<T> permuted(const Array<T>&, const std::vector<std::size_t>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+template <class T> using ByAxes = Var<T>(const Var<T>&, const std::vector<int>&);
+template <class T> using Reversed = Var<T>(const Var<T>&);
+template <class T> using ToShape = Var<T>(const Var<T>&, const Shape&);
+INSTANTIATE_OVERLOAD(transpose, ByAxes)
+INSTANTIATE_OVERLOAD(transpose, Reversed)
+INSTANTIATE_OVERLOAD(broadcast_to, ToShape)
+INSTANTIATE(reshape)
+INSTANTIATE(slice)
+INSTANTIATE(concat)
+INSTANTIATE(stack)
+INSTANTIATE(take)
+INSTANTIATE(take_along_axis)
+INSTANTIATE(one_hot)
 
 }  // namespace tapesort

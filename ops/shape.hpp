@@ -42,8 +42,4 @@ template <class T> Var<T> broadcast_to(const Var<T>& x, const Shape& shape);
 // outside 0 .. classes - 1.
 template <class T> Array<T> one_hot(const Indices& indices, std::size_t classes);
 
-// The elements of x with its axes permuted, copied: axis i of the result is axis axes[i] of x.
-// `axes` is not checked.
-template <class T> Array<T> permuted(const Array<T>& x, const std::vector<std::size_t>& axes);
-
 }  // namespace tapesort

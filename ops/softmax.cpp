@@ -4,12 +4,9 @@
 #include <cmath>
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/sums.hpp"
-#include "ops/axis.hpp"
-#include "ops/elementwise.hpp"
 #include "ops/map.hpp"
-#include "ops/reduce.hpp"
-#include "ops/shape.hpp"
 
 namespace tapesort {
 namespace {
@@ -101,45 +98,7 @@ template <class T> Var<T> log_softmax(const Var<T>& x) {
   });
 }
 
-// Where the target is 0 the log-probability may be -infinity: the term is left out.
-template <class T> Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets) {
-  require_same_shape("cross_entropy", "logits", logits.shape(), "targets", targets.shape());
-  check_rows("cross_entropy", logits);
-  require(targets.size() > 0, "cross_entropy: logits of shape ", logits.shape(), " have no rows");
-  const T rows = T(targets.size() / targets.shape().back());
-  const Var<T> log_p = log_softmax(logits);
-  const Array<T> terms = map(targets, log_p.value(), [](auto t, auto log_p) {
-    return simd::select(t == T(0), T(0), t * log_p);
-  });
-  const T loss = -contiguous_sum(terms.data(), terms.size()) / rows;
-  return record("cross_entropy", {log_p}, scalar(loss), [targets, rows](Node<T>& y) {
-    const T scale = -y.cotangent().data()[0] / rows;
-    accumulate(y.input(0), map(targets, [scale](auto t) { return t * scale; }));
-  });
-}
-
-template <class T> Var<T> cross_entropy(const Var<T>& logits, const Indices& labels) {
-  check_rows("cross_entropy", logits);
-  const Shape rows(logits.shape().begin(), logits.shape().end() - 1);
-  require(labels.shape() == rows, "cross_entropy: logits are ", logits.shape(), ", labels are ",
-          labels.shape(), "; need one label a row, ", rows);
-  check_indices("cross_entropy", labels, logits.shape().back(), logits.shape());
-  return cross_entropy(logits, one_hot<T>(labels, logits.shape().back()));
-}
-
-template <class T> Var<T> mse(const Var<T>& a, const Var<T>& b) {
-  require_same_shape("mse", "a", a.shape(), "b", b.shape());
-  return mean(square(a - b));
-}
-
-#define INSTANTIATE(T)                                           \
-  template Var<T> softmax(const Var<T>&);                        \
-  template Var<T> log_softmax(const Var<T>&);                    \
-  template Var<T> cross_entropy(const Var<T>&, const Indices&);  \
-  template Var<T> cross_entropy(const Var<T>&, const Array<T>&); \
-  template Var<T> mse(const Var<T>&, const Var<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(softmax)
+INSTANTIATE(log_softmax)
 
 }  // namespace tapesort

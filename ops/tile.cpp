@@ -11,7 +11,7 @@ namespace {
 // P rows by V registers of columns. Each step loads V registers of b, broadcasts P numbers of a,
 // and makes P V multiply-adds: with 14 x 2 sums, 28 of them for 16 loads.
 template <class T, Term term, std::size_t P, std::size_t V>
-void tile(const Sums<T>& s, const T* start, std::size_t start_row, T* c, std::size_t c_row) {
+void tile(const Terms<T>& s, const T* start, std::size_t start_row, T* c, std::size_t c_row) {
   using Vector = Lanes<T>;
   constexpr std::size_t groups = (P + 2) / 3;
   Vector sum[P][V];
@@ -58,14 +58,15 @@ void tile(const Sums<T>& s, const T* start, std::size_t start_row, T* c, std::si
   for (std::size_t p = 0; p < P; ++p) {
 #pragma GCC unroll 2
     for (std::size_t v = 0; v < V; ++v) {
-      const Vector first = Vector::load_unaligned(start + p * start_row + v * Vector::size);
+      Vector first(T(0));
+      if (start) first = Vector::load_unaligned(start + p * start_row + v * Vector::size);
       (first + sum[p][v]).store_unaligned(c + p * c_row + v * Vector::size);
     }
   }
 }
 
 template <class T>
-using TileFunction = void (*)(const Sums<T>&, const T*, std::size_t, T*, std::size_t);
+using TileFunction = void (*)(const Terms<T>&, const T*, std::size_t, T*, std::size_t);
 
 // tile<T, term, 1, V>, tile<T, term, 2, V>, ..
 template <class T, Term term, std::size_t V, std::size_t... P>
@@ -75,38 +76,37 @@ constexpr std::array<TileFunction<T>, sizeof...(P)> tiles(std::index_sequence<P.
 
 // All rows, for V registers of columns: in as few tiles as possible, of almost the same height.
 template <class T, Term term, std::size_t V>
-void all_rows(const Sums<T>& sums, std::size_t rows, const T* start, std::size_t start_row, T* c,
+void all_rows(const Terms<T>& terms, std::size_t rows, const T* start, std::size_t start_row, T* c,
               std::size_t c_row) {
   constexpr std::size_t highest = vector_registers == 32 ? 14 : V == 2 ? 6 : 12;
   static constexpr auto tile_of = tiles<T, term, V>(std::make_index_sequence<highest>());
-  Sums<T> s = sums;
+  Terms<T> s = terms;
   const std::size_t count = (rows + highest - 1) / highest;
   for (std::size_t t = 0; t < count; ++t) {
     const std::size_t p = rows * t / count, height = rows * (t + 1) / count - p;
-    s.a = sums.a + p * s.a_row;
-    if constexpr (term == Term::weighted_difference) s.h = sums.h + p * s.h_row;
-    tile_of[height - 1](s, start + p * start_row, start_row, c + p * c_row, c_row);
+    s.a = terms.a + p * s.a_row;
+    if constexpr (term == Term::weighted_difference) s.h = terms.h + p * s.h_row;
+    tile_of[height - 1](s, start ? start + p * start_row : start, start_row, c + p * c_row, c_row);
   }
 }
 
 // The same for a sum of any length: halves, the second of which is made elsewhere and added.
 // Rounding then grows with the length of a part, and beyond that with its logarithm.
 template <class T, Term term, std::size_t V>
-void by_halves(const Sums<T>& sums, std::size_t rows, const T* start, std::size_t start_row, T* c,
+void by_halves(const Terms<T>& terms, std::size_t rows, const T* start, std::size_t start_row, T* c,
                std::size_t c_row) {
   constexpr std::size_t longest = 128, width = V * Lanes<T>::size;
-  if (sums.outer != 1 || sums.inner <= longest) {
-    return all_rows<T, term, V>(sums, rows, start, start_row, c, c_row);
+  if (terms.outer != 1 || terms.inner <= longest) {
+    return all_rows<T, term, V>(terms, rows, start, start_row, c, c_row);
   }
-  Sums<T> first = sums, second = sums;
-  first.inner = sums.inner / 2;
+  Terms<T> first = terms, second = terms;
+  first.inner = terms.inner / 2;
   second.inner -= first.inner;
-  second.a += first.inner * sums.a_step;
-  second.b += first.inner * sums.b_step;
+  second.a += first.inner * terms.a_step;
+  second.b += first.inner * terms.b_step;
   by_halves<T, term, V>(first, rows, start, start_row, c, c_row);
-  static constexpr T zero[width] = {};
   Array<T> rest = uninitialized<T>({rows, width});
-  by_halves<T, term, V>(second, rows, zero, 0, rest.data(), width);
+  by_halves<T, term, V>(second, rows, nullptr, 0, rest.data(), width);
   for (std::size_t p = 0; p < rows; ++p) {
     for (std::size_t o = 0; o < width; ++o) c[p * c_row + o] += rest.data()[p * width + o];
   }
@@ -115,46 +115,26 @@ void by_halves(const Sums<T>& sums, std::size_t rows, const T* start, std::size_
 }  // namespace
 
 template <class T, Term term>
-void sum_terms(const Sums<T>& sums, std::size_t rows, std::size_t columns, const T* start,
+void sum_terms(const Terms<T>& terms, std::size_t rows, std::size_t columns, const T* start,
                std::size_t start_row, T* c, std::size_t c_row) {
   constexpr std::size_t lanes = Lanes<T>::size;
-  Sums<T> s = sums;
+  Terms<T> s = terms;
   for (std::size_t o = 0; o < columns; o += 2 * lanes) {
-    s.b = sums.b + o;
-    if constexpr (term == Term::weighted_difference) s.h = sums.h + o;
-    if (o + 2 * lanes <= columns) {
-      by_halves<T, term, 2>(s, rows, start + o, start_row, c + o, c_row);
-    } else {
-      by_halves<T, term, 1>(s, rows, start + o, start_row, c + o, c_row);
-    }
+    s.b = terms.b + o;
+    if constexpr (term == Term::weighted_difference) s.h = terms.h + o;
+    const auto strip = o + 2 * lanes <= columns ? by_halves<T, term, 2> : by_halves<T, term, 1>;
+    strip(s, rows, start ? start + o : start, start_row, c + o, c_row);
   }
 }
 
-template <class T>
-void multiply_tiles(const T* a, std::size_t a_row, std::size_t a_step, const T* b,
-                    std::size_t b_row, std::size_t rows, std::size_t inner, std::size_t columns,
-                    T* c, std::size_t c_row, bool add) {
-  constexpr std::size_t strip = 2 * Lanes<T>::size;
-  static constexpr T zero[strip] = {};
-  for (std::size_t o = 0; o < columns; o += strip) {
-    const Sums<T> product{a, a_row, a_step, 0, b + o, b_row, 0, inner, 1};
-    const T* start = add ? c + o : zero;
-    sum_terms<T>(product, rows, std::min(strip, columns - o), start, add ? c_row : 0, c + o, c_row);
-  }
-}
-
-#define INSTANTIATE_TERM(T, term)                                                      \
-  template void sum_terms<T, term>(const Sums<T>&, std::size_t, std::size_t, const T*, \
+#define INSTANTIATE_TERM(T, term)                                                       \
+  template void sum_terms<T, term>(const Terms<T>&, std::size_t, std::size_t, const T*, \
                                    std::size_t, T*, std::size_t);
-#define INSTANTIATE(T)                                                                    \
-  INSTANTIATE_TERM(T, Term::product)                                                      \
-  INSTANTIATE_TERM(T, Term::squared_difference)                                           \
-  INSTANTIATE_TERM(T, Term::weighted_difference)                                          \
-  template void multiply_tiles(const T*, std::size_t, std::size_t, const T*, std::size_t, \
-                               std::size_t, std::size_t, std::size_t, T*, std::size_t, bool);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
-#undef INSTANTIATE_TERM
+INSTANTIATE_TERM(float, Term::product)
+INSTANTIATE_TERM(float, Term::squared_difference)
+INSTANTIATE_TERM(float, Term::weighted_difference)
+INSTANTIATE_TERM(double, Term::product)
+INSTANTIATE_TERM(double, Term::squared_difference)
+INSTANTIATE_TERM(double, Term::weighted_difference)
 
 }  // namespace tapesort

@@ -25,7 +25,7 @@ enum class Term {
 // the summed index runs over the kernel's rows (r) and over each row's taps and channels (k), which
 // stand side by side in memory. In the gradient of the weights p is a tap and channel, and the
 // summed index runs over the image's rows (r) and pixels (k).
-template <class T> struct Sums {
+template <class T> struct Terms {
   const T* a;
   std::size_t a_row, a_step, a_jump;
   const T* b;
@@ -36,9 +36,10 @@ template <class T> struct Sums {
 };
 
 // c[p c_row + o] = start[p start_row + o] + that sum, for `rows` rows and `columns` columns, a
-// multiple of Lanes<T>::size. c may be start. A long sum over k alone (outer = 1) is made by halves.
+// multiple of Lanes<T>::size. c may be start; a null start is zero. A long sum over k alone
+// (outer = 1) is made by halves.
 template <class T, Term term = Term::product>
-void sum_terms(const Sums<T>& sums, std::size_t rows, std::size_t columns, const T* start,
+void sum_terms(const Terms<T>& terms, std::size_t rows, std::size_t columns, const T* start,
                std::size_t start_row, T* c, std::size_t c_row);
 
 // Copies the rows of a matrix, each filled up with zeros to whole registers.
@@ -55,12 +56,5 @@ Array<T> whole_lane_rows(const T* matrix, std::size_t rows, std::size_t columns)
   fill_lanes(matrix, rows, columns, filled.data());
   return filled;
 }
-
-// c = a b for a (rows, inner), whose element (p, k) is a[p a_row + k a_step], b (inner, columns)
-// and c (rows, columns), whose rows are b_row and c_row apart; or that is added to c. columns as above.
-template <class T>
-void multiply_tiles(const T* a, std::size_t a_row, std::size_t a_step, const T* b,
-                    std::size_t b_row, std::size_t rows, std::size_t inner, std::size_t columns,
-                    T* c, std::size_t c_row, bool add);
 
 }  // namespace tapesort

@@ -108,6 +108,7 @@ TEST_CASE("conv2d_relu_pool by hand: ties to the first, nothing through zeros, N
 
 TEST_CASE("the sparse way is gone only where 32 bits hold its offsets") {
   const auto applies = [](const Shape& x, const Shape& weight, const Conv2dOptions& options = {}) {
+    using namespace tapesort::detail;
     return sparse_applies<float>(ConvGeometry("f", x, weight, {weight[3]}, options));
   };
   CHECK(applies({1, 28, 28, 16}, {5, 5, 16, 32}));

@@ -4,6 +4,7 @@
 
 #include "engine/simd.hpp"
 #include "op_table.hpp"
+#include "ops/reduce.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -210,4 +211,16 @@ TEST_CASE("elementwise operators name the shapes that do not broadcast") {
         std::string::npos);
   CHECK(error_of([&] { clip(a, 1, 0); }) ==
         "invalid_argument: clip: need low <= high, got 1 and 0");
+}
+
+TEST_CASE("a number may bound, and a boolean array may choose") {
+  Tape<double> tape;
+  const auto x = tape.leaf(Array<double>{-1.0, 2.0, 3.0});
+  CHECK(maximum(x, 0).value() == Array<double>{0.0, 2.0, 3.0});
+  CHECK(minimum(x, 2.5).value() == Array<double>{-1.0, 2.0, 2.5});
+  CHECK(argmax(x)() == 2);
+  const auto y = where(x.value() > 0.0, x, -x);
+  CHECK(y.value() == Array<double>{1.0, 2.0, 3.0});
+  tape.backward(sum(y));
+  CHECK(x.grad() == Array<double>{-1.0, 1.0, 1.0});
 }

@@ -8,6 +8,7 @@
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
 #include "op_table.hpp"
+#include "ops/select.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;

@@ -85,7 +85,7 @@ TEST_CASE("what is installed is what tapesort.hpp includes, and headers for test
 
 // Whoever makes a floor smaller lowers its limit.
 TEST_CASE("each floor stays small") {
-  const std::size_t most[] = {2400, 9050, 1650, 1500, 7520};
+  const std::size_t most[] = {2420, 8990, 1650, 1550, 7800};
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
     std::size_t lines = 0;
     for (const fs::path& file : files_of(floors[floor])) lines += lines_of(file).size();

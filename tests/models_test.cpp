@@ -12,10 +12,10 @@
 #include "op_table.hpp"
 #include "ops/distances.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/losses.hpp"
 #include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
-#include "ops/softmax.hpp"
 #include "ops/sorting/neural_sort.hpp"
 #include "temporary_folder.hpp"
 

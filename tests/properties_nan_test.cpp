@@ -7,6 +7,7 @@
 #include "elementwise_rows.hpp"
 #include "ops/conv/conv.hpp"
 #include "ops/distances.hpp"
+#include "ops/losses.hpp"
 #include "ops/matmul.hpp"
 #include "ops/norm.hpp"
 #include "ops/plackett_luce.hpp"

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "op_table.hpp"
+#include "ops/losses.hpp"
 #include "ops/shape.hpp"
 
 using namespace tapesort;
@@ -21,6 +22,13 @@ TEST_CASE("softmax and losses pass gradcheck, and float agrees with double") {
        [=](const auto& x) { return cross_entropy(x[0], labels); }},
       {"cross_entropy, target rows",
        {{2, 3}},
+       anywhere,
+       [=](const auto& x) {
+         using T = typename std::decay_t<decltype(x[0].value())>::value_type;
+         return cross_entropy(x[0], convert<T>(rows));
+       }},
+      {"cross_entropy, the same target rows for all",
+       {{4, 2, 3}},
        anywhere,
        [=](const auto& x) {
          using T = typename std::decay_t<decltype(x[0].value())>::value_type;
@@ -121,10 +129,16 @@ TEST_CASE("losses name what does not fit") {
         "invalid_argument: cross_entropy: index 3 at position 1 is out of range for shape (2, 3); "
         "need "
         "0 <= index < 3");
+  CHECK(
+      error_of([&] {
+        cross_entropy(x, zeros<float>({2, 2}));
+      }) ==
+      "invalid_argument: cross_entropy: targets (2, 2) are not of the last axes of logits (2, 3)");
   CHECK(error_of([&] {
-          cross_entropy(x, zeros<float>({2, 2}));
+          cross_entropy(constant(zeros<float>({5, 2, 3, 3})), zeros<float>({4, 3, 3}));
         }) ==
-        "invalid_argument: cross_entropy: shapes differ: logits is (2, 3), targets is (2, 2)");
+        "invalid_argument: cross_entropy: targets (4, 3, 3) are not of the last axes of logits "
+        "(5, 2, 3, 3)");
   CHECK(error_of([&] { mse(x, constant(zeros<float>({3}))); }) ==
         "invalid_argument: mse: shapes differ: a is (2, 3), b is (3)");
 }

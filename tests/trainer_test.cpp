@@ -9,8 +9,8 @@
 #include "models/checkpoint.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/losses.hpp"
 #include "ops/reduce.hpp"
-#include "ops/softmax.hpp"
 #include "temporary_folder.hpp"
 
 using namespace tapesort;

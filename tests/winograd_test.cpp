@@ -7,6 +7,7 @@
 #include "ops/conv/winograd_maps.hpp"
 
 using namespace tapesort;
+using namespace tapesort::detail;
 
 namespace {
 

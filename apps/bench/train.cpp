@@ -13,8 +13,8 @@
 #include "models/networks.hpp"
 #include "models/optimizers.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/losses.hpp"
 #include "ops/reduce.hpp"
-#include "ops/softmax.hpp"
 
 namespace tapesort {
 namespace {

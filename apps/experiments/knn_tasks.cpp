@@ -6,10 +6,10 @@
 #include "models/networks.hpp"
 #include "ops/distances.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/losses.hpp"
 #include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
-#include "ops/softmax.hpp"
 
 namespace tapesort {
 namespace {

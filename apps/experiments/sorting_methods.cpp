@@ -8,6 +8,7 @@
 #include "models/by_name.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
+#include "ops/losses.hpp"
 #include "ops/noise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
@@ -210,22 +211,12 @@ Indices SortingMethod::order(const Array<float>& x) {
 
 Var<float> SortingMethod::sorting_loss(const Pass<float>& pass, const Var<float>& x,
                                        const Indices& labels) {
-  return row_cross_entropy(logits(pass, x), true_rows(labels));
+  return cross_entropy(logits(pass, x), true_rows(labels));
 }
 
 Var<float> SortingMethod::expected_cost(const Pass<float>& pass, const Var<float>& x,
                                         const MatrixCost<float>& cost, const MatrixCost<float>&) {
   return mean(cost(softmax(logits(pass, x))));
-}
-
-Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets) {
-  const Shape& shape = logits.shape();
-  require(targets.dimension() <= shape.size() &&
-              std::equal(targets.shape().rbegin(), targets.shape().rend(), shape.rbegin()),
-          "row_cross_entropy: targets ", targets.shape(), " are not of the last axes of logits ",
-          shape);
-  const float rows = float(logits.size() / shape.back());
-  return sum(log_softmax(logits) * constant(targets)) / -rows;
 }
 
 }  // namespace tapesort

@@ -80,8 +80,4 @@ const std::vector<MethodEntry>& sorting_methods();
 // std::invalid_argument for another name.
 const MethodEntry& sorting_method(const std::string& name);
 
-// The mean over rows and samples of -sum_j target_j log softmax(logits)_j. logits (.., n, n),
-// targets in the shape of its last axes, else std::invalid_argument.
-Var<float> row_cross_entropy(const Var<float>& logits, const Array<float>& targets);
-
 }  // namespace tapesort

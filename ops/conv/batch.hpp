@@ -17,7 +17,7 @@
 #include "ops/conv/image.hpp"
 #include "ops/conv/winograd.hpp"
 
-namespace tapesort {
+namespace tapesort::detail {
 
 // Where to find image n: in memory, or drawn into scratch memory of one image's size.
 template <class T> using Images = std::function<const T*(std::size_t n, T* scratch)>;
@@ -92,7 +92,7 @@ template <class T>
 Array<T> convolve_forward(const ConvGeometry& g, const Array<T>& x, const Array<T>& weight,
                           const Array<T>& bias) {
   const Canvas<T> canvas = x_canvas<T>(g);
-  const ImageConv conv{canvas.w, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
+  const ImageConv conv = image_conv<T>(g);
   Array<T> y = uninitialized<T>(g.y_shape());
   convolve(conv, g.n, g.oh, g.o, canvas, images_of(x),
            whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o),
@@ -148,7 +148,7 @@ Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<
     winograd.transform_weight_back(vbar.data(), wbar.data());
     return wbar;
   }
-  const ImageConv conv{canvas.w, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
+  const ImageConv conv = image_conv<T>(g);
   return sum_over_images<T>(g.n, g.kh * g.kw * g.c, conv.o, g.weight_shape(), [&] {
     return [&, drawn = canvas.clear(), from = uninitialized<T>({pixels * g.o}),
             filled = uninitialized<T>({conv.o == g.o ? 0 : pixels * conv.o})](std::size_t n,
@@ -173,4 +173,4 @@ template <class T> Array<T> bias_gradient(const ConvGeometry& g, const Array<T>&
   });
 }
 
-}  // namespace tapesort
+}  // namespace tapesort::detail

@@ -1,5 +1,6 @@
 #include "ops/conv/conv.hpp"
 
+#include "engine/instantiate.hpp"
 #include "ops/conv/batch.hpp"
 
 namespace tapesort {
@@ -12,14 +13,15 @@ Conv2dOptions Conv2dOptions::same(std::size_t kernel) {
 template <class T>
 Var<T> conv2d(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
               const Conv2dOptions& options) {
-  const ConvGeometry g("conv2d", x.shape(), weight.shape(), bias.shape(), options);
-  Array<T> y = convolve_forward(g, x.value(), weight.value(), bias.value());
+  const detail::ConvGeometry g("conv2d", x.shape(), weight.shape(), bias.shape(), options);
+  Array<T> y = detail::convolve_forward(g, x.value(), weight.value(), bias.value());
   return record("conv2d", {x, weight, bias}, std::move(y), [g](Node<T>& y) {
     const Var<T>&x = y.input(0), weight = y.input(1), bias = y.input(2);
     const Array<T>& ybar = y.cotangent();
-    if (x.needs_grad()) accumulate(x, input_gradient(g, weight.value(), images_of(ybar)));
-    if (weight.needs_grad()) accumulate(weight, weight_gradient(g, x.value(), images_of(ybar)));
-    if (bias.needs_grad()) accumulate(bias, bias_gradient(g, ybar));
+    const auto images = detail::images_of(ybar);
+    if (x.needs_grad()) accumulate(x, detail::input_gradient(g, weight.value(), images));
+    if (weight.needs_grad()) accumulate(weight, detail::weight_gradient(g, x.value(), images));
+    if (bias.needs_grad()) accumulate(bias, detail::bias_gradient(g, ybar));
   });
 }
 
@@ -29,11 +31,10 @@ Var<T> conv2d(const Var<T>& x, const Var<T>& weight, const Conv2dOptions& option
   return conv2d(x, weight, constant(zeros<T>({shape.empty() ? 0 : shape.back()})), options);
 }
 
-#define INSTANTIATE(T)                                                                       \
-  template Var<T> conv2d(const Var<T>&, const Var<T>&, const Var<T>&, const Conv2dOptions&); \
-  template Var<T> conv2d(const Var<T>&, const Var<T>&, const Conv2dOptions&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+template <class T>
+using WithBias = Var<T>(const Var<T>&, const Var<T>&, const Var<T>&, const Conv2dOptions&);
+template <class T> using WithoutBias = Var<T>(const Var<T>&, const Var<T>&, const Conv2dOptions&);
+INSTANTIATE_OVERLOAD(conv2d, WithBias)
+INSTANTIATE_OVERLOAD(conv2d, WithoutBias)
 
 }  // namespace tapesort

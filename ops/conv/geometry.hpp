@@ -4,7 +4,7 @@
 #include "engine/check.hpp"
 #include "ops/conv/conv.hpp"
 
-namespace tapesort {
+namespace tapesort::detail {
 
 struct ConvGeometry {
   std::size_t n, h, w, c;  // x
@@ -40,4 +40,4 @@ struct ConvGeometry {
   Shape y_shape() const { return {n, oh, ow, o}; }
 };
 
-}  // namespace tapesort
+}  // namespace tapesort::detail

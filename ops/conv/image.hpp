@@ -7,7 +7,7 @@
 #include "ops/conv/geometry.hpp"
 #include "ops/tile.hpp"
 
-namespace tapesort {
+namespace tapesort::detail {
 
 // parts (number of parts, .., columns or more) summed over the parts in order, without the columns
 // that fill up the registers, as `shape` (.., columns).
@@ -29,6 +29,9 @@ template <class T> Array<T> sum_parts(const Array<T>& parts, const Shape& shape)
 struct ImageConv {
   std::size_t width, c, kh, kw, o, out_width, stride;
 };
+template <class T> ImageConv image_conv(const ConvGeometry& g) {
+  return {g.w + 2 * g.padding, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
+}
 
 // Row i of y, its pixels `pixel` apart:
 //   row[j, o] = bias[o] + sum_klc image[s i + k, s j + l, c] weight[k, l, c, o]
@@ -36,16 +39,16 @@ template <class T>
 void convolve_row(const ImageConv& g, const T* image, const T* weight, const T* bias, std::size_t i,
                   T* row, std::size_t pixel) {
   const std::size_t taps = g.kw * g.c;  // of one kernel row: side by side in image and weight
-  const Sums<T> sums{image + i * g.stride * g.width * g.c,
-                     g.stride * g.c,
-                     1,
-                     g.width * g.c,
-                     weight,
-                     g.o,
-                     taps * g.o,
-                     taps,
-                     g.kh};
-  sum_terms(sums, g.out_width, g.o, bias, 0, row, pixel);
+  const Terms<T> terms{image + i * g.stride * g.width * g.c,
+                       g.stride * g.c,
+                       1,
+                       g.width * g.c,
+                       weight,
+                       g.o,
+                       taps * g.o,
+                       taps,
+                       g.kh};
+  sum_terms(terms, g.out_width, g.o, bias, 0, row, pixel);
 }
 
 // wbar[k, l, c, o] += sum_ij image[s i + k, s j + l, c] ybar[i, j, o], over `rows` rows of ybar.
@@ -57,17 +60,17 @@ void add_weight_gradient(const ImageConv& g, const T* image, const T* ybar, std:
   const std::size_t taps = g.kw * g.c;
   for (std::size_t i = 0; i < rows; i += band) {
     for (std::size_t k = 0; k < g.kh; ++k) {
-      const Sums<T> sums{image + (i * g.stride + k) * g.width * g.c,
-                         1,
-                         g.stride * g.c,
-                         g.stride * g.width * g.c,
-                         ybar + i * g.out_width * g.o,
-                         g.o,
-                         g.out_width * g.o,
-                         g.out_width,
-                         std::min(band, rows - i)};
+      const Terms<T> terms{image + (i * g.stride + k) * g.width * g.c,
+                           1,
+                           g.stride * g.c,
+                           g.stride * g.width * g.c,
+                           ybar + i * g.out_width * g.o,
+                           g.o,
+                           g.out_width * g.o,
+                           g.out_width,
+                           std::min(band, rows - i)};
       T* w = wbar + k * taps * g.o;
-      sum_terms(sums, taps, g.o, w, g.o, w, g.o);
+      sum_terms(terms, taps, g.o, w, g.o, w, g.o);
     }
   }
 }
@@ -166,4 +169,4 @@ Array<T> transposed_weight(const ConvGeometry& g, const T* weight, std::size_t a
   return transposed;
 }
 
-}  // namespace tapesort
+}  // namespace tapesort::detail

@@ -7,6 +7,8 @@
 namespace tapesort {
 namespace {
 
+using detail::ConvGeometry;
+
 // Calls f(position in x, position in weight, position in y) for every term of the sum.
 template <class F> void for_each_term(const ConvGeometry& g, const F& f) {
   for (std::size_t n = 0; n < g.n; ++n) {

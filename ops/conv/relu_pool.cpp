@@ -8,8 +8,10 @@
 namespace tapesort {
 namespace {
 
+using namespace detail;
+
 // Which pixel of each window was the largest: 2 * row + column.
-using Choices = Array<std::uint8_t>;
+using Corners = Array<std::uint8_t>;
 
 // A convolution's geometry, and that of the pooled result.
 struct Pooled : ConvGeometry {
@@ -20,10 +22,10 @@ struct Pooled : ConvGeometry {
 };
 
 // One window for each of n channels: max(a, b, c, d, 0), NaN counted as largest, and which it was.
-// `choice` is a scratch row.
+// `corner` is a scratch row.
 template <class T>
-void pool_windows(const T* a, const T* b, const T* c, const T* d, std::size_t n, T* y, T* choice,
-                  std::uint8_t* choices) {
+void pool_windows(const T* a, const T* b, const T* c, const T* d, std::size_t n, T* y, T* corner,
+                  std::uint8_t* corners) {
   for (std::size_t o = 0; o < n; ++o) {
     T best = a[o], which = 0;
     const auto challenge = [&](T v, T number) {
@@ -35,21 +37,21 @@ void pool_windows(const T* a, const T* b, const T* c, const T* d, std::size_t n,
     challenge(c[o], 2);
     challenge(d[o], 3);
     y[o] = best < 0 ? T(0) : best;
-    choice[o] = which;
+    corner[o] = which;
   }
-  for (std::size_t o = 0; o < n; ++o) choices[o] = static_cast<std::uint8_t>(choice[o]);
+  for (std::size_t o = 0; o < n; ++o) corners[o] = static_cast<std::uint8_t>(corner[o]);
 }
 
 template <class T>
 Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, const Array<T>& bias,
-                 Choices& choices) {
+                 Corners& corners) {
   const Canvas<T> canvas = x_canvas<T>(g);
-  const ImageConv conv{canvas.w, g.c, g.kh, g.kw, whole_lanes<T>(g.o), g.ow, g.stride};
+  const ImageConv conv = image_conv<T>(g);
   const Array<T> w = whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o);
   const Array<T> b = whole_lane_rows(bias.data(), 1, g.o);
   Array<T> y = uninitialized<T>(g.shape());
   parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-    Array<T> drawn = canvas.clear(), choice = uninitialized<T>({g.o});
+    Array<T> drawn = canvas.clear(), corner = uninitialized<T>({g.o});
     Array<T> rows = uninitialized<T>({2, g.ow, conv.o});
     T *upper = rows.data(), *lower = rows.data() + g.ow * conv.o;
     for (std::size_t n = begin; n < end; ++n) {
@@ -61,7 +63,7 @@ Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, con
           const std::size_t left = 2 * j * conv.o, right = left + conv.o;
           const std::size_t to = ((n * g.ph + i) * g.pw + j) * g.o;
           pool_windows(upper + left, upper + right, lower + left, lower + right, g.o, y.data() + to,
-                       choice.data(), choices.data() + to);
+                       corner.data(), corners.data() + to);
         }
       }
     }
@@ -73,7 +75,7 @@ Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, con
 template <class T> struct Backward {
   const Pooled& g;
   const Array<T>&y, &ybar;
-  const Choices& choices;
+  const Corners& corners;
 
   // Calls f(i, j, o, di, dj, value, alive) for every pooled element of image n; its cotangent
   // belongs to the convolution's pixel (2 i + di, 2 j + dj) when alive, and to none otherwise.
@@ -83,8 +85,8 @@ template <class T> struct Backward {
     for (std::size_t i = i_begin; i < i_end; ++i) {
       for (std::size_t j = 0; j < g.pw; ++j) {
         for (std::size_t o = 0; o < g.o; ++o, ++at) {
-          const std::size_t choice = choices.data()[at];
-          f(i, j, o, choice / 2, choice % 2, ybar.data()[at], !(y.data()[at] <= 0));
+          const std::size_t corner = corners.data()[at];
+          f(i, j, o, corner / 2, corner % 2, ybar.data()[at], !(y.data()[at] <= 0));
         }
       }
     }
@@ -114,7 +116,7 @@ template <class T> struct Backward {
   }
 
   Array<T> weight_gradient(const Array<T>& x) const {
-    if (!sparse_applies<T>(g)) return tapesort::weight_gradient(g, x, dense());
+    if (!sparse_applies<T>(g)) return detail::weight_gradient(g, x, dense());
     Canvas<T> canvas = x_canvas<T>(g);
     const std::size_t c = canvas.channels = whole_lanes<T>(g.c);
     // As many rows of windows at a time as the first-level cache can hold the pixels of.
@@ -180,7 +182,7 @@ template <class T> struct Backward {
   }
 
   Array<T> input_gradient(const Array<T>& weight) const {
-    if (!sparse_applies<T>(g)) return tapesort::input_gradient(g, weight, dense());
+    if (!sparse_applies<T>(g)) return detail::input_gradient(g, weight, dense());
     constexpr std::size_t lanes = Lanes<T>::size;
     const std::size_t c = whole_lanes<T>(g.c), width = g.w + 2 * g.padding;
     const std::size_t height = g.h + 2 * g.padding, slice = g.o * (g.kw + 2) * lanes;
@@ -238,10 +240,10 @@ Var<T> conv2d_relu_pool(const Var<T>& x, const Var<T>& weight, const Var<T>& bia
   const Pooled g(ConvGeometry(op, x.shape(), weight.shape(), bias.shape(), options));
   require(g.ph >= 1 && g.pw >= 1, op, ": the convolution of x ", x.shape(), " gives (", g.oh, ", ",
           g.ow, ") pixels; need at least 2 x 2 to pool");
-  Choices choices = uninitialized<std::uint8_t>(g.shape());
-  Array<T> y = forward(g, x.value(), weight.value(), bias.value(), choices);
-  return record(op, {x, weight, bias}, std::move(y), [g, choices = std::move(choices)](Node<T>& y) {
-    const Backward<T> backward{g, y.value(), y.cotangent(), choices};
+  Corners corners = uninitialized<std::uint8_t>(g.shape());
+  Array<T> y = forward(g, x.value(), weight.value(), bias.value(), corners);
+  return record(op, {x, weight, bias}, std::move(y), [g, corners = std::move(corners)](Node<T>& y) {
+    const Backward<T> backward{g, y.value(), y.cotangent(), corners};
     const Var<T>&x = y.input(0), weight = y.input(1), bias = y.input(2);
     if (x.needs_grad()) accumulate(x, backward.input_gradient(weight.value()));
     if (weight.needs_grad()) accumulate(weight, backward.weight_gradient(x.value()));

@@ -5,7 +5,7 @@
 
 #include "engine/instantiate.hpp"
 #include "engine/simd_sums.hpp"
-namespace tapesort {
+namespace tapesort::detail {
 namespace {
 
 // sum[l][v] = sum over e of e.value from[e.offset + l step + v lanes], added to `to`, whose L
@@ -76,4 +76,4 @@ void add_sparse_input_gradient(const Nonzero<T>* elements, std::size_t count, co
 INSTANTIATE(add_sparse_weight_gradient)
 INSTANTIATE(add_sparse_input_gradient)
 
-}  // namespace tapesort
+}  // namespace tapesort::detail

@@ -2,6 +2,9 @@
 // where at most one in four is: each such element is visited once, instead of every position.
 // What stands beside it in memory, and fills the registers, are the channels of x: one element of
 // ybar meets kh kw c weights, and as many elements of x.
+//
+// Without it (sparse_applies always false) a training step takes 1.6 times as long at
+// `tapesort bench train --row knn-100` and 1.8 times at `--row sort-100`, one thread.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +14,7 @@
 #include "engine/simd_sums.hpp"
 #include "ops/conv/geometry.hpp"
 
-namespace tapesort {
+namespace tapesort::detail {
 
 // A non-zero of ybar, and the offset of the weights or pixels it multiplies.
 template <class T> struct Nonzero {
@@ -46,4 +49,4 @@ template <class T>
 void add_sparse_input_gradient(const Nonzero<T>* elements, std::size_t count, const T* weight,
                                std::size_t kw, std::size_t pixel, T* xbar);
 
-}  // namespace tapesort
+}  // namespace tapesort::detail

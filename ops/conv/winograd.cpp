@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
+#include "engine/instantiate.hpp"
 #include "ops/conv/winograd_maps.hpp"
 
-namespace tapesort {
+namespace tapesort::detail {
 namespace {
 
 // A map along both axes: of the N x N numbers load(i, j) to M x M numbers, for store(i, j, number).
@@ -30,30 +31,27 @@ template <class V, std::size_t N, std::size_t M, class Load, class Store>
   }
 }
 
-}  // namespace
-
-template <class T> void Winograd<T>::transform_weight(const T* w, T* v) const {
-  using V = Lanes<T>;
-  const std::size_t size = c_ * o_;
-  for (std::size_t at = 0; at < size; at += V::size) {
+// Of N x N planes of `size` numbers to M x M planes.
+template <class T, std::size_t N, std::size_t M>
+void transform_planes(WinogradLine<Lanes<T>, M> (*map)(const WinogradLine<Lanes<T>, N>&),
+                      const T* from, T* to, std::size_t size) {
+  for (std::size_t at = 0; at < size; at += Lanes<T>::size) {
     both_ways(
-        WinogradMaps<T>::weight_sums,
-        [=](auto i, auto j) { return V::load_unaligned(w + (3 * i + j) * size + at); },
-        [=](auto i, auto j, const V& sum) {
-          sum.store_unaligned(v + (inputs * i + j) * size + at);
+        map, [=](auto i, auto j) { return simd::load(from + (N * i + j) * size + at); },
+        [=](auto i, auto j, const Lanes<T>& sum) {
+          simd::store(to + (M * i + j) * size + at, sum);
         });
   }
 }
 
+}  // namespace
+
+template <class T> void Winograd<T>::transform_weight(const T* w, T* v) const {
+  transform_planes(WinogradMaps<T>::weight_sums, w, v, c_ * o_);
+}
+
 template <class T> void Winograd<T>::transform_weight_back(const T* vbar, T* wbar) const {
-  using V = Lanes<T>;
-  const std::size_t size = c_ * o_;
-  for (std::size_t at = 0; at < size; at += V::size) {
-    both_ways(
-        WinogradMaps<T>::weight_sums_back,
-        [=](auto i, auto j) { return V::load_unaligned(vbar + (inputs * i + j) * size + at); },
-        [=](auto i, auto j, const V& sum) { sum.store_unaligned(wbar + (3 * i + j) * size + at); });
-  }
+  transform_planes(WinogradMaps<T>::weight_sums_back, vbar, wbar, c_ * o_);
 }
 
 template <class T>
@@ -102,8 +100,8 @@ void Winograd<T>::convolve(const T* image, const T* v, const T* bias, T* y, std:
     const std::size_t tiles = (end - begin) * tiles_across(), plane = tiles * o_;
     transform_image(image, begin, end, u);
     for (std::size_t k = 0; k < products; ++k) {
-      multiply_tiles(u + k * tiles * c_, c_, 1, v + k * c_ * o_, o_, tiles, c_, o_, m + k * plane,
-                     o_, /*add=*/false);
+      const Terms<T> product{u + k * tiles * c_, c_, 1, 0, v + k * c_ * o_, o_, 0, c_, 1};
+      sum_terms<T>(product, tiles, o_, nullptr, 0, m + k * plane, o_);
     }
     const T* from = m;
     for (std::size_t ti = begin; ti < end; ++ti) {
@@ -154,13 +152,12 @@ void Winograd<T>::add_weight_gradient(const T* image, const T* ybar, T* vbar, T*
     }
     for (std::size_t k = 0; k < products; ++k) {
       T* w = vbar + k * c_ * o_;
-      const Sums<T> product{u + k * tiles * c_, 1, c_, 0, mbar + k * plane, o_, 0, tiles, 1};
+      const Terms<T> product{u + k * tiles * c_, 1, c_, 0, mbar + k * plane, o_, 0, tiles, 1};
       sum_terms(product, c_, o_, w, o_, w, o_);
     }
   }
 }
 
-template class Winograd<float>;
-template class Winograd<double>;
+INSTANTIATE_CLASS(Winograd)
 
-}  // namespace tapesort
+}  // namespace tapesort::detail

@@ -4,12 +4,15 @@
 //
 //   u = B' x B    m = u v, for each of the 36 a matrix product (tiles, c) (c, o)
 //   v = G w G'    y = A' m A
+//
+// Without it (applies() always false) a training step of the small ResNet takes 1.1 to 1.2 times as
+// long (`tapesort bench train --row resnet-100`, one thread), one of the network `small` 1.4 times.
 #pragma once
 
 #include "engine/simd.hpp"
 #include "ops/conv/image.hpp"
 
-namespace tapesort {
+namespace tapesort::detail {
 
 // From an image with the border that its canvas says, which is not drawn, to (out_h, out_w, o).
 template <class T> class Winograd {
@@ -58,4 +61,4 @@ template <class T> class Winograd {
   std::size_t c_, o_, out_h_, out_w_;
 };
 
-}  // namespace tapesort
+}  // namespace tapesort::detail

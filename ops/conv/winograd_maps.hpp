@@ -6,7 +6,7 @@
 #include "engine/simd.hpp"
 #include "engine/simd_sums.hpp"
 
-namespace tapesort {
+namespace tapesort::detail {
 
 template <class V, std::size_t N> using WinogradLine = std::array<V, N>;
 
@@ -54,4 +54,4 @@ template <class T> struct WinogradMaps {
   }
 };
 
-}  // namespace tapesort
+}  // namespace tapesort::detail

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/instantiate.hpp"
 #include "ops/plackett_luce_choices.hpp"
 
 namespace tapesort {
@@ -85,11 +86,7 @@ Array<T> arrival_exponentials(const Array<T>& log_scores, const Array<T>& noise,
   return exponentials;
 }
 
-#define INSTANTIATE(T)                                                                   \
-  template Var<T> conditional_perturbed(const Var<T>&, const Indices&, const Array<T>&); \
-  template Array<T> arrival_exponentials(const Array<T>&, const Array<T>&, const Indices&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(conditional_perturbed)
+INSTANTIATE(arrival_exponentials)
 
 }  // namespace tapesort

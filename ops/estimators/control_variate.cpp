@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/parameter.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/conditional_noise.hpp"
@@ -57,19 +58,19 @@ void learn_phi(const Array<T>& log_scores, const Samples<T>& drawn, ControlVaria
   tape.backward(sum(constant<T>(drawn.f - drawn.c) * log_p + along_cancelling(s, drawn)));
   const Array<T> g = s.grad() - grad_log_p;
 
-  Array<T> along_score = uninitialized<T>(drawn.f.shape());
+  Array<T> along_grad_log_p = uninitialized<T>(drawn.f.shape());
   Array<T> norm = uninitialized<T>(drawn.f.shape());
   Array<T> step = uninitialized<T>(g.shape());  // h g / |g|
   const T h = std::cbrt(std::numeric_limits<T>::epsilon());
   for (std::size_t r = 0; r < rows; ++r) {
-    const T *g_row = g.data() + r * n, *score = grad_log_p.data() + r * n;
+    const T *g_row = g.data() + r * n, *log_p_row = grad_log_p.data() + r * n;
     double squares = 0, product = 0;
     for (std::size_t i = 0; i < n; ++i) {
       squares += double(g_row[i]) * double(g_row[i]);
-      product += double(g_row[i]) * double(score[i]);
+      product += double(g_row[i]) * double(log_p_row[i]);
     }
     norm.data()[r] = T(std::sqrt(squares));
-    along_score.data()[r] = T(product);
+    along_grad_log_p.data()[r] = T(product);
     const T scale = squares > 0 ? h / norm.data()[r] : T(0);
     for (std::size_t i = 0; i < n; ++i) step.data()[r * n + i] = scale * g_row[i];
   }
@@ -86,7 +87,7 @@ void learn_phi(const Array<T>& log_scores, const Samples<T>& drawn, ControlVaria
   const auto c_at = [&](const Array<T>& z) { return evaluate_control(control, constant(z), phi); };
   const Array<T> ahead = drawn.z + move, behind = drawn.z - move;
   const Var<T> along_g = (c_at(ahead) - c_at(behind)) * constant<T>(norm / (2 * h)) -
-                         c_at(drawn.z) * constant(along_score);
+                         c_at(drawn.z) * constant(along_grad_log_p);
   if (along_g.needs_grad()) variance_tape.backward(sum(along_g) * (2 * per_sample));
 }
 
@@ -138,14 +139,12 @@ Var<T> control_variate_expectation(const Var<T>& log_scores, const OrderCost<T>&
                                    Generator& random, Learn learn) {
   const PlackettLuce<T> p(log_scores);
   const Array<T> near_zero = p.near_zero().value();
-  Shape shape{samples};
-  for (std::size_t extent : log_scores.shape()) shape.push_back(extent);
-  const Array<T> noise = gumbel_noise<T>(shape, random);
+  const Array<T> noise = gumbel_noise<T>(p.with_samples({samples}), random);
   Samples<T> drawn;
   drawn.z = near_zero + noise;
   drawn.orders = p.perturbed_order(noise);
   drawn.exponentials = arrival_exponentials(log_scores.value(), noise, drawn.orders);
-  const Var<T> cost = evaluate_cost("control_variate_expectation", f, drawn.orders);
+  const Var<T> cost = detail::evaluate_cost("control_variate_expectation", f, drawn.orders);
   drawn.f = cost.value();
   {
     Tape<T> tape;  // of its own, so that c's other dependencies are left alone
@@ -164,14 +163,9 @@ Var<T> control_variate_expectation(const Var<T>& log_scores, const OrderCost<T>&
          (pathwise - stop_gradient(pathwise));
 }
 
-#define INSTANTIATE(T)                                                                 \
-  template ControlVariate<T> relaxed_control(MatrixCost<T>, RelaxedSort<T>, T);        \
-  template ControlVariate<T> network_control<T>(std::size_t, std::size_t, Generator&); \
-  template ControlVariate<T> sum_of(ControlVariate<T>, ControlVariate<T>);             \
-  template Var<T> control_variate_expectation(const Var<T>&, const OrderCost<T>&,      \
-                                              ControlVariate<T>&, std::size_t, Generator&, Learn);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(relaxed_control)
+INSTANTIATE(network_control)
+INSTANTIATE(sum_of)
+INSTANTIATE(control_variate_expectation)
 
 }  // namespace tapesort

@@ -1,6 +1,7 @@
 #include "ops/estimators/estimators.hpp"
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/sorting/hard.hpp"
@@ -13,10 +14,17 @@ void check_cost(const char* op, const Shape& f, const Shape& argument, std::size
           f, " for ", argument, "; need one number for each sample");
 }
 
+// The mean of f over samples of P.
+template <class T> Var<T> mean_cost(const char* op, const MatrixCost<T>& f, const Var<T>& P) {
+  const Var<T> cost = f(P);
+  check_cost(op, cost.shape(), P.shape(), 2);
+  return mean(cost, 0);
+}
+
 }  // namespace
 
 template <class T>
-Var<T> evaluate_cost(const char* op, const OrderCost<T>& f, const Indices& orders) {
+Var<T> detail::evaluate_cost(const char* op, const OrderCost<T>& f, const Indices& orders) {
   Var<T> value = f(orders);
   check_cost(op, value.shape(), orders.shape(), 1);
   return value;
@@ -33,7 +41,7 @@ Var<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t sa
                  Generator& random, Baseline baseline) {
   const PlackettLuce<T> p(log_scores);
   const Indices orders = p.sample(random, {samples});
-  const Var<T> cost = evaluate_cost("reinforce", f, orders);
+  const Var<T> cost = detail::evaluate_cost("reinforce", f, orders);
   return score_function(
       cost, p.log_prob(orders),
       baseline == Baseline::leave_one_out ? leave_one_out_mean(cost.value()) : scalar(T(0)));
@@ -44,7 +52,7 @@ Var<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t sa
                  Generator& random, RunningMean<T>& baseline) {
   const PlackettLuce<T> p(log_scores);
   const Indices orders = p.sample(random, {samples});
-  const Var<T> cost = evaluate_cost("reinforce", f, orders);
+  const Var<T> cost = detail::evaluate_cost("reinforce", f, orders);
   const Array<T> before = baseline.value(Shape(cost.shape().begin() + 1, cost.shape().end()));
   baseline.update(cost.value());
   return score_function(cost, p.log_prob(orders), before);
@@ -54,36 +62,29 @@ template <class T>
 Var<T> reparameterized_expectation(const Var<T>& log_scores, const MatrixCost<T>& f,
                                    const RelaxedSort<T>& relaxed_sort, std::size_t samples,
                                    Generator& random) {
-  const Var<T> P = PlackettLuce<T>(log_scores).relaxed_sample(relaxed_sort, random, {samples});
-  const Var<T> cost = f(P);
-  check_cost("reparameterized_expectation", cost.shape(), P.shape(), 2);
-  return mean(cost, 0);
+  return mean_cost("reparameterized_expectation", f,
+                   PlackettLuce<T>(log_scores).relaxed_sample(relaxed_sort, random, {samples}));
 }
 
 template <class T>
 Var<T> straight_through_expectation(const Var<T>& log_scores, const MatrixCost<T>& f,
                                     const RelaxedSort<T>& relaxed_sort, std::size_t samples,
                                     Generator& random) {
-  const Var<T> P =
-      PlackettLuce<T>(log_scores).straight_through_sample(relaxed_sort, random, {samples});
-  const Var<T> cost = f(P);
-  check_cost("straight_through_expectation", cost.shape(), P.shape(), 2);
-  return mean(cost, 0);
+  const PlackettLuce<T> p(log_scores);
+  return mean_cost("straight_through_expectation", f,
+                   p.straight_through_sample(relaxed_sort, random, {samples}));
 }
 
-#define INSTANTIATE(T)                                                                         \
-  template Var<T> evaluate_cost(const char*, const OrderCost<T>&, const Indices&);             \
-  template OrderCost<T> on_orders(MatrixCost<T>);                                              \
-  template Var<T> reinforce(const Var<T>&, const OrderCost<T>&, std::size_t, Generator&,       \
-                            Baseline);                                                         \
-  template Var<T> reinforce(const Var<T>&, const OrderCost<T>&, std::size_t, Generator&,       \
-                            RunningMean<T>&);                                                  \
-  template Var<T> reparameterized_expectation(const Var<T>&, const MatrixCost<T>&,             \
-                                              const RelaxedSort<T>&, std::size_t, Generator&); \
-  template Var<T> straight_through_expectation(const Var<T>&, const MatrixCost<T>&,            \
-                                               const RelaxedSort<T>&, std::size_t, Generator&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+template <class T>
+using ByBaseline = Var<T>(const Var<T>&, const OrderCost<T>&, std::size_t, Generator&, Baseline);
+template <class T>
+using ByRunningMean = Var<T>(const Var<T>&, const OrderCost<T>&, std::size_t, Generator&,
+                             RunningMean<T>&);
+INSTANTIATE(detail::evaluate_cost)
+INSTANTIATE(on_orders)
+INSTANTIATE_OVERLOAD(reinforce, ByBaseline)
+INSTANTIATE_OVERLOAD(reinforce, ByRunningMean)
+INSTANTIATE(reparameterized_expectation)
+INSTANTIATE(straight_through_expectation)
 
 }  // namespace tapesort

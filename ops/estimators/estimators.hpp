@@ -59,8 +59,10 @@ Var<T> straight_through_expectation(const Var<T>& log_scores, const MatrixCost<T
                                     const RelaxedSort<T>& relaxed_sort, std::size_t samples,
                                     Generator& random);
 
+namespace detail {
 // f's values, whose shape must be that of the samples: (S, ..., n) -> (S, ...).
 template <class T>
 Var<T> evaluate_cost(const char* op, const OrderCost<T>& f, const Indices& orders);
+}  // namespace detail
 
 }  // namespace tapesort

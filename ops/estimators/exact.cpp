@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "engine/instantiate.hpp"
 #include "ops/estimators/estimators.hpp"
 
 namespace tapesort {
@@ -72,13 +73,11 @@ template <class T> Var<T> exact_expectation(const Var<T>& log_scores, const Orde
   const Shape& shape = log_scores.shape();
   const std::size_t n = shape.back(), rows = log_scores.size() / n;
   const Indices all = all_orders(n);
-  Shape with_orders{all.shape()[0]};
-  for (std::size_t extent : shape) with_orders.push_back(extent);
-  Indices orders = uninitialized<Index>(with_orders);  // every order for every row
-  for (std::size_t r = 0; r < orders.size() / n; ++r) {
+  Indices orders = uninitialized<Index>(distribution.with_samples({all.shape()[0]}));
+  for (std::size_t r = 0; r < orders.size() / n; ++r) {  // every order for every row
     std::copy_n(all.data() + r / rows * n, n, orders.data() + r * n);
   }
-  const Var<T> cost = evaluate_cost<T>("exact_expectation", f, orders);
+  const Var<T> cost = detail::evaluate_cost<T>("exact_expectation", f, orders);
 
   Array<T> y = uninitialized<T>(Shape(shape.begin(), shape.end() - 1));
   Array<T> p = uninitialized<T>(cost.shape());
@@ -100,9 +99,6 @@ template <class T> Var<T> exact_expectation(const Var<T>& log_scores, const Orde
   });
 }
 
-#define INSTANTIATE(T) template Var<T> exact_expectation(const Var<T>&, const OrderCost<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(exact_expectation)
 
 }  // namespace tapesort

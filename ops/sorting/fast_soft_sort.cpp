@@ -26,6 +26,12 @@ double level_factor(double levels) {
   return levels <= -12 ? 0 : table.factor[std::size_t(-levels)];
 }
 
+// A sum of exponentials, at the level of the largest, which comes first.
+struct ScaledSum {
+  double m, level;  // 1 <= m < n e^64
+  void add(const ScaledSum& next) { m += next.m * level_factor(next.level - level); }
+};
+
 struct Exponentials {
   Array<double> m, level;  // e^x_k = m_k e^(64 level_k)
 
@@ -34,20 +40,18 @@ struct Exponentials {
     const auto level = [](auto x) { return floor(x * (1 / level_size)); };
     return {map(x, [=](auto x) { return exp(x - level(x) * level_size); }), map(x, level)};
   }
-};
-
-// A sum of them, at the level of the largest, which comes first.
-struct ScaledSum {
-  double m, level;  // 1 <= m < n e^64
-  void add(const ScaledSum& next) { m += next.m * level_factor(next.level - level); }
+  ScaledSum term(std::size_t k) const { return {m.data()[k], level.data()[k]}; }
 };
 
 // Neighbours that share one v, by what decides whether they join the next block.
 // For l2, the scores alone: the numbers n, .., 1 on the other side have means that differ by half of
 // what two neighbouring blocks count together.
 struct SquareBlock {
-  std::uint32_t begin, count;
-  double first, mean;  // score, and the mean of the block relative to it
+  std::uint32_t begin, count = 1;
+  double first, mean = 0;  // score, and the mean of the block relative to it
+
+  SquareBlock(std::size_t i, const Array<double>& x)
+      : begin(std::uint32_t(i)), first(x.data()[i]) {}
 
   // By how much the mean falls from this block to the next; exact where scores are equal.
   double fall(const SquareBlock& next) const { return (first - next.first) + (mean - next.mean); }
@@ -62,13 +66,16 @@ struct EntropyBlock {
   std::uint32_t begin;
   ScaledSum Z, W;  // sums of e^z, e^w: v = log Z / W
 
-  // v < next's v, though v must not increase.
-  bool violates(const EntropyBlock& next) const {
+  EntropyBlock(std::size_t i, const Exponentials& z, const Exponentials& w)
+      : begin(std::uint32_t(i)), Z(z.term(i)), W(w.term(i)) {}
+
+  // block's v < next's, though v must not increase.
+  static bool violate(const EntropyBlock& block, const EntropyBlock& next) {
     // Differences of neighbours: a huge level must not swallow the others.
-    const double levels = (Z.level - next.Z.level) - (W.level - next.W.level);
+    const double levels = (block.Z.level - next.Z.level) - (block.W.level - next.W.level);
     // Against e^256 the products of two m, below n^2 e^128, do not count.
     if (std::abs(levels) >= 4) return levels < 0;
-    const double left = Z.m * next.W.m, right = next.Z.m * W.m;
+    const double left = block.Z.m * next.W.m, right = next.Z.m * block.W.m;
     return levels >= 0 ? left < right * level_factor(-levels) : left * level_factor(levels) < right;
   }
   void absorb(const EntropyBlock& next) {
@@ -77,17 +84,16 @@ struct EntropyBlock {
   }
 };
 
-// Pools adjacent violators among blocks of one element, block_of(i) for i = begin .. end - 1, and
-// calls f(block, end) for each of the result: it is elements block.begin .. end - 1. Appends their
-// begins.
-template <class BlockOf, class Violates, class F>
-void pool(std::size_t begin, std::size_t end, const BlockOf& block_of, const Violates& violates,
-          const F& f, std::vector<std::uint32_t>& begins) {
-  using Block = decltype(block_of(begin));
+// Pools adjacent violators among blocks of one element, Block(i, data...) for i = begin .. end - 1,
+// and calls f(block, end) for each of the result: it is elements block.begin .. end - 1. Appends
+// their begins.
+template <class Block, class Violates, class F, class... Data>
+void pool(std::size_t begin, std::size_t end, const Violates& violates, const F& f,
+          std::vector<std::uint32_t>& begins, const Data&... data) {
   std::vector<Block, RecyclingAllocator<Block>> blocks;
   blocks.reserve(end - begin);
   for (std::size_t i = begin; i < end; ++i) {
-    Block last = block_of(i);
+    Block last(i, data...);
     while (!blocks.empty() && violates(blocks.back(), last)) {
       Block joined = blocks.back();
       joined.absorb(last);
@@ -109,31 +115,6 @@ void shares(const Exponentials& e, std::size_t begin, std::size_t end, const Sca
   for (std::size_t k = begin; k < end; ++k) p[k] = m[k] * scale;
   if (level[end - 1] == sum.level) return;
   for (std::size_t k = begin; k < end; ++k) p[k] *= level_factor(level[k] - sum.level);
-}
-
-ScaledSum term(const Exponentials& e, std::size_t k) { return {e.m.data()[k], e.level.data()[k]}; }
-
-template <class F>
-void pool_entropy(std::size_t begin, std::size_t end, const Exponentials& Z, const Exponentials& W,
-                  const F& f, std::vector<std::uint32_t>& begins) {
-  pool(
-      begin, end,
-      [&](std::size_t i) {
-        return EntropyBlock{std::uint32_t(i), term(Z, i), term(W, i)};
-      },
-      [](const EntropyBlock& block, const EntropyBlock& next) { return block.violates(next); }, f,
-      begins);
-}
-
-template <class Violates, class F>
-void pool_squares(const Array<double>& x, const Violates& violates, const F& f,
-                  std::vector<std::uint32_t>& begins) {
-  pool(
-      0, x.size(),
-      [&](std::size_t i) {
-        return SquareBlock{std::uint32_t(i), 1, x.data()[i], 0};
-      },
-      violates, f, begins);
 }
 
 // The mean of x_k - x_begin over begin .. end - 1; of one element, 0.
@@ -175,12 +156,20 @@ struct Solution {
   }
   const Index* order_of(std::size_t set) const { return order.data() + set * n; }
   double* p_of(std::size_t set) { return kl ? p.data() + set * n : nullptr; }
-};
 
-// Calls f(begin, end) for every block.
-template <class F> void for_blocks(const std::vector<std::uint32_t>& begins, const F& f) {
-  for (std::size_t b = 0; b + 1 < begins.size(); ++b) f(begins[b], begins[b + 1]);
-}
+  // Gives scores the gradient that f(sbar, first, order, p, begin, end) writes for each block, of
+  // the set whose numbers begin at `first`; p is null for l2.
+  template <class T, class F> void pull_back(const Var<T>& scores, const F& f) {
+    Array<T> sbar = uninitialized<T>(scores.shape());
+    for_sets(sets, 3 * n, [&](std::size_t set) {
+      const std::vector<std::uint32_t>& b = begins[set];
+      for (std::size_t i = 0; i + 1 < b.size(); ++i) {
+        f(sbar.data() + set * n, set * n, order_of(set), p_of(set), b[i], b[i + 1]);
+      }
+    });
+    accumulate(scores, std::move(sbar));
+  }
+};
 
 // (n, n - 1, .., 1) * scale.
 Array<double> countdown(std::size_t n, double scale) {
@@ -219,10 +208,10 @@ Var<T> fast_soft_sort(const Var<T>& scores, double strength, Regularization regu
         const std::size_t begin = block.begin;
         shares(W, begin, end, block.W, solution->p_of(set));
         // z - v at the first element, where both logarithms are those of 1 and what is beside.
-        const double W_sum = block.W.m / term(W, begin).m, Z_sum = block.Z.m / term(Z, begin).m;
+        const double W_sum = block.W.m / W.term(begin).m, Z_sum = block.Z.m / Z.term(begin).m;
         write(w.data()[begin] + std::log(W_sum / Z_sum), begin, end);
       };
-      pool_entropy(0, n, Z, W, finish, solution->begins[set]);
+      pool<EntropyBlock>(0, n, EntropyBlock::violate, finish, solution->begins[set], Z, W);
     } else {
       const auto violates = [&](const SquareBlock& block, const SquareBlock& next) {
         return block.fall(next) * strength > block.half_count(next);
@@ -232,28 +221,20 @@ Var<T> fast_soft_sort(const Var<T>& scores, double strength, Regularization regu
         const double mean = mean_from_first(w, block.begin, end);
         write(w.data()[block.begin] + (mean + above_mean), block.begin, end);
       };
-      pool_squares(w, violates, finish, solution->begins[set]);
+      pool<SquareBlock>(0, n, violates, finish, solution->begins[set], w);
     }
     solution->begins[set].push_back(std::uint32_t(n));
   });
 
-  return record("fast_soft_sort", {scores}, std::move(value), [n, solution](Node<T>& y) {
-    Array<T> sbar = uninitialized<T>(y.value().shape());
-    for_sets(solution->sets, 3 * n, [&](std::size_t set) {
-      const T* u = y.cotangent().data() + set * n;
-      const Index* order = solution->order_of(set);
-      const double* p = solution->p_of(set);
-      T* into = sbar.data() + set * n;
-      for_blocks(solution->begins[set], [&](std::size_t begin, std::size_t end) {
-        double total = 0;
-        for (std::size_t k = begin; k < end; ++k) total += double(u[k]);
-        const double share = total / double(end - begin);
-        for (std::size_t k = begin; k < end; ++k) {
-          into[order[k]] = T(p ? p[k] * total : share);
-        }
-      });
+  return record("fast_soft_sort", {scores}, std::move(value), [solution](Node<T>& y) {
+    solution->pull_back(y.input(0), [&](T* sbar, std::size_t first, const Index* order,
+                                        const double* p, std::size_t begin, std::size_t end) {
+      const T* u = y.cotangent().data() + first;
+      double total = 0;
+      for (std::size_t k = begin; k < end; ++k) total += double(u[k]);
+      const double share = total / double(end - begin);
+      for (std::size_t k = begin; k < end; ++k) sbar[order[k]] = T(p ? p[k] * total : share);
     });
-    accumulate(y.input(0), std::move(sbar));
   });
 }
 
@@ -289,7 +270,8 @@ Var<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regu
         for (std::size_t k = block.begin; k < end; ++k) r[order[k]] = T(p[k] * block.W.m);
       };
       for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
-        pool_entropy(cuts[c], cuts[c + 1], Z, W, finish, solution->begins[set]);
+        pool<EntropyBlock>(cuts[c], cuts[c + 1], EntropyBlock::violate, finish,
+                           solution->begins[set], Z, W);
       }
     } else {
       const auto violates = [&](const SquareBlock& block, const SquareBlock& next) {
@@ -303,34 +285,28 @@ Var<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regu
           r[order[k]] = T(rank_mean + from_mean / strength);
         }
       };
-      pool_squares(x, violates, finish, solution->begins[set]);
+      pool<SquareBlock>(0, n, violates, finish, solution->begins[set], x);
     }
     solution->begins[set].push_back(std::uint32_t(n));
   });
 
-  return record("fast_soft_rank", {scores}, std::move(value), [n, strength, solution](Node<T>& r) {
-    Array<T> sbar = uninitialized<T>(r.value().shape());
-    for_sets(solution->sets, 3 * n, [&](std::size_t set) {
-      const T *u = r.cotangent().data() + set * n, *rank = r.value().data() + set * n;
-      const Index* order = solution->order_of(set);
-      const double* p = solution->p_of(set);
-      T* into = sbar.data() + set * n;
-      for_blocks(solution->begins[set], [&](std::size_t begin, std::size_t end) {
-        // Relative to the first element, whose p is the largest: where it is near 1,
-        // all terms are small, and equal cotangents give 0.
-        const double own = double(u[order[begin]]);
-        double average = 0;
-        for (std::size_t k = begin; k < end; ++k) {
-          average += (p ? p[k] : 1 / double(end - begin)) * (double(u[order[k]]) - own);
-        }
-        for (std::size_t k = begin; k < end; ++k) {
-          const Index at = order[k];
-          const double change = (double(u[at]) - own) - average;
-          into[at] = T(solution->sign * change * (p ? double(rank[at]) : 1) / strength);
-        }
-      });
+  return record("fast_soft_rank", {scores}, std::move(value), [strength, solution](Node<T>& r) {
+    solution->pull_back(r.input(0), [&](T* sbar, std::size_t first, const Index* order,
+                                        const double* p, std::size_t begin, std::size_t end) {
+      const T *u = r.cotangent().data() + first, *rank = r.value().data() + first;
+      // Relative to the first element, whose p is the largest: where it is near 1, all terms are
+      // small, and equal cotangents give 0.
+      const double own = double(u[order[begin]]);
+      double average = 0;
+      for (std::size_t k = begin; k < end; ++k) {
+        average += (p ? p[k] : 1 / double(end - begin)) * (double(u[order[k]]) - own);
+      }
+      for (std::size_t k = begin; k < end; ++k) {
+        const Index at = order[k];
+        const double change = (double(u[at]) - own) - average;
+        sbar[at] = T(solution->sign * change * (p ? double(rank[at]) : 1) / strength);
+      }
     });
-    accumulate(r.input(0), std::move(sbar));
   });
 }
 

@@ -49,14 +49,7 @@ template <class T> Array<T> permutation_matrix(const Indices& order) {
   return one_hot<T>(order, order.shape().back());
 }
 
-template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& soft) {
-  require_same_shape("straight_through", "hard", hard.shape(), "soft", soft.shape());
-  return record("straight_through", {soft}, hard,
-                [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
-}
-
 INSTANTIATE(argsort)
 INSTANTIATE(permutation_matrix)
-INSTANTIATE(straight_through)
 
 }  // namespace tapesort

@@ -1,4 +1,4 @@
-// Sorting itself, and how a gradient is lent to it.
+// Sorting itself.
 //
 // A permutation is given by its order: order[i] is the index of the item at place i. Its matrix has
 // P[i, order[i]] = 1, so that P s is s sorted.
@@ -23,10 +23,5 @@ Indices inverse_permutation(const Indices& order);
 // order (..., n) -> P (..., n, n), P[i, order[i]] = 1. std::invalid_argument for 0-d order or an
 // item outside 0 .. n - 1.
 template <class T> Array<T> permutation_matrix(const Indices& order);
-
-// The value of `hard` with the gradient of `soft`: hard itself is flat wherever it has a
-// derivative. std::invalid_argument when their shapes differ. Source: Bengio, Leonard, Courville
-// 2013.
-template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& soft);
 
 }  // namespace tapesort

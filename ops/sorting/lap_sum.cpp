@@ -19,10 +19,10 @@ struct Root {
 
 // The sums over one set, in sorted order, places counted from 0. All exponents are differences of
 // scores, formed before they are divided by tau, so that an offset of the scores costs nothing.
-class Sums {
+class LaplaceSums {
  public:
   // s: sorted downwards.
-  Sums(std::vector<double> s, double tau)
+  LaplaceSums(std::vector<double> s, double tau)
       : s_(std::move(s)), tau_(tau), n_(s_.size()), e_(n_), a_(n_), c_(n_) {
     for (std::size_t m = 0; m + 1 < n_; ++m) e_[m] = std::exp(-distance(m, m + 1));
     for (std::size_t m = 0; m < n_; ++m) a_[m] = 1 + (m ? a_[m - 1] * e_[m - 1] : 0);
@@ -121,7 +121,7 @@ struct Batch {
   std::size_t n, sets;
   double sign, tau;  // sign * scores are sorted downwards
   Indices order;
-  std::vector<std::unique_ptr<Sums>> sums;
+  std::vector<std::unique_ptr<LaplaceSums>> sums;
   std::vector<Root> roots;  // what an operator has solved for
 
   template <class T>
@@ -136,7 +136,7 @@ struct Batch {
     for_sets(sets, 10 * n, [&](std::size_t set) {
       std::vector<double> s = by_place(scores, set);
       for (double& x : s) x *= sign;
-      sums[set] = std::make_unique<Sums>(std::move(s), tau);
+      sums[set] = std::make_unique<LaplaceSums>(std::move(s), tau);
     });
   }
 
@@ -177,7 +177,7 @@ using Shared = std::shared_ptr<Batch>;
 
 // The pullback of p_j = F((s_j - b) / tau), b the root of G(b) = k; adds tau sbar to vbar. Relative
 // to pbar of the score nearest to b, all terms are as small as the weights of the other scores.
-void pull_mass(const Sums& sums, const Root& root, const std::vector<double>& pbar,
+void pull_mass(const LaplaceSums& sums, const Root& root, const std::vector<double>& pbar,
                std::vector<double>& vbar) {
   const std::size_t n = sums.size(), nearest = sums.nearest(root);
   const double own = pbar[nearest], shift = sums.distance_to(root, nearest);
@@ -209,7 +209,7 @@ Var<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Direction direc
   }
   batch->roots.resize(batch->sets);
   Array<T> p = batch->by_item<T>(scores.shape(), 10 * n, [&](std::size_t set, auto& p) {
-    const Sums& sums = *batch->sums[set];
+    const LaplaceSums& sums = *batch->sums[set];
     batch->roots[set] = sums.root(k);
     for (std::size_t m = 0; m < n; ++m) p[m] = sums.mass(batch->roots[set], m);
   });
@@ -249,8 +249,8 @@ template <class T> Var<T> lap_sum_sort(const Var<T>& scores, double tau, Directi
   });
   return record("lap_sum_sort", {scores}, std::move(y), [batch, n](Node<T>& y) {
     const auto sbar = [&](std::size_t set, auto& sbar) {
-      const Sums& sums = *batch->sums[set];
-      Sums::Spread spread{std::vector<double>(n, 0), std::vector<double>(n, 0)};
+      const LaplaceSums& sums = *batch->sums[set];
+      LaplaceSums::Spread spread{std::vector<double>(n, 0), std::vector<double>(n, 0)};
       for (std::size_t i = set * n; i < (set + 1) * n; ++i) {
         sums.spread(batch->roots[i], double(y.cotangent().data()[i]), spread);
       }
@@ -266,7 +266,7 @@ template <class T> Var<T> lap_sum(const Var<T>& scores, double tau, Direction di
   Array<T> P_hat = uninitialized<T>(matrix_shape(scores.shape()));
   batch->roots.resize(scores.size());  // of G(b) = 1 .. n - 1; the last one is not used
   for_sets(batch->sets, 10 * n * n, [&](std::size_t set) {
-    const Sums& sums = *batch->sums[set];
+    const LaplaceSums& sums = *batch->sums[set];
     // Row i is mass under the root of i + 1 less mass under that of i. Both come as tails, so that
     // a small difference is one of small numbers.
     std::vector<double> before(n, 0), now(n, 0);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
@@ -45,11 +46,7 @@ template <class T> Var<T> soft_sort_logits(const Var<T>& scores, double tau) {
   return abs(expand(sorted, last + 1) - expand(scores, last)) * -inverse;
 }
 
-#define INSTANTIATE(T)                                       \
-  template Var<T> neural_sort_logits(const Var<T>&, double); \
-  template Var<T> soft_sort_logits(const Var<T>&, double);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(neural_sort_logits)
+INSTANTIATE(soft_sort_logits)
 
 }  // namespace tapesort

@@ -222,15 +222,15 @@ template <class T> Var<T> Relaxation::top_k(const Var<T>& input, std::size_t k) 
   return straight_through(mass, soft);
 }
 
-#define INSTANTIATE(T)                                                 \
+#define INSTANTIATE_FOR(T)                                             \
   template Var<T> Relaxation::matrix(const Var<T>&) const;             \
   template Var<T> Relaxation::logits(const Var<T>&) const;             \
   template Var<T> Relaxation::sorted(const Var<T>&) const;             \
   template Var<T> Relaxation::ranks(const Var<T>&) const;              \
   template Var<T> Relaxation::top_k(const Var<T>&, std::size_t) const; \
   template Indices Relaxation::order(const Array<T>&) const;
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE_FOR(float)
+INSTANTIATE_FOR(double)
+#undef INSTANTIATE_FOR
 
 }  // namespace tapesort

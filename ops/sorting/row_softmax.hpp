@@ -6,7 +6,7 @@
 
 #include "engine/simd.hpp"
 #include "engine/simd_sums.hpp"
-#include "ops/sorting/sets.hpp"
+#include "engine/sums.hpp"
 
 namespace tapesort {
 

@@ -46,19 +46,6 @@ template <class T> T common_offset(const T* s, std::size_t n) {
   return n == 0 ? T(0) : *low > 0 ? *low : *high < 0 ? *high : T(0);
 }
 
-// sum_i term(i), i < n, each once and in order. Sixteen running sums, as in contiguous_sum.
-template <class T, class Term> T sum_of(std::size_t n, const Term& term) {
-  constexpr std::size_t lanes = 16;
-  T partial[lanes] = {}, total = 0;
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    for (std::size_t lane = 0; lane < lanes; ++lane) partial[lane] += term(i + lane);
-  }
-  for (T p : partial) total += p;
-  for (; i < n; ++i) total += term(i);
-  return total;
-}
-
 // n of matrices (..., n, n).
 inline std::size_t checked_matrix_size(const char* op, const char* name, const Shape& shape) {
   require(shape.size() >= 2 && shape[shape.size() - 1] == shape[shape.size() - 2], op, ": ", name,

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "engine/instantiate.hpp"
+#include "engine/sums.hpp"
 #include "ops/sorting/sets.hpp"
 
 namespace tapesort {

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
 #include "ops/sorting/neural_sort/chebyshev.hpp"
@@ -252,7 +253,6 @@ bool Band<T>::block(Chunk& chunk, std::size_t index, std::size_t row, std::size_
   return true;
 }
 
-template class Band<float>;
-template class Band<double>;
+INSTANTIATE_CLASS(Band)
 
 }  // namespace tapesort

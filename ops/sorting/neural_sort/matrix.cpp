@@ -6,6 +6,7 @@
 #include "engine/parallel.hpp"
 #include "engine/simd_sums.hpp"
 #include "engine/threads.hpp"
+#include "ops/select.hpp"
 #include "ops/sorting/neural_sort.hpp"
 #include "ops/sorting/neural_sort/band.hpp"
 

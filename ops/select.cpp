@@ -1,6 +1,7 @@
-#include "ops/choices.hpp"
+#include "ops/select.hpp"
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "ops/map.hpp"
 
 namespace tapesort {
@@ -119,17 +120,22 @@ template <class T> Var<T> greater(const Var<T>& a, const Var<T>& b) {
 
 template <class T> Var<T> stop_gradient(const Var<T>& x) { return constant(x.value()); }
 
-#define INSTANTIATE(T)                                                \
-  template Var<T> pow(const Var<T>&, T);                              \
-  template Var<T> pow(const Var<T>&, const Var<T>&);                  \
-  template Var<T> maximum(const Var<T>&, const Var<T>&);              \
-  template Var<T> minimum(const Var<T>&, const Var<T>&);              \
-  template Var<T> clip(const Var<T>&, T, T);                          \
-  template Var<T> where(const Var<T>&, const Var<T>&, const Var<T>&); \
-  template Var<T> greater(const Var<T>&, const Var<T>&);              \
-  template Var<T> stop_gradient(const Var<T>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& soft) {
+  require_same_shape("straight_through", "hard", hard.shape(), "soft", soft.shape());
+  return record("straight_through", {soft}, hard,
+                [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
+}
+
+template <class T> using PowerOfNumber = Var<T>(const Var<T>&, T);
+template <class T> using PowerOfVar = Var<T>(const Var<T>&, const Var<T>&);
+INSTANTIATE_OVERLOAD(pow, PowerOfNumber)
+INSTANTIATE_OVERLOAD(pow, PowerOfVar)
+INSTANTIATE(maximum)
+INSTANTIATE(minimum)
+INSTANTIATE(clip)
+INSTANTIATE(where)
+INSTANTIATE(greater)
+INSTANTIATE(stop_gradient)
+INSTANTIATE(straight_through)
 
 }  // namespace tapesort

@@ -1,4 +1,4 @@
-// Operators that choose, element by element, and powers. Operands broadcast by NumPy's rules
+// Operators that select, element by element, and powers. Operands broadcast by NumPy's rules
 // (engine/broadcast.hpp); std::invalid_argument names both shapes when they do not.
 //
 //   operator        y                       to the operands, given ybar
@@ -8,6 +8,7 @@
 //   where(c, a, b)  a where c != 0, else b  ybar to the one taken, nothing to c
 //   greater(a, b)   1 where a > b, else 0   nothing: a constant
 //   stop_gradient   x                       nothing: a constant
+//   straight_through(hard, soft)   hard     ybar to soft
 //   pow(x, p)       x^p                     ybar p x^(p-1); 0 when p = 0
 //   pow(a, b)       a^b                     ybar b a^(b-1), ybar y ln a; bbar = 0 at a = 0
 //
@@ -15,18 +16,32 @@
 // false), and where there is a choice, ybar is passed on to it.
 #pragma once
 
-#include "engine/tape.hpp"
+#include "ops/operand.hpp"
 
 namespace tapesort {
 
 template <class T> Var<T> maximum(const Var<T>& a, const Var<T>& b);
 template <class T> Var<T> minimum(const Var<T>& a, const Var<T>& b);
+template <class T> Var<T> maximum(const Var<T>& x, Converted<T> bound) {
+  return maximum(x, constant(scalar(bound)));
+}
+template <class T> Var<T> minimum(const Var<T>& x, Converted<T> bound) {
+  return minimum(x, constant(scalar(bound)));
+}
 // std::invalid_argument unless low <= high.
 template <class T> Var<T> clip(const Var<T>& x, Converted<T> low, Converted<T> high);
 // All three broadcast. For example where(greater(x, y), x, y).
 template <class T> Var<T> where(const Var<T>& condition, const Var<T>& a, const Var<T>& b);
+// With a mask, as in where(x.value() > 0, x, y).
+template <class T> Var<T> where(const Array<bool>& condition, const Var<T>& a, const Var<T>& b) {
+  return where(constant(convert<T>(condition)), a, b);
+}
 template <class T> Var<T> greater(const Var<T>& a, const Var<T>& b);
 template <class T> Var<T> stop_gradient(const Var<T>& x);
+// The value of `hard` with the gradient of `soft`: hard itself is flat wherever it has a
+// derivative. std::invalid_argument when their shapes differ. Source: Bengio, Leonard, Courville
+// 2013.
+template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& soft);
 template <class T> Var<T> pow(const Var<T>& x, Converted<T> exponent);
 template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent);
 

@@ -1,0 +1,26 @@
+// What a training lowers: one number from all rows.
+//
+// cross_entropy: the mean over rows of -sum_j t_j log_softmax(x)_j, for target rows t, or t = the
+// one-hot row of a label. Target rows need not sum to one. A term whose target is 0 is 0, whatever
+// its logit.
+//   shapes   logits (.., n) and labels (..), or targets in the shape of the logits or of their last
+//            axes, the same for all that is in front -> ()
+//   vjp      xbar = ybar (p sum_k t_k - t) / rows
+//   errors   std::invalid_argument on shapes, labels outside 0 .. n - 1, no rows
+//
+// mse: the mean of (a - b)^2 over all elements.
+//   shapes   a and b of one shape -> ()
+//   vjp      abar = 2 ybar (a - b) / elements, bbar = -abar
+//   errors   std::invalid_argument when shapes differ or there are no elements
+#pragma once
+
+#include "engine/tape.hpp"
+
+namespace tapesort {
+
+template <class T> Var<T> cross_entropy(const Var<T>& logits, const Indices& labels);
+template <class T> Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets);
+
+template <class T> Var<T> mse(const Var<T>& a, const Var<T>& b);
+
+}  // namespace tapesort
