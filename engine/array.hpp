@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <iosfwd>
 #include <string>
 #include <vector>
 #include <xtensor/xarray.hpp>
@@ -35,10 +34,6 @@ template <class T> using Converted = std::common_type_t<T>;
 
 // "(64, 10)", "(3)", "()" -- the form used by every message of this library.
 std::string to_text(const Shape& shape);
-namespace arrays {
-// {{1, 2}, {3, 4}}
-template <class T> std::ostream& operator<<(std::ostream& out, const Array<T>& array);
-}  // namespace arrays
 
 // The product of the extents. std::invalid_argument that names `op` when it reaches 2^60, more than
 // can be addressed. Extents of 0 are left out there, so that the product of any of the extents, as

@@ -19,8 +19,7 @@ class Storage {
   // No object is larger: distances within it are std::ptrdiff_t.
   static constexpr std::size_t most_bytes = std::numeric_limits<std::ptrdiff_t>::max();
 
-  // A block of at least `bytes` bytes, aligned to `alignment`, contents undefined; std::bad_alloc
-  // when there is none.
+  // A block of at least that size, aligned, contents undefined; std::bad_alloc if there is none.
   static void* take(std::size_t bytes);
   // Gives back what take(bytes) returned, on any thread.
   static void give(void* memory, std::size_t bytes) noexcept;

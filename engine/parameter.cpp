@@ -42,7 +42,7 @@ template <class T> class ParameterLeaf final : public Node<T> {
 
 template <class T> Var<T> Tape<T>::leaf(Parameter<T>& parameter) {
   auto* node = new ParameterLeaf<T>(parameter.loan_);
-  return recording() ? append(node, detail::Event::made) : Var<T>(node);
+  return recording() ? append(node) : Var<T>(node);
 }
 
 template Var<float> Tape<float>::leaf(Parameter<float>&);

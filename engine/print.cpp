@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <limits>
+#include <ostream>
 
 #include "engine/instantiate.hpp"
 
@@ -42,6 +43,24 @@ template <class T> std::string input_list(const Node<T>& node) {
 
 }  // namespace
 
+template <class T> std::ostream& arrays::operator<<(std::ostream& out, const Array<T>& array) {
+  const T* next = array.data();
+  const auto put = [&](const auto& self, std::size_t axis) -> void {
+    if (axis == array.dimension()) {
+      out << +*next++;  // + makes a number of a byte
+      return;
+    }
+    out << '{';
+    for (std::size_t i = 0; i < array.shape()[axis]; ++i) {
+      if (i > 0) out << ", ";
+      self(self, axis + 1);
+    }
+    out << '}';
+  };
+  put(put, 0);
+  return out;
+}
+
 template <class T> std::string to_table(const Tape<T>& tape) {
   std::string text = formatted("%5s  %-16s %-16s %-14s %-34s %s\n", "index", "op", "shape",
                                "inputs", "value", "cotangent");
@@ -80,5 +99,10 @@ template <class T> std::string to_dot(const Tape<T>& tape) {
 
 INSTANTIATE(to_table)
 INSTANTIATE(to_dot)
+template std::ostream& arrays::operator<<(std::ostream&, const Array<float>&);
+template std::ostream& arrays::operator<<(std::ostream&, const Array<double>&);
+template std::ostream& arrays::operator<<(std::ostream&, const Array<Index>&);
+template std::ostream& arrays::operator<<(std::ostream&, const Array<int>&);
+template std::ostream& arrays::operator<<(std::ostream&, const Array<std::uint8_t>&);
 
 }  // namespace tapesort

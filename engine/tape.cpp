@@ -66,11 +66,12 @@ template <class T> class Leaf final : public Node<T> {
 
 template <class T> Var<T> Tape<T>::leaf(Array<T> value) {
   if (!recording()) return constant(std::move(value));
-  return append(new Leaf<T>(std::move(value)), detail::Event::made);
+  return append(new Leaf<T>(std::move(value)));
 }
 
-template <class T> Var<T> Tape<T>::append(Node<T>* node, detail::Event event) {
+template <class T> Var<T> Tape<T>::append(Node<T>* node) {
   Var<T> var(node);
+  const auto event = node->inputs_.empty() ? detail::Event::made : detail::Event::computed;
   detail::tell(event, *node);  // who watches may throw; then the tape is as before
   node->tape_ = this;
   node->index_ = nodes_.size();

@@ -2,8 +2,8 @@
 //
 // A program computes a number L from arrays, step by step: y = f(x), z = g(y), .. How does L change
 // when x changes a little? Write xbar for dL/dx, an array of x's shape; it is called the cotangent
-// of x. Lay x and y out as columns of numbers: if J is the matrix of all dy/dx (f's Jacobian) and J' its
-// transpose, then by the chain rule
+// of x. With x and y laid out as columns of numbers, let J be the matrix of all dy/dx, f's Jacobian,
+// and J' its transpose. By the chain rule
 //
 //     xbar = J' ybar         (when x is used once; otherwise such terms of all its uses add up)
 //
@@ -21,8 +21,8 @@
 //     x.grad();                                 {2.0, 4.0}
 //
 // This is how an operator is written. record() makes the node; accumulate() adds to an input's
-// cotangent. (Arrays are xtensor's: a * b is an expression, element by element, that is computed when it
-// becomes an Array or is accumulated.)
+// cotangent. (Arrays are xtensor's: a * b is an expression, element by element, and is computed when
+// it becomes an Array or is accumulated.)
 //
 //     Var<double> exp(const Var<double>& x) {
 //       Array<double> value = xt::exp(x.value());
@@ -40,9 +40,9 @@
 // a constant: it is on no tape, and is freed with the last Var that holds it. A tape with
 // Recording::off makes constants even of leaves, so that an evaluation keeps nothing.
 //
-// What is freed when? A cotangent, as soon as its node has passed it on. All else of a node with the
-// tape, or, when a Var still holds the node, with the last such Var: the value stays readable, but to
-// compute with it is an error, since no gradient could be passed on.
+// What is freed when? A cotangent, as soon as its node has passed it on. The rest of a node, with the
+// tape, or with the last Var that still holds it then: its value stays readable, but to compute with
+// it is an error, since no gradient could be passed on.
 #pragma once
 
 #include <memory>
@@ -62,7 +62,6 @@ template <class T> using InputVars = std::vector<Var<T>, RecyclingAllocator<Var<
 template <class T> class Node : public Recycled {
  public:
   virtual ~Node() = default;
-
   const char* op() const { return op_; }
   const Array<T>& value() const { return borrows_ ? borrowed() : value_; }
 
@@ -156,10 +155,6 @@ template <class T> class Var {
   Node<T>* node_ = nullptr;
 };
 
-template <class T> std::ostream& operator<<(std::ostream& out, const Var<T>& x) {
-  return out << x.value();
-}
-
 // A value on no tape.
 template <class T> Var<T> constant(Array<T> value);
 
@@ -188,13 +183,12 @@ template <class T> class Tape {
   Var<T> constant(Array<T> value) { return tapesort::constant<T>(std::move(value)); }
 
   // Adds d result / d leaf to the gradient of every leaf that `result` depends on; result must have
-  // one element. With u, in result's shape, it is as if the result were sum(u * result). Each call adds to
-  // what earlier calls have left. When a pullback throws, gradients of leaves may be incomplete.
+  // one element. With u, in result's shape, it is as if the result were sum(u * result). Each call
+  // adds to what earlier calls have left. When a pullback throws, gradients may be incomplete.
   // std::logic_error when result is not of this tape or needs no gradient, or when a parameter that
   // it depends on is gone or has changed; std::invalid_argument on shapes.
   void backward(const Var<T>& result);
   void backward(const Var<T>& result, Array<T> u);
-
   // Sets the gradients of its leaves to zero; Parameters have their own zero_grad().
   void zero_grad();
 
@@ -206,7 +200,7 @@ template <class T> class Tape {
   const Node<T>& node(std::size_t index) const { return *nodes_.at(index).node(); }
 
   // Puts a node on the tape; record() is the way to do it.
-  Var<T> append(Node<T>* node, detail::Event event);
+  Var<T> append(Node<T>* node);
 
  private:
   friend class Node<T>;
@@ -224,7 +218,6 @@ template <class T> class Tape {
 // --- For those who write operators
 
 namespace detail {
-
 template <class T, class Pullback> class OpNode final : public Node<T> {
  public:
   OpNode(const char* op, InputVars<T> inputs, Array<T> value, Pullback pullback)
@@ -253,9 +246,8 @@ template <class T, class Pullback>
 Var<T> record(const char* op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pullback) {
   Tape<T>* tape = detail::tape_of(op, inputs);
   if (tape == nullptr) return detail::unrecorded(op, std::move(value));
-  return tape->append(
-      new detail::OpNode<T, Pullback>(op, std::move(inputs), std::move(value), std::move(pullback)),
-      detail::Event::computed);
+  return tape->append(new detail::OpNode<T, Pullback>(op, std::move(inputs), std::move(value),
+                                                      std::move(pullback)));
 }
 
 // Adds `contribution`, an Array or an xtensor expression, to the input's cotangent. It has the

@@ -216,6 +216,7 @@ INSTANTIATE_OVERLOAD(max, OverAll)
 INSTANTIATE_OVERLOAD(min, OverAll)
 INSTANTIATE_OVERLOAD(logsumexp, OverAll)
 INSTANTIATE(cumsum)
-INSTANTIATE(argmax)
+template <class T> using Argmax = Indices(const Array<T>&);
+INSTANTIATE_OVERLOAD(argmax, Argmax)
 
 }  // namespace tapesort

@@ -127,13 +127,14 @@ template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& s
 }
 
 template <class T> using PowerOfNumber = Var<T>(const Var<T>&, T);
-template <class T> using PowerOfVar = Var<T>(const Var<T>&, const Var<T>&);
 INSTANTIATE_OVERLOAD(pow, PowerOfNumber)
-INSTANTIATE_OVERLOAD(pow, PowerOfVar)
-INSTANTIATE(maximum)
-INSTANTIATE(minimum)
+template <class T> using OfTwo = Var<T>(const Var<T>&, const Var<T>&);
+template <class T> using OfThree = Var<T>(const Var<T>&, const Var<T>&, const Var<T>&);
+INSTANTIATE_OVERLOAD(pow, OfTwo)
+INSTANTIATE_OVERLOAD(maximum, OfTwo)
+INSTANTIATE_OVERLOAD(minimum, OfTwo)
+INSTANTIATE_OVERLOAD(where, OfThree)
 INSTANTIATE(clip)
-INSTANTIATE(where)
 INSTANTIATE(greater)
 INSTANTIATE(stop_gradient)
 INSTANTIATE(straight_through)

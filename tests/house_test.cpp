@@ -73,7 +73,7 @@ TEST_CASE("what is installed is what tapesort.hpp includes, and headers for test
     for (const std::string& header : includes_of(source / file)) self(self, header);
   };
   visit(visit, "tapesort.hpp");
-  static const std::regex name(R"re('([\w/]+\.hpp)',)re");
+  static const std::regex name(R"re(^    '([\w/]+\.hpp)',)re");
   std::smatch match;
   for (const std::string& line : lines_of(source / "meson.build")) {
     if (std::regex_search(line, match, name)) installed.insert(match[1]);
@@ -83,9 +83,56 @@ TEST_CASE("what is installed is what tapesort.hpp includes, and headers for test
   for (const std::string& file : installed) CHECK_MESSAGE(included.count(file) == 1, file);
 }
 
+// A row: | `ops/a.hpp`, `ops/b.hpp` | `name name ..` and more .. |
+TEST_CASE("the README's table of operators is what the headers declare") {
+  static const std::regex row(R"re(^\| (`ops/[^|]*) \| (.*) \|$)re"), quoted(R"re(`([^`]+)`)re"),
+      word(R"re([a-z]\w+)re"), declared(R"re(^(?:template <class T> )?Var<T> (\w+)\()re");
+  std::set<std::string> named,
+      all;  // all: that headers declare, but for + - * / and conv2d's reference
+  std::size_t rows = 0;
+  for (const std::string& line : lines_of(source / "README.md")) {
+    std::smatch match;
+    if (!std::regex_match(line, match, row)) continue;
+    ++rows;
+    const std::string files = match[1], names = match[2];
+    std::string text;
+    for (std::sregex_iterator it(files.begin(), files.end(), quoted), end; it != end; ++it) {
+      const fs::path path = source / std::string((*it)[1]);
+      std::vector<std::string> headers;
+      if (fs::is_directory(path)) {
+        for (const auto& entry : fs::directory_iterator(path)) headers.push_back(entry.path());
+      } else {
+        headers = includes_of(path);  // an umbrella stands for what it includes
+        headers.push_back((*it)[1]);
+      }
+      for (const std::string& header : headers) {
+        if (fs::path(header).extension() != ".hpp") continue;
+        for (const std::string& one : lines_of(source / header)) {
+          text += one + "\n";
+          std::smatch match;
+          const bool operators = header.rfind("ops/", 0) == 0 && header != "ops/arithmetic.hpp" &&
+                                 header != "ops/conv/conv.hpp";
+          if (operators && std::regex_search(one, match, declared)) all.insert(match[1]);
+        }
+      }
+    }
+    for (std::sregex_iterator it(names.begin(), names.end(), quoted), end; it != end; ++it) {
+      const std::string list = (*it)[1];
+      if (list.find_first_of("[]()/.") != std::string::npos) continue;  // a formula, a page
+      for (std::sregex_iterator name(list.begin(), list.end(), word); name != end; ++name) {
+        named.insert(name->str());
+        CHECK_MESSAGE(text.find(name->str()) != std::string::npos,
+                      files << " has no " << name->str());
+      }
+    }
+  }
+  CHECK(rows >= 9);
+  for (const std::string& name : all) CHECK_MESSAGE(named.count(name) == 1, name);
+}
+
 // Whoever makes a floor smaller lowers its limit.
 TEST_CASE("each floor stays small") {
-  const std::size_t most[] = {2420, 8990, 1650, 1550, 7800};
+  const std::size_t most[] = {2440, 9000, 1625, 1505, 7750};
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
     std::size_t lines = 0;
     for (const fs::path& file : files_of(floors[floor])) lines += lines_of(file).size();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/parallel.hpp"
+#include "engine/print.hpp"
 #include "engine/random.hpp"
 #include "engine/threads.hpp"
 #include "gradcheck/vars.hpp"
