@@ -23,6 +23,9 @@ using namespace tapesort;
 
 namespace {
 
+using Extents = std::vector<std::size_t>;
+Shape shape_of(const Extents& extents) { return Shape(extents.begin(), extents.end()); }
+
 template <class T> using Dense = py::array_t<T, py::array::c_style | py::array::forcecast>;
 
 template <class T> Array<T> to_array(const py::handle& object) {
@@ -233,19 +236,19 @@ PYBIND11_MODULE(_tapesort, m) {
     const Indices z = to_array<Index>(order);
     return call({s}, record, [&](const auto& x) { return PlackettLuce(x[0]).log_prob(z); });
   });
-  m.def("pl_sample", [](const py::object& s, std::uint64_t seed, const Shape& samples) {
+  m.def("pl_sample", [](const py::object& s, std::uint64_t seed, const Extents& samples) {
     const Var<double> scores = constant(to_array<double>(s));
     Generator random(seed);
-    return to_numpy(PlackettLuce<double>(scores).sample(random, samples));
+    return to_numpy(PlackettLuce<double>(scores).sample(random, shape_of(samples)));
   });
   m.def("pl_relaxed_sample", [](const py::object& s, const Relaxation& r, std::uint64_t seed,
-                                const Shape& samples, bool straight_through, bool record) {
+                                const Extents& samples, bool straight_through, bool record) {
     return call({s}, record, [&](const auto& x) {
       Generator random(seed);
       const PlackettLuce pl(x[0]);
       const auto relaxed = [&](const auto& scores) { return r.matrix(scores); };
-      return straight_through ? pl.straight_through_sample(relaxed, random, samples)
-                              : pl.relaxed_sample(relaxed, random, samples);
+      return straight_through ? pl.straight_through_sample(relaxed, random, shape_of(samples))
+                              : pl.relaxed_sample(relaxed, random, shape_of(samples));
     });
   });
   m.def("pl_entropy",

@@ -315,7 +315,7 @@ inline std::vector<PullbackCase> wrong_pullbacks() {
          return Numbers{ybar[0], ybar[2], ybar[3]};
        },
        "a dependence is forgotten"});
-  add({"norm: x instead of x / |x|",
+  add({"norm: x instead of x / abs(x)",
        {5},
        {},
        five,

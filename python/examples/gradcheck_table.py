@@ -1,7 +1,7 @@
 """Wrong pullbacks and awkward right ones before two checkers: tapesort's, and PyTorch's gradcheck at
 its defaults, element by element and in its fast mode. Prints the tables of gradcheck/README.md:
 
-    ./run python && PYTHONPATH=build/python python3 python/gradcheck_table.py
+    ./run python && PYTHONPATH=build/python python3 python/examples/gradcheck_table.py
 """
 
 import warnings
@@ -44,15 +44,17 @@ def in_tapesort(case):
 
 
 def table(title, cases, truth):
-    good = [0, 0, 0]
+    good, asked = [0, 0, 0], [0, 0, 0]
     print(f"| {title} | tapesort | PyTorch | PyTorch, fast |\n|---|---|---|---|")
     for case in cases:
         report = in_tapesort(case)
         says = ["right" if report else "wrong", in_torch(case, False), in_torch(case, True)]
-        good = [count + (says[i] in (truth, "-")) for i, count in enumerate(good)]
+        for i, word in enumerate(says):
+            good[i] += word == truth
+            asked[i] += word != "-"
         print(f"| {case.name} | " + " | ".join(
             word if word in (truth, "-") else f"**{word}**" for word in says) + " |")
-    print("| as it should be | " + " | ".join(f"{count} of {len(cases)}" for count in good) + " |\n")
+    print("| as it should be | " + " | ".join(f"{g} of {a}" for g, a in zip(good, asked)) + " |\n")
 
 
 table("wrong pullback", _pullbacks.wrong(), "wrong")
