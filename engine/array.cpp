@@ -12,6 +12,8 @@ std::string to_text(const Shape& shape) {
   return text + ")";
 }
 
+// Extents of 0 do not hide the others: the product of any of them, as a stride or a number of rows,
+// must not overflow either.
 std::size_t element_count(const Shape& shape, const char* op) {
   std::size_t product = 1;
   bool empty = false;

@@ -35,9 +35,8 @@ template <class T> using Converted = std::common_type_t<T>;
 // "(64, 10)", "(3)", "()" -- the form used by every message of this library.
 std::string to_text(const Shape& shape);
 
-// The product of the extents. std::invalid_argument that names `op` when it reaches 2^60, more than
-// can be addressed. Extents of 0 are left out there, so that the product of any of the extents, as
-// a stride or a number of rows, cannot overflow either.
+// The product of the extents. std::invalid_argument that names `op` when the product of those that
+// are not 0 reaches 2^60, more than can be addressed.
 std::size_t element_count(const Shape& shape, const char* op = "array");
 
 // std::invalid_argument, as by element_count, when the shape is too large.

@@ -37,6 +37,7 @@ void set_float_mode(unsigned) {}
 #endif
 
 thread_local bool inside_parallel_work = false;
+bool pool_made = false;
 
 // Waits a few microseconds for `ready`, without sleeping: a training step asks for threads in short
 // intervals, and waking one up takes longer than many a piece of work.
@@ -52,6 +53,7 @@ class Pool {
  public:
   // Of `count` threads, or of as many as the system lets the process have.
   explicit Pool(int count) {
+    pool_made = true;
     try {
       for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { serve(std::size_t(i)); });
     } catch (const std::exception& error) {
@@ -130,6 +132,18 @@ std::mutex& pool_mutex() {  // one caller at a time; a second one waits its turn
   static std::mutex mutex;
   return mutex;
 }
+
+// A process made by fork() has its parent's memory, but none of its threads. It goes on with a pool of
+// one; its copy of the parent's, whose threads are not there to be joined, is forgotten.
+[[maybe_unused]] const int at_fork =
+    pthread_atfork([] { pool_mutex().lock(); }, [] { pool_mutex().unlock(); },
+                   [] {
+                     if (pool_made) {
+                       static_cast<void>(pool().release());
+                       pool() = std::make_unique<Pool>(1);
+                     }
+                     pool_mutex().unlock();
+                   });
 
 }  // namespace
 

@@ -22,8 +22,7 @@
 namespace tapesort {
 
 template <class T> using Lanes = xsimd::batch<T>;
-// One truth value a lane.
-template <class T> using Mask = xsimd::batch_bool<T>;
+template <class T> using Mask = xsimd::batch_bool<T>;  // one truth value per lane
 
 namespace simd {
 

@@ -54,7 +54,8 @@ template <class T> class Leaf final : public Node<T> {
 
  private:
   void pull() override {
-    if (gradient_.shape() != this->value().shape()) gradient_ = zeros<T>(this->value().shape());
+    const Shape& shape = this->value().shape();
+    if (gradient_.shape() != shape) gradient_ = zeros<T>(shape);  // nothing has arrived yet
     add_into(gradient_, this->cotangent());
   }
   const Array<T>* gradient() const override { return &gradient_; }

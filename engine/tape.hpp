@@ -2,17 +2,17 @@
 //
 // A program computes a number L from arrays, step by step: y = f(x), z = g(y), .. How does L change
 // when x changes a little? Write xbar for dL/dx, an array of x's shape; it is called the cotangent
-// of x. With x and y laid out as columns of numbers, let J be the matrix of all dy/dx, f's Jacobian,
-// and J' its transpose. By the chain rule
+// of x. Let J be f's Jacobian, the matrix J_ij = dy_i/dx_j, and J' its transpose. By the chain rule
+// xbar_j = sum_i ybar_i dy_i/dx_j, which is
 //
 //     xbar = J' ybar         (when x is used once; otherwise such terms of all its uses add up)
 //
 // so cotangents are found from the last step to the first, starting at Lbar = dL/dL = 1. The
 // function ybar -> J' ybar is the pullback of f, or its vjp (vector-Jacobian product). It never
-// needs the matrix J. For y = exp(x), element by element, it is xbar = ybar * y.
+// needs the matrix J. For y = exp(x), element by element (J is diagonal), it is xbar = ybar * y.
 //
-// A computation with Vars writes down what it does: each operator appends one Node to a Tape, with
-// its value and its pullback.
+// A computation with Vars, handles to recorded values, writes down what it does: each operator
+// appends one Node to a Tape, with its value and its pullback.
 //
 //     Tape<double> tape;
 //     Var<double> x = tape.leaf({1.0, 2.0});    node 0, a leaf: an array whose gradient is wanted
@@ -40,9 +40,9 @@
 // a constant: it is on no tape, and is freed with the last Var that holds it. A tape with
 // Recording::off makes constants even of leaves, so that an evaluation keeps nothing.
 //
-// What is freed when? A cotangent, as soon as its node has passed it on. The rest of a node, with the
-// tape, or with the last Var that still holds it then: its value stays readable, but to compute with
-// it is an error, since no gradient could be passed on.
+// What is freed when? A cotangent, as soon as its node has passed it on. Nodes, with the tape. One that
+// a Var still holds then keeps its value, until the last such Var ends; to compute with it is an
+// error, since no gradient could be passed on.
 #pragma once
 
 #include <memory>
@@ -151,7 +151,6 @@ template <class T> class Var {
  private:
   friend class Tape<T>;
   const Node<T>& checked() const;
-
   Node<T>* node_ = nullptr;
 };
 
@@ -235,12 +234,13 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 }  // namespace detail
 
 // The result of operator `op` (a string literal): recorded when an input needs a gradient, else a
-// constant, which keeps neither inputs nor pullback. (Converted: {x, y} will do for the inputs, and T
-// is the value's.) `value` has to be an Array: wrap an expression,
-// Array<T>(a * b). backward() calls the pullback with the result's node. The pullback
+// constant, which keeps neither inputs nor pullback. Write the inputs as {x, y}: T is deduced from
+// `value` alone, which has to be an Array. (Wrap an expression: Array<T>(a * b).) backward() calls the
+// pullback with the result's node. The pullback
 //   - calls accumulate for the inputs, which adds, as an input may be used elsewhere too;
 //   - reads values from its node, and does not change them;
-//   - captures copies only (a captured reference would dangle), and may run again.
+//   - captures copies only, since a captured reference would dangle, and does not change them: it
+//     runs once for each backward().
 // std::logic_error when an input is empty, its tape is gone, or inputs are on two tapes.
 template <class T, class Pullback>
 Var<T> record(const char* op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pullback) {

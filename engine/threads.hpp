@@ -9,7 +9,8 @@ int physical_cores();
 
 // How many threads work; by default physical_cores(). std::invalid_argument when count < 1. Not to
 // be called while work is running. When the system does not let the process have that many, fewer
-// work, which is said on standard error; threads() is their true number.
+// work, which is said on standard error; threads() is their true number. A process that fork() makes
+// of one that has worked begins with 1.
 void set_threads(int count);
 int threads();
 

@@ -129,7 +129,7 @@ std::string diagnosis(const Jacobians& both) {
     return negative ? "the sign is wrong where the input is negative"
                     : "the sign of " + which + " is wrong" + batch;
   }
-  if (!std::isnan(ratio)) {
+  if (!std::isnan(ratio) && std::abs(ratio - 1) > 1e-3) {
     std::string text = "a factor: " + which + " is " + number(ratio) + " times the right one";
     for (const auto* shape : {&both.input.shape, &both.output_shape}) {
       for (std::size_t extent : *shape) {

@@ -542,6 +542,10 @@ class Checker {
 
 GradcheckReport gradcheck(const GradcheckProblem& problem, const GradcheckOptions& options) {
   if (problem.inputs.empty()) throw std::invalid_argument("gradcheck: there is no input");
+  if (!(options.tolerance >= 0 && options.tolerance < 1)) {
+    throw std::invalid_argument("gradcheck: tolerance must be between 0 and 1, got " +
+                                std::to_string(options.tolerance));
+  }
   for (const GradcheckInput& input : problem.inputs) {
     if (product(input.shape) == input.values.size()) continue;
     throw std::invalid_argument("gradcheck: input " + input.name + " of shape " +

@@ -1,4 +1,5 @@
-// Checks a gradient against differences: of any function that you can call, on a tape or not.
+// Checks a gradient against differences, (f(x + h) - f(x - h)) / 2h or the like: of any function that
+// you can call, on a tape or not.
 //
 //     auto f   = [](const std::vector<double>& x) { return std::vector<double>{x[0] * x[1]}; };
 //     auto vjp = [](const std::vector<double>& x, const std::vector<double>& ybar) {
@@ -24,15 +25,11 @@
 // like.
 //
 // The fast and the sparse mode compare two numbers for each direction (u, v): <J'u, v>, the sum of the
-// products of elements, and the slope of <u, f(x + t v)> at t = 0. All elements of v are +1 or -1,
-// and those of u between 1 and 2 in magnitude, with signs by chance. Suppose that element j of J'u is
-// off by d. Change the sign of v_j alone: the comparison changes by 2 d, so that with one of the two
-// signs it is off by d or more. A direction therefore misses a wrong element of J' with a probability of
-// at most 1/2, and in the same way u does: 3/4 at most together, .42 for 3 directions (fast), .0032
-// for 20 (sparse). (If it is the only one that is wrong, no direction misses it.) A direction that
-// disagrees is halved until one element is left, which is named. In half of the sparse mode's
-// directions, elements of v are larger where those of the gradient are small, by at most 2^20, so
-// that a small element that is wrong is not lost beside large ones.
+// products of elements, and the slope of <u, f(x + t v)> at t = 0. All elements of v are +1 or -1 by
+// chance, those of u between 1 and 2 in magnitude. A direction sees a wrong element of J' with a
+// probability of at least 1/4 (README.md), whatever else is wrong, so that 3 directions (fast) miss it
+// with at most .42, and 20 (sparse) with .0032; a lone wrong element is missed by none. A direction
+// that disagrees is halved until one element is left, which is named.
 //
 // At a kink (abs at 0, a tie in a sort) differences from the two sides disagree, and every slope
 // between them is as good as another. Such an element is accepted, and the report says so. (Where

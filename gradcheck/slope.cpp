@@ -37,13 +37,14 @@ Slope best_slope(const std::vector<Level>& levels, double size, double epsilon) 
         {std::abs(here - before), std::abs(after - here), noise(size, epsilon, levels[k].h)});
     if (error < slope.error) slope.value = here, slope.error = error, best = k;
   }
-  // A kink: the sides differ by the same amount at two steps, where a smooth f's sides come
+  // A kink: the sides differ by the same amount at three steps, where a smooth f's sides come
   // together as the step does.
-  for (std::size_t k = std::max<std::size_t>(best, 1); k < levels.size() && best > 0; ++k) {
-    const Level &coarse = levels[k - 1], &fine = levels[k];
-    const double side_error =
-        std::max({std::abs(fine.above - coarse.above), std::abs(fine.below - coarse.below),
-                  4 * noise(size, epsilon, fine.h)});
+  for (std::size_t k = std::max<std::size_t>(best, 2); k < levels.size() && best > 0; ++k) {
+    const Level &coarsest = levels[k - 2], &coarse = levels[k - 1], &fine = levels[k];
+    const double side_error = std::max(
+        {std::abs(fine.above - coarse.above), std::abs(fine.below - coarse.below),
+         std::abs(coarse.above - coarsest.above) / ratio,
+         std::abs(coarse.below - coarsest.below) / ratio, 4 * noise(size, epsilon, fine.h)});
     if (std::abs(fine.gap()) > 4 * side_error && (!slope.kink || side_error < slope.side_error)) {
       slope.kink = true;
       slope.above = fine.above, slope.below = fine.below, slope.side_error = side_error;

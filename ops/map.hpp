@@ -59,15 +59,16 @@ Array<T> zip(const char* op, const Array<T>& a, const Array<T>& b, const F& f) {
   return map(*Stretched<T>(op, a, shape), *Stretched<T>(op, b, shape), f);
 }
 
-// The operator y = f(x) with the pullback xbar = vjp(ybar, x, y). (Its only input needs a gradient,
-// or nothing would have been recorded; binary has to ask for each.)
+// The operator y = f(x) with the pullback xbar = vjp(ybar, x, y), formulas for one element. (x needs
+// a gradient, or nothing would have been recorded; binary has to ask for each input.)
 template <class T, class F, class Vjp> Var<T> unary(const char* op, const Var<T>& x, F f, Vjp vjp) {
   return record(op, {x}, map(x.value(), f), [vjp](Node<T>& y) {
     accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), y.value(), vjp));
   });
 }
 
-// The operator c = f(a, b) with abar = a_vjp(cbar, a, b, c) and bbar = b_vjp(cbar, a, b, c).
+// The operator c = f(a, b) with abar = a_vjp(cbar, a, b, c) and bbar = b_vjp(cbar, a, b, c), a and b
+// stretched to c's shape; accumulate sums back.
 template <class T, class F, class AVjp, class BVjp>
 Var<T> binary(const char* op, const Var<T>& a, const Var<T>& b, F f, AVjp a_vjp, BVjp b_vjp) {
   return record(op, {a, b}, zip(op, a.value(), b.value(), f), [a_vjp, b_vjp](Node<T>& c) {

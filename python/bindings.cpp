@@ -3,10 +3,11 @@
 //
 // Arrays of float32 are computed in float, all others in double. An input is copied once, into the
 // tape; a value is the tape's own array, shown read-only. C++ runs without the interpreter's lock.
-#include <pybind11/functional.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+
+#include <mutex>
 
 #include "engine/check.hpp"
 #include "gradcheck/gradcheck.hpp"
@@ -29,8 +30,7 @@ Shape shape_of(const Extents& extents) { return Shape(extents.begin(), extents.e
 template <class T> using Dense = py::array_t<T, py::array::c_style | py::array::forcecast>;
 
 template <class T> Array<T> to_array(const py::handle& object) {
-  const auto array = Dense<T>::ensure(object);
-  if (!array) throw py::error_already_set();
+  const Dense<T> array(py::reinterpret_borrow<py::object>(object));  // or NumPy's own error
   Array<T> copy = uninitialized<T>(Shape(array.shape(), array.shape() + array.ndim()));
   std::copy_n(array.data(), copy.size(), copy.data());
   return copy;
@@ -48,10 +48,7 @@ template <class T> py::array to_numpy(Array<T> array) {
   return shown(*owner, owner);
 }
 
-bool is_float32(const py::handle& object) {
-  return py::isinstance<py::array>(object) &&
-         py::reinterpret_borrow<py::array>(object).dtype().is(py::dtype::of<float>());
-}
+bool is_float32(const py::handle& object) { return py::isinstance<py::array_t<float>>(object); }
 
 // What an operator computed, and the tape to go back on.
 class Call {
@@ -76,17 +73,21 @@ template <class T> class CallOf final : public Call {
   py::tuple vjp(const py::object& ybar) override {
     if (!tape_->recording()) misuse("vjp: this call was not recorded");
     Array<T> u = to_array<T>(ybar);
+    std::vector<Array<T>> found;
     {
       const py::gil_scoped_release release;
+      const std::lock_guard<std::mutex> lock(mutex_);  // a tape is one thread's at a time
       tape_->zero_grad();
       if (y_.needs_grad()) tape_->backward(y_, std::move(u));
+      for (const Var<T>& leaf : leaves_) found.push_back(leaf.grad());
     }
     py::tuple gradients(leaves_.size());
-    for (std::size_t i = 0; i < leaves_.size(); ++i) gradients[i] = to_numpy(leaves_[i].grad());
+    for (std::size_t i = 0; i < found.size(); ++i) gradients[i] = to_numpy(std::move(found[i]));
     return gradients;
   }
 
  private:
+  std::mutex mutex_;
   std::shared_ptr<Tape<T>> tape_;
   std::vector<Var<T>> leaves_;
   Var<T> y_;
@@ -143,9 +144,9 @@ Relaxation relaxation_of(const std::string& method, double tau, const std::strin
   return r;
 }
 
-// A Python cost of orders or matrices, called with the lock.
+// A Python cost of orders, called with the lock; f outlives it, and is not copied without the lock.
 template <class T> OrderCost<T> order_cost(const py::object& f) {
-  return [f](const Indices& orders) {
+  return [&f](const Indices& orders) {
     const py::gil_scoped_acquire lock;
     return constant(to_array<T>(f(to_numpy(orders))));
   };
@@ -226,6 +227,12 @@ PYBIND11_MODULE(_tapesort, m) {
       return gumbel_sinkhorn(x[0], tau, random, noise_scale, {iterations, tolerance});
     });
   });
+  m.def("lap_sum_top_k",
+        [](const py::object& s, double k, double tau, const std::string& direction, bool record) {
+          return call({s}, record, [&](const auto& x) {
+            return lap_sum_top_k(x[0], k, tau, direction_named(direction));
+          });
+        });
   m.def("argsort", [](const py::object& s, const std::string& direction) {
     return to_numpy(argsort(to_array<double>(s), direction_named(direction)));
   });
@@ -290,61 +297,74 @@ PYBIND11_MODULE(_tapesort, m) {
       .def("__bool__", &GradcheckReport::ok)
       .def("__str__", &GradcheckReport::text);
 
-  m.def("gradcheck",
-        [](const py::object& f, const py::object& vjp, const std::vector<py::object>& inputs,
-           const std::vector<std::string>& names, const std::string& mode, double tolerance,
-           std::uint64_t seed) {
-          GradcheckProblem problem;
-          std::vector<py::object> at;
-          problem.single = std::all_of(inputs.begin(), inputs.end(), is_float32);
-          for (std::size_t i = 0; i < inputs.size(); ++i) {
-            const Array<double> x = to_array<double>(inputs[i]);
-            problem.inputs.push_back(
-                {names[i], {x.shape().begin(), x.shape().end()}, {x.data(), x.data() + x.size()}});
+  m.def(
+      "gradcheck", [](const py::object& f, const py::object& vjp,
+                      const std::vector<py::object>& inputs, const std::vector<std::string>& names,
+                      const std::string& mode, double tolerance, std::uint64_t seed) {
+        GradcheckProblem problem;
+        require(names.size() == inputs.size(), "gradcheck: ", names.size(), " names for ",
+                inputs.size(), " inputs");
+        std::vector<py::object> at;
+        problem.single = std::all_of(inputs.begin(), inputs.end(), is_float32);
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+          const Array<double> x = to_array<double>(inputs[i]);
+          problem.inputs.push_back(
+              {names[i], {x.shape().begin(), x.shape().end()}, {x.data(), x.data() + x.size()}});
+        }
+        const auto array_of = [&](const std::vector<double>& values,
+                                  const std::vector<std::size_t>& shape) {
+          py::array_t<double> array(std::vector<py::ssize_t>(shape.begin(), shape.end()));
+          std::copy(values.begin(), values.end(), array.mutable_data());
+          return problem.single ? py::object(array.attr("astype")("float32")) : py::object(array);
+        };
+        const auto numbers = [](const Array<double>& x) {
+          return std::vector<double>(x.data(), x.data() + x.size());
+        };
+        const auto arguments = [&](const GradcheckProblem::Values& x) {
+          py::list list;
+          for (std::size_t i = 0; i < x.size(); ++i) {
+            list.append(array_of(x[i], problem.inputs[i].shape));
           }
-          const auto array_of = [&](const std::vector<double>& values,
-                                    const std::vector<std::size_t>& shape) {
-            py::array_t<double> array(std::vector<py::ssize_t>(shape.begin(), shape.end()));
-            std::copy(values.begin(), values.end(), array.mutable_data());
-            return problem.single ? py::object(array.attr("astype")("float32")) : py::object(array);
-          };
-          const auto numbers = [](const py::handle& object) {
-            const Array<double> x = to_array<double>(object);
-            return std::vector<double>(x.data(), x.data() + x.size());
-          };
-          const auto arguments = [&](const GradcheckProblem::Values& x) {
-            py::list list;
-            for (std::size_t i = 0; i < x.size(); ++i) {
-              list.append(array_of(x[i], problem.inputs[i].shape));
-            }
-            return list;
-          };
-          GradcheckProblem::Values values;
-          for (const GradcheckInput& input : problem.inputs) values.push_back(input.values);
-          const Array<double> y = to_array<double>(f(*arguments(values)));
-          problem.output_shape.assign(y.shape().begin(), y.shape().end());
-          problem.f = [&](const GradcheckProblem::Values& x) { return numbers(f(*arguments(x))); };
-          problem.vjp = [&](const GradcheckProblem::Values& x, const std::vector<double>& ybar) {
-            py::list list = arguments(x);
-            list.append(array_of(ybar, problem.output_shape));
-            py::object gradients = vjp(*list);
-            GradcheckProblem::Values result;
-            if (x.size() == 1 && !py::isinstance<py::tuple>(gradients) &&
-                !py::isinstance<py::list>(gradients)) {
-              gradients = py::make_tuple(gradients);
-            }
-            for (const py::handle& gradient : gradients) result.push_back(numbers(gradient));
-            return result;
-          };
-          GradcheckOptions options;
-          options.mode = named<GradcheckMode>("mode", mode,
-                                              {{"automatic", GradcheckMode::automatic},
-                                               {"full", GradcheckMode::full},
-                                               {"fast", GradcheckMode::fast},
-                                               {"sparse", GradcheckMode::sparse},
-                                               {"taylor", GradcheckMode::taylor}});
-          options.tolerance = tolerance;
-          options.seed = seed;
-          return gradcheck(problem, options);
-        });
+          return list;
+        };
+        GradcheckProblem::Values values;
+        for (const GradcheckInput& input : problem.inputs) values.push_back(input.values);
+        const Array<double> y = to_array<double>(f(*arguments(values)));
+        problem.output_shape.assign(y.shape().begin(), y.shape().end());
+        problem.f = [&](const GradcheckProblem::Values& x) {
+          return numbers(to_array<double>(f(*arguments(x))));
+        };
+        problem.vjp = [&](const GradcheckProblem::Values& x, const std::vector<double>& ybar) {
+          py::list list = arguments(x);
+          list.append(array_of(ybar, problem.output_shape));
+          py::object gradients = vjp(*list);
+          GradcheckProblem::Values result;
+          if (x.size() == 1 && !py::isinstance<py::tuple>(gradients) &&
+              !py::isinstance<py::list>(gradients)) {
+            gradients = py::make_tuple(gradients);
+          }
+          for (const py::handle& gradient : gradients) {
+            const Array<double> xbar = to_array<double>(gradient);
+            const std::size_t k = result.size();
+            require(k >= x.size() ||
+                        std::equal(xbar.shape().begin(), xbar.shape().end(),
+                                   problem.inputs[k].shape.begin(), problem.inputs[k].shape.end()),
+                    "gradcheck: vjp gives an array of shape ", xbar.shape(), " for input ",
+                    problem.inputs[k].name, " of shape ",
+                    Shape(problem.inputs[k].shape.begin(), problem.inputs[k].shape.end()));
+            result.push_back(numbers(xbar));
+          }
+          return result;
+        };
+        GradcheckOptions options;
+        options.mode = named<GradcheckMode>("mode", mode,
+                                            {{"automatic", GradcheckMode::automatic},
+                                             {"full", GradcheckMode::full},
+                                             {"fast", GradcheckMode::fast},
+                                             {"sparse", GradcheckMode::sparse},
+                                             {"taylor", GradcheckMode::taylor}});
+        options.tolerance = tolerance;
+        options.seed = seed;
+        return gradcheck(problem, options);
+      });
 }

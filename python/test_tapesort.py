@@ -3,6 +3,9 @@
 import inspect
 import itertools
 import json
+import os
+import pickle
+import signal
 import threading
 import unittest
 
@@ -95,13 +98,29 @@ class Values(unittest.TestCase):
             tapesort.soft_sort([1.0, np.nan])
         with self.assertRaisesRegex(ValueError, "there is no sideways; need one of descending"):
             tapesort.lap_sum(S, direction="sideways")
-        with self.assertRaisesRegex(TypeError, "no option 'power'; it has tau, direction, hard"):
+        with self.assertRaisesRegex(TypeError, "neural_sort: got an unexpected keyword argument 'power'"):
             tapesort.neural_sort(S, power=2)
         with self.assertRaisesRegex(ValueError, "read-only"):
             tapesort.neural_sort(S)[0, 0, 0] = 1
         _, back = tapesort.vjp(tapesort.neural_sort_values, S)
         with self.assertRaisesRegex(ValueError, "shapes differ"):
             back(np.ones(3))
+        with self.assertRaisesRegex(ValueError, "could not convert string"):
+            tapesort.neural_sort("abc")
+        with self.assertRaisesRegex(ValueError, "k must be between 1"):
+            tapesort.neural_sort_top_k(S, -1)
+        with self.assertRaisesRegex(TypeError, "k must be a whole number, got 1.5"):
+            tapesort.neural_sort_top_k(S, 1.5)
+        with self.assertRaisesRegex(ValueError, "seed must be between 0 and"):
+            tapesort.pl_sample(S, -1)
+        with self.assertRaisesRegex(TypeError, "tau must be a number, got '1'"):
+            tapesort.soft_sort(S, tau="1")
+        with self.assertRaisesRegex(TypeError, "neural_sort: missing a required argument: 'scores'"):
+            tapesort.neural_sort()
+        with self.assertRaisesRegex(TypeError, "is not one of this package's differentiable operators"):
+            tapesort.vjp(np.sin, S)
+        with self.assertRaisesRegex(ValueError, "neural_sort_logits: score 1 of row 0 is nan"):
+            tapesort.neural_sort_logits([1.0, np.nan])
 
     def test_docstrings_and_stubs(self):
         with open(inspect.getsourcefile(tapesort) + "i") as file:
@@ -110,6 +129,22 @@ class Values(unittest.TestCase):
             self.assertIn(name, stub)
             self.assertTrue(getattr(tapesort, name).__doc__ or name in ("Operator", "GradcheckReport"),
                             name)
+
+    def test_float32_however_it_came(self):
+        s = pickle.loads(pickle.dumps(S.astype(np.float32)))
+        self.assertEqual(tapesort.neural_sort(s).dtype, np.float32)
+
+    def test_operators_are_pickled_by_name(self):
+        self.assertIs(pickle.loads(pickle.dumps(tapesort.neural_sort)), tapesort.neural_sort)
+
+    def test_a_forked_process_works_and_ends(self):
+        large = np.random.default_rng(1).normal(size=(400, 500))
+        expected = tapesort.neural_sort_values(large, 0.1)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # so that a child that waits for ever fails the test
+            os._exit(0 if np.allclose(tapesort.neural_sort_values(large, 0.1), expected) else 1)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
 
     def test_a_value_outlives_its_call(self):
         values = [tapesort.neural_sort_values(np.arange(1000.0) + i) for i in range(50)]
@@ -150,6 +185,35 @@ class Gradients(unittest.TestCase):
         second, = back(np.ones_like(y))
         np.testing.assert_array_equal(first, second)
 
+    def test_one_call_from_several_threads(self):
+        y, back = tapesort.vjp(tapesort.neural_sort_values, np.random.default_rng(1).normal(size=(20, 500)))
+        ybars = [np.full_like(y, i) for i in range(8)]
+        expected, found = [back(u)[0] for u in ybars], [[] for _ in ybars]
+
+        def work(i):
+            for _ in range(5):
+                found[i].append(back(ybars[i])[0])
+
+        workers = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        for i in range(8):
+            for gradient in found[i]:
+                np.testing.assert_array_equal(gradient, expected[i])
+
+    def test_gradcheck_refuses_what_does_not_fit(self):
+        x = np.ones((3, 4))
+        with self.assertRaisesRegex(ValueError, "vjp gives an array of shape .4, 3. for input 0 of shape .3, 4."):
+            tapesort.gradcheck(np.sum, lambda x, u: np.ones((4, 3)) * u, [x])
+        with self.assertRaisesRegex(ValueError, "1 names for 2 inputs"):
+            tapesort.gradcheck(lambda a, b: a * b, lambda a, b, u: (u * b, u * a), [x, x], names=["a"])
+        with self.assertRaisesRegex(TypeError, "inputs must be a list or tuple"):
+            tapesort.gradcheck(np.sum, lambda x, u: np.ones((3, 4)) * u, x)
+        with self.assertRaisesRegex(ValueError, "tolerance must be between 0 and 1"):
+            tapesort.gradcheck(np.sum, lambda x, u: np.ones((3, 4)) * u, [x], tolerance=-1)
+
     def test_gradcheck_finds_what_is_wrong(self):
         report = tapesort.gradcheck(np.square, lambda x, ybar: ybar * x, [np.array([1.0, 2.0])])
         self.assertFalse(report)
@@ -178,6 +242,11 @@ class Torch(unittest.TestCase):
         self.assertEqual(y.dtype, torch.float32)
         y.sum().backward()
         self.assertEqual(s.grad.shape, s.shape)
+        self.assertIsNotNone(torch.autograd.grad(
+            tapesort.torch.neural_sort_values(scores=s, tau=0.1).sum(), s)[0])
+        with self.assertRaisesRegex(ValueError, "tau would get no gradient; detach it"):
+            tapesort.torch.neural_sort(s, tau=torch.tensor(1.0, requires_grad=True))
+        self.assertIs(pickle.loads(pickle.dumps(tapesort.torch.soft_sort)), tapesort.torch.soft_sort)
         with self.assertRaisesRegex(ValueError, "CPU tensors"):
             tapesort.torch.neural_sort(torch.tensor([1, 2]))
         y = tapesort.torch.neural_sort_values(s, tau=0.1)

@@ -1,6 +1,10 @@
 // Broadcasting, printing, storage, the pool of threads, and BLAS.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <limits>
+#include <numeric>
 #include <set>
 #include <thread>
 
@@ -243,6 +247,31 @@ TEST_CASE("where threads cannot be made, fewer work, and threads() says how many
   CHECK(visits == std::vector<int>(100, 1));
   set_threads(3);
   CHECK(threads() == 3);
+}
+
+TEST_CASE("a forked process works on its own, and ends") {
+  const int before = threads();
+  set_threads(2);
+  const auto total = [] {
+    std::vector<double> sums(threads() > 1 ? 2 : 1);
+    parallel_for(1000, 500, [&](std::size_t begin, std::size_t end, std::size_t part) {
+      for (std::size_t i = begin; i < end; ++i) sums[part] += double(i);
+    });
+    return std::accumulate(sums.begin(), sums.end(), 0.0);
+  };
+  CHECK(total() == 499500);
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    alarm(60);  // so that a child that waits for ever fails the test
+    const bool alone = threads() == 1 && total() == 499500;
+    set_threads(2);
+    _exit(alone && total() == 499500 ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  CHECK(status == 0);
+  set_threads(before);
 }
 
 TEST_CASE("FlushDenormals reaches the pool's threads and is undone") {

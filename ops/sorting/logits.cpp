@@ -8,6 +8,7 @@
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/hard.hpp"
+#include "ops/sorting/sets.hpp"
 
 namespace tapesort {
 namespace {
@@ -23,7 +24,7 @@ template <class T> T checked_inverse(const char* op, const Var<T>& scores, doubl
   const T inverse = T(1 / tau);
   require(tau > 0 && inverse > 0 && std::isfinite(inverse), op, ": tau is ", tau,
           "; need tau > 0 whose inverse is a number of the type, 3e-39 to 1e38 for float");
-  require(scores.dimension() >= 1, op, ": scores are 0-d; need (.., n)");
+  checked_set_size(op, scores.value());
   return inverse;
 }
 

@@ -8,9 +8,13 @@
 
 Scores are (..., n): each set of the last axis is sorted on its own. tau > 0 is in units of the
 scores (of its inverse for the fast soft sort); tau -> 0 gives the sort itself. float32 arrays are
-computed in float32, all others in float64. Bad arguments are a ValueError. A value is read-only:
-it is what the gradient is computed from; copy it to change it.
+computed in float32, all others in float64. Bad arguments are a ValueError or a TypeError. A value is
+read-only: it is what the gradient is computed from; copy it to change it. Calls may be made from
+several threads; the work of one call is shared out to the cores. A forked process works on one core.
 """
+
+import inspect
+import operator
 
 from . import _tapesort
 from ._tapesort import GradcheckReport, __version__
@@ -30,49 +34,100 @@ class Operator:
     """A function of arrays that can also be recorded: op(*arrays, **options) is its value, and
     op.record(*arrays, **options) a call with .value and .vjp(ybar) -> tuple of gradients."""
 
-    def __init__(self, name, record, arrays, doc):
+    def __init__(self, name, record, arrays, doc, parameters):
         self.__name__ = self.__qualname__ = name
+        self.__module__ = __name__
         self.__doc__ = doc
-        self.arrays = arrays  # how many arguments get a gradient
+        self.__signature__ = inspect.Signature(parameters)
+        self.arrays = arrays  # the names of the arguments that get a gradient
         self._record = record
 
     def __call__(self, *args, **options):
-        return self._record(*args, record=False, **options).value
+        return self.record(*args, _recorded=False, **options).value
 
-    def record(self, *args, **options):
-        return self._record(*args, record=True, **options)
+    def record(self, *args, _recorded=True, **options):
+        try:
+            bound = self.__signature__.bind(*args, **options)
+        except TypeError as error:
+            raise TypeError(f"{self.__name__}: {error}; its arguments: {self.__signature__}") from None
+        return self._record(**bound.arguments, record=_recorded)
 
     def __repr__(self):
-        return f"<tapesort operator {self.__name__}>"
+        return f"<tapesort operator {self.__name__}{self.__signature__}>"
+
+    def __reduce__(self):
+        return self.__name__  # pickled as the global of that name
 
 
 def vjp(op, *args, **options):
     """op(*args, **options), and the function ybar -> (xbar of each array), the product of ybar
     with the transposed Jacobian. It may be called again and again."""
+    if not isinstance(op, Operator):
+        raise TypeError(f"vjp: {op!r} is not one of this package's differentiable operators")
     call = op.record(*args, **options)
     return call.value, call.vjp
 
 
-def _operator(arrays=1):
+def _parameters(function, leave_out=("record",)):
+    return [p.replace(kind=p.POSITIONAL_OR_KEYWORD)
+            for p in inspect.signature(function).parameters.values() if p.name not in leave_out]
+
+
+def _operator(*arrays):
     def make(record):
-        return Operator(record.__name__, record, arrays, record.__doc__)
+        return Operator(record.__name__, record, arrays, record.__doc__, _parameters(record))
     return make
+
+
+def _whole(what, value, least, most=2**64 - 1):
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} must be a whole number, got {value!r}") from None
+    if not least <= number <= most:
+        raise ValueError(f"{what} must be between {least} and {most}, got {number}")
+    return number
+
+
+def _number(what, value):
+    if isinstance(value, str):
+        raise TypeError(f"{what} must be a number, got {value!r}")
+    try:
+        return float(value)
+    except TypeError:
+        raise TypeError(f"{what} must be a number, got {value!r}") from None
+
+
+def _listed(values):
+    return list(values) if hasattr(values, "__len__") else [values]
+
+
+def _extents(samples):
+    if not isinstance(samples, (tuple, list)):
+        samples = (samples,)
+    return [_whole("samples", s, 0, 2**40) for s in samples]
 
 
 def _relaxation(method, tau=1.0, direction="descending", hard=False, power=1.0, iterations=20,
                 tolerance=0.0, steepness=0.0, swap="cauchy", art_lambda=0.25, regularization="l2"):
-    return _tapesort.Relaxation(method, tau, direction, hard, power, iterations, tolerance,
-                                steepness, swap, art_lambda, regularization)
+    return _tapesort.Relaxation(
+        method, _number("tau", tau), str(direction), bool(hard), _number("power", power),
+        _whole("iterations", iterations, 1, 2**31 - 1), _number("tolerance", tolerance),
+        _number("steepness", steepness), str(swap), _number("art_lambda", art_lambda),
+        str(regularization))
 
 
 def _relaxed(name, method, output, allowed, doc):
-    def record(scores, tau=1.0, *, record, **options):
-        for option in options:
-            if option not in allowed:
-                raise TypeError(f"{name}: there is no option {option!r}; it has tau, "
-                                + ", ".join(allowed))
+    array = "log_alpha" if method == "sinkhorn" else "scores"
+
+    def record(record, tau=1.0, **options):
+        scores = options.pop(array)
         return getattr(_relaxation(method, tau, **options), output)(scores, record)
-    return Operator(name, record, 1, doc)
+
+    defaults = inspect.signature(_relaxation).parameters
+    parameters = [inspect.Parameter(array, inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    parameters += [defaults[option] for option in ("tau", *allowed)]
+    return Operator(name, record, (array,), doc, parameters)
 
 
 _usual = ("direction", "hard")
@@ -113,53 +168,62 @@ fast_soft_rank = _relaxed(
     _ranks + "tau is the strength; regularization is l2 or kl. " + _options + " Blondel et al. 2020.")
 lap_sum = _relaxed("lap_sum", "lap_sum", "matrix", _usual,
                    _P + "Doubly stochastic. " + _options + " Struski et al. 2025.")
-lap_sum_sort = _relaxed("lap_sum_sort", "lap_sum", "sorted", _usual, _values + _options)
-lap_sum_rank = _relaxed("lap_sum_rank", "lap_sum", "ranks", _usual, _ranks + _options)
+lap_sum_sort = _relaxed("lap_sum_sort", "lap_sum", "sorted", _usual,
+                        _values + "In closed form, not lap_sum's P_hat s; a little beyond the largest "
+                        "and the smallest score. " + _options)
+lap_sum_rank = _relaxed("lap_sum_rank", "lap_sum", "ranks", _usual,
+                        _ranks + "In closed form, not those of lap_sum's P_hat. " + _options)
 sinkhorn = _relaxed(
     "sinkhorn", "sinkhorn", "matrix", ("hard", "iterations", "tolerance"),
     "log_alpha (..., n, n) -> doubly stochastic (..., n, n). Sinkhorn 1964, Mena et al. 2018.")
 
 
-def _top_k(name, method):
-    def record(scores, k, tau=1.0, *, record, direction="descending", hard=False):
-        return _relaxation(method, tau, direction, hard).top_k(scores, k, record)
-    return Operator(name, record, 1, "How much of each item is among the first k places: scores "
-                    "(..., n) -> (..., n). " + _options)
+@_operator("scores")
+def neural_sort_top_k(scores, k, tau=1.0, *, record, direction="descending", hard=False):
+    """How much of each item is among the first k places, k whole: (..., n) -> (..., n)."""
+    relaxation = _relaxation("neural_sort", tau, direction, hard)
+    return relaxation.top_k(scores, _whole("neural_sort_top_k: k", k, 1, 2**40), record)
 
 
-neural_sort_top_k = _top_k("neural_sort_top_k", "neural_sort")
-lap_sum_top_k = _top_k("lap_sum_top_k", "lap_sum")
+@_operator("scores")
+def lap_sum_top_k(scores, k, tau=1.0, *, record, direction="descending"):
+    """How much of each item is among the k largest, sum exactly k, which need not be whole: (..., n) ->
+    (..., n). Struski et al. 2025."""
+    return _tapesort.lap_sum_top_k(scores, _number("k", k), _number("tau", tau), direction, record)
 
 
-@_operator(2)
+@_operator("scores", "payload")
 def neural_sort_payload(scores, payload, tau=1.0, *, record, direction="descending"):
     """P_hat X: items (..., n, d) sorted along with their scores (..., n). Grover et al. 2019."""
-    return _tapesort.neural_sort_payload(scores, payload, tau, direction, record)
+    return _tapesort.neural_sort_payload(scores, payload, _number("tau", tau), direction, record)
 
 
-@_operator()
+@_operator("scores")
 def neural_sort_quantile(scores, fractions, tau=1.0, *, record, direction="descending"):
     """The scores (..., q) below which the given fractions of them lie, softened."""
-    return _tapesort.neural_sort_quantile(scores, fractions, tau, direction, record)
+    return _tapesort.neural_sort_quantile(scores, [_number("fraction", f) for f in _listed(fractions)],
+                                          _number("tau", tau), direction, record)
 
 
-@_operator()
+@_operator("scores")
 def neural_sort_mean_ranks(scores, tau=1.0, *, record, direction="descending"):
     """Mean places between 1 and n: neural_sort_ranks over the sums of P_hat's columns."""
-    return _tapesort.neural_sort_mean_ranks(scores, tau, direction, record)
+    return _tapesort.neural_sort_mean_ranks(scores, _number("tau", tau), direction, record)
 
 
-@_operator()
+@_operator("scores")
 def neural_sort_cross_entropy(scores, truth, tau=1.0, *, record, direction="descending"):
     """The mean cross-entropy (...) of P_hat's rows against the order of truth (..., n)."""
-    return _tapesort.neural_sort_cross_entropy(scores, truth, tau, direction, record)
+    return _tapesort.neural_sort_cross_entropy(scores, truth, _number("tau", tau), direction, record)
 
 
-@_operator()
+@_operator("log_alpha")
 def gumbel_sinkhorn(log_alpha, tau=1.0, *, record, seed=0, noise_scale=1.0, iterations=20,
                     tolerance=0.0):
     """sinkhorn(log_alpha + noise_scale * Gumbel noise of that seed). Mena et al. 2018."""
-    return _tapesort.gumbel_sinkhorn(log_alpha, tau, seed, noise_scale, iterations, tolerance, record)
+    return _tapesort.gumbel_sinkhorn(
+        log_alpha, _number("tau", tau), _whole("seed", seed, 0), _number("noise_scale", noise_scale),
+        _whole("iterations", iterations, 1, 2**31 - 1), _number("tolerance", tolerance), record)
 
 
 def argsort(scores, direction="descending"):
@@ -167,7 +231,7 @@ def argsort(scores, direction="descending"):
     return _tapesort.argsort(scores, direction)
 
 
-@_operator()
+@_operator("log_scores")
 def pl_log_prob(log_scores, order, *, record):
     """The Plackett-Luce log-probability of orders (samples.., ..., k), k <= n: (samples.., ...)."""
     return _tapesort.pl_log_prob(log_scores, order, record)
@@ -175,41 +239,43 @@ def pl_log_prob(log_scores, order, *, record):
 
 def pl_sample(log_scores, seed, samples=()):
     """Exact Plackett-Luce samples: log-scores (..., n) -> orders (samples.., ..., n)."""
-    return _tapesort.pl_sample(log_scores, seed, list(samples))
+    return _tapesort.pl_sample(log_scores, _whole("seed", seed, 0), _extents(samples))
 
 
-@_operator()
+@_operator("log_scores")
 def pl_relaxed_sample(log_scores, seed, samples=(), *, record, method="neural_sort", tau=1.0,
                       straight_through=False):
     """A sample's P_hat (samples.., ..., n, n), differentiable in the scores at that seed's noise;
     with straight_through, the permutation matrix with the gradient of P_hat."""
-    return _tapesort.pl_relaxed_sample(log_scores, _relaxation(method, tau), seed, list(samples),
-                                       straight_through, record)
+    return _tapesort.pl_relaxed_sample(log_scores, _relaxation(method, tau), _whole("seed", seed, 0),
+                                       _extents(samples), bool(straight_through), record)
 
 
-@_operator()
+@_operator("log_scores")
 def pl_entropy(log_scores, seed, samples, *, record):
     """The entropy (...), estimated without bias (gradient, too) from at least two samples."""
-    return _tapesort.pl_entropy(log_scores, seed, samples, record)
+    return _tapesort.pl_entropy(log_scores, _whole("seed", seed, 0), _whole("samples", samples, 2),
+                                record)
 
 
-@_operator(2)
+@_operator("p", "q")
 def pl_divergence(p, q, seed, samples, *, record):
     """KL(p || q) (...), estimated without bias (gradient, too) from at least two samples."""
-    return _tapesort.pl_divergence(p, q, seed, samples, record)
+    return _tapesort.pl_divergence(p, q, _whole("seed", seed, 0), _whole("samples", samples, 2), record)
 
 
-@_operator()
+@_operator("log_scores")
 def exact_expectation(log_scores, cost, *, record):
     """The expected cost (...) of a random order; cost maps orders (n!, ..., n) to (n!, ...). n <= 8."""
     return _tapesort.exact_expectation(log_scores, cost, record)
 
 
-@_operator()
+@_operator("log_scores")
 def reinforce(log_scores, cost, samples, seed, *, record, leave_one_out=True):
     """The expected cost (...) of a random order from samples, with the score-function gradient; cost
     maps orders (samples, ..., n) to (samples, ...). Williams 1992, Kool et al. 2019."""
-    return _tapesort.reinforce(log_scores, cost, samples, seed, leave_one_out, record)
+    return _tapesort.reinforce(log_scores, cost, _whole("samples", samples, 1), _whole("seed", seed, 0),
+                               bool(leave_one_out), record)
 
 
 def gradcheck(f, vjp, inputs, mode="automatic", tolerance=0.0, seed=1, names=None):
@@ -217,6 +283,8 @@ def gradcheck(f, vjp, inputs, mode="automatic", tolerance=0.0, seed=1, names=Non
     -> gradient of each input (one array, or a tuple of them). Arrays of float32 are checked to
     about three digits, all others in float64. Modes: automatic, full, fast, sparse, taylor.
     The report says what is wrong, is true when nothing is, and has .json()."""
-    inputs = list(inputs)
+    if not isinstance(inputs, (list, tuple)):
+        raise TypeError("gradcheck: inputs must be a list or tuple of arrays, as in [x, y]")
     names = [str(i) for i in range(len(inputs))] if names is None else list(names)
-    return _tapesort.gradcheck(f, vjp, inputs, names, mode, tolerance, seed)
+    return _tapesort.gradcheck(f, vjp, list(inputs), names, str(mode), _number("tolerance", tolerance),
+                              _whole("seed", seed, 0))

@@ -7,7 +7,7 @@ __version__: str
 
 class Operator:
     __name__: str
-    arrays: int
+    arrays: tuple[str, ...]
     def __call__(self, *args: Any, **options: Any) -> NDArray[Any]: ...
     def record(self, *args: Any, **options: Any) -> Any: ...
 

@@ -4,7 +4,8 @@
     >>> s = torch.randn(100_000, requires_grad=True)
     >>> ts.neural_sort_values(s, tau=0.1).square().sum().backward()
 
-A tensor's memory is shown to tapesort and back without a copy, but for one into the tape.
+A tensor's memory is shown to tapesort and back without a copy, but for one into the tape. Cost
+functions get NumPy arrays of orders, and no gradient reaches what else they use.
 """
 
 import torch
@@ -14,9 +15,9 @@ import tapesort
 
 class _Call(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, op, args, options, *tensors):
-        arrays = [t.detach().contiguous().numpy() for t in tensors]
-        ctx.call = op.record(*arrays, *args, **options)
+    def forward(ctx, op, options, *tensors):
+        arrays = {name: t.detach().contiguous().numpy() for name, t in zip(op.arrays, tensors)}
+        ctx.call = op.record(**arrays, **options)
         y = torch.from_numpy(ctx.call.writeable_value)
         ctx.save_for_backward(y)
         return y
@@ -26,23 +27,30 @@ class _Call(torch.autograd.Function):
     def backward(ctx, ybar):
         ctx.saved_tensors  # throws when y, which the gradient is computed from, has been changed
         gradients = ctx.call.vjp(ybar.detach().contiguous().numpy())
-        return (None, None, None, *(torch.from_numpy(g) for g in gradients))
+        return (None, None, *(torch.from_numpy(g) for g in gradients))
 
 
 def _function(op):
     def function(*args, **options):
-        tensors, rest = args[:op.arrays], args[op.arrays:]
+        bound = op.__signature__.bind(*args, **options).arguments
+        tensors = [bound.pop(name) for name in op.arrays]
         for t in tensors:
             if not isinstance(t, torch.Tensor) or t.device.type != "cpu" or t.dtype not in (
                     torch.float32, torch.float64):
                 raise ValueError(f"{op.__name__}: need CPU tensors of float32 or float64")
-        return _Call.apply(op, rest, options, *tensors)
-    function.__name__ = op.__name__
+        for name, value in bound.items():
+            if isinstance(value, torch.Tensor):
+                if value.requires_grad:
+                    raise ValueError(f"{op.__name__}: {name} would get no gradient; detach it")
+                bound[name] = value.numpy()
+        return _Call.apply(op, bound, *tensors)
+    function.__name__ = function.__qualname__ = op.__name__
+    function.__module__ = __name__
     function.__doc__ = op.__doc__
+    function.__signature__ = op.__signature__
     return function
 
 
-__all__ = [name for name in tapesort.__all__ if isinstance(getattr(tapesort, name), tapesort.Operator)
-           and name != "Operator"]
+__all__ = [name for name in tapesort.__all__ if isinstance(getattr(tapesort, name), tapesort.Operator)]
 for _name in __all__:
     globals()[_name] = _function(getattr(tapesort, _name))
