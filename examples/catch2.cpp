@@ -1,21 +1,10 @@
 // Gradient checks in tests by catch2: of an operator on tapesort's tape, and of a hand-written backward
-// pass that knows nothing of it.
+// pass (cubes.hpp).
 #define CATCH_CONFIG_MAIN
 #include <gradcheck/catch2.hpp>
 #include <ops/elementwise.hpp>
 
-namespace {
-std::vector<double> cubes(const std::vector<double>& x) {
-  std::vector<double> y;
-  for (double v : x) y.push_back(v * v * v);
-  return y;
-}
-std::vector<double> cubes_backward(const std::vector<double>& x, const std::vector<double>& ybar) {
-  std::vector<double> xbar;
-  for (std::size_t i = 0; i < x.size(); ++i) xbar.push_back(3 * x[i] * x[i] * ybar[i]);
-  return xbar;
-}
-}  // namespace
+#include "cubes.hpp"
 
 TEST_CASE("gradients of a function of Vars") {
   const tapesort::Array<double> x{0.5, -1.0}, y{2.0, 0.25};

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <random>
 #include <stdexcept>
+#include <tuple>
 
 #include "gradcheck/diagnosis.hpp"
 #include "gradcheck/slope.hpp"
@@ -52,9 +53,7 @@ class Checker {
             "results; make every generator that it uses anew, from a fixed seed, inside f");
       }
       shape_ = problem_.output_shape;
-      if (product(shape_) != y_.size() || shape_.empty()) {
-        if (y_.size() != 1 || !shape_.empty()) shape_ = {y_.size()};
-      }
+      if (product(shape_) != y_.size()) shape_ = {y_.size()};
       const bool small = n_ + y_.size() <= 500;
       switch (mode) {
         case GradcheckMode::full:
@@ -163,7 +162,7 @@ class Checker {
       Values above = x_, below;
       for (auto& x : above) {
         for (double& value : x) {
-          value += away * unit_of(value) * (double(random_() >> 11) * std::exp2(-53) - 0.5);
+          value += away * unit_of(value) * (uniform() - 0.5);
         }
       }
       below = above;
@@ -179,8 +178,7 @@ class Checker {
         if (!std::isfinite(slope)) continue;
         Slope& s = column[i];
         if (!s.kink) s.below = s.above = s.value;
-        s.below = std::min({s.below, s.above, slope});
-        s.above = std::max({s.below, s.above, slope});
+        std::tie(s.below, s.above) = std::minmax({s.below, s.above, slope});
         s.side_error = std::max({s.side_error, s.error, 4 * epsilon_ * s.size / h});
         s.kink = s.kink || s.above - s.below > 4 * s.side_error;
       }
@@ -212,6 +210,15 @@ class Checker {
       entry.verdict = Verdict::unsettled;
     } else if (!(std::abs(analytic - slope.value) <= accepted)) {
       entry.verdict = Verdict::wrong;
+    }
+    return entry;
+  }
+
+  // From slopes along an element's unit to derivatives.
+  static GradcheckEntry per_unit(GradcheckEntry entry, double unit) {
+    for (double* value :
+         {&entry.analytic, &entry.numeric, &entry.error, &entry.below, &entry.above}) {
+      *value /= unit;
     }
     return entry;
   }
@@ -297,11 +304,7 @@ class Checker {
           }
           entry.where = "output " + detail::position_text(i, shape_) + ", element " +
                         detail::position_text(j, problem_.inputs[k].shape);
-          for (double* value :
-               {&entry.analytic, &entry.numeric, &entry.error, &entry.below, &entry.above}) {
-            *value /= unit;
-          }
-          keep(row, std::move(entry));
+          keep(row, per_unit(std::move(entry), unit));
         }
       }
       sort_entries(row);
@@ -312,33 +315,30 @@ class Checker {
   // --- The modes with directions
 
   double sign() { return random_() >> 63 ? 1.0 : -1.0; }
+  double uniform() { return double(random_() >> 11) * std::exp2(-53); }  // [0, 1)
 
   std::vector<double> random_cotangent() {
     std::vector<double> u(y_.size());
-    for (double& value : u)
-      value = on_grid(sign() * (1 + double(random_() >> 11) * std::exp2(-53)));
+    for (double& value : u) value = on_grid(sign() * (1 + uniform()));
     return u;
   }
 
-  double inner(const std::vector<double>& u, const std::vector<double>& y) const {
+  // <u, y - f(x)>: differences first, so that a large <u, f(x)> does not round.
+  double change(const std::vector<double>& u, const std::vector<double>& y) const {
     double sum = 0;
-    for (std::size_t i = 0; i < u.size(); ++i) sum += u[i] * y[i];
+    for (std::size_t i = 0; i < u.size(); ++i) sum += u[i] * (y[i] - y_[i]);
     return sum;
   }
 
-  // Of <u, f(x + t v)>, as a difference from t = 0, so that a large <u, f(x)> does not round.
+  // Of <u, f(x + t v)>.
   Slope slope_along(const std::vector<double>& u, const Values& v) const {
     const Line f = line(v);
-    const Line change = [&](double t) {
-      std::vector<double> y = f(t);
-      for (std::size_t i = 0; i < y.size(); ++i) y[i] -= y_[i];
-      return std::vector<double>{inner(u, y)};
-    };
+    const Line along_u = [&](double t) { return std::vector<double>{change(u, f(t))}; };
     double rounding = 0;  // of independent numbers
     for (std::size_t i = 0; i < u.size(); ++i) rounding += u[i] * y_[i] * u[i] * y_[i];
     SlopeScan scan = scan_along(v);
     scan.rounded = std::sqrt(rounding);
-    return slopes(change, {0.0}, scan)[0];
+    return slopes(along_u, {0.0}, scan)[0];
   }
 
   GradcheckEntry compare_along(const std::string& where, const std::vector<double>& u,
@@ -465,11 +465,7 @@ class Checker {
         entry.verdict = Verdict::kink;
       }
     }
-    for (double* value :
-         {&entry.analytic, &entry.numeric, &entry.error, &entry.below, &entry.above}) {
-      *value /= unit;
-    }
-    return entry;
+    return per_unit(std::move(entry), unit);
   }
 
   // --- The Taylor mode
@@ -509,20 +505,18 @@ class Checker {
   // rounding takes over; empty when they do not settle.
   std::vector<double> orders(const Line& f, const std::vector<double>& u, double analytic,
                              double rounding) const {
-    std::vector<double> observed, change, remainder;
+    std::vector<double> observed, changes, remainder;
     for (double h = 0.0625; h > 1e-12; h /= 2) {
-      std::vector<double> y = f(h);
-      for (std::size_t i = 0; i < y.size(); ++i) y[i] -= y_[i];
-      const double c = inner(u, y);
-      change.push_back(std::abs(c));
+      const double c = change(u, f(h));
+      changes.push_back(std::abs(c));
       remainder.push_back(std::abs(c - h * analytic));
-      const std::size_t k = change.size() - 1;
+      const std::size_t k = changes.size() - 1;
       if (!(remainder[k] > rounding)) break;
       if (k < 2) continue;
       const double first = std::log2(remainder[k - 2] / remainder[k - 1]);
       const double second = std::log2(remainder[k - 1] / remainder[k]);
       if (std::abs(first - second) < 0.1 && second > 0.5) {
-        observed = {std::log2(change[k - 1] / change[k]), second};
+        observed = {std::log2(changes[k - 1] / changes[k]), second};
       }
     }
     return observed;

@@ -37,9 +37,14 @@ Slope best_slope(const std::vector<Level>& levels, double size, double epsilon) 
         {std::abs(here - before), std::abs(after - here), noise(size, epsilon, levels[k].h)});
     if (error < slope.error) slope.value = here, slope.error = error, best = k;
   }
+  for (const Level& level : levels) {
+    const double change = level.h * std::max(std::abs(level.above), std::abs(level.below));
+    slope.size = std::max(slope.size, size + change);
+  }
+  if (best == 0) return slope;
   // A kink: the sides differ by the same amount at three steps, where a smooth f's sides come
   // together as the step does.
-  for (std::size_t k = std::max<std::size_t>(best, 2); k < levels.size() && best > 0; ++k) {
+  for (std::size_t k = best; k < levels.size(); ++k) {
     const Level &coarsest = levels[k - 2], &coarse = levels[k - 1], &fine = levels[k];
     const double side_error = std::max(
         {std::abs(fine.above - coarse.above), std::abs(fine.below - coarse.below),
@@ -83,10 +88,6 @@ std::vector<Slope> slopes(const Line& f, const std::vector<double>& at_zero,
     for (std::size_t i = 0; i < count; ++i) {
       const double size = std::max(std::abs(at_zero[i]), scan.rounded);
       result[i] = best_slope(levels[i], size, scan.epsilon);
-      for (const Level& level : levels[i]) {
-        const double change = level.h * std::max(std::abs(level.above), std::abs(level.below));
-        result[i].size = std::max(result[i].size, size + change);
-      }
       all = all && settled(result[i], size, scan);
     }
     if (all && h < scan.largest_step / 4000) break;

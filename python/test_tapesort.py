@@ -48,8 +48,11 @@ OPERATORS = [name for name in tapesort.__all__
              if isinstance(getattr(tapesort, name), tapesort.Operator)]
 
 
-def case(name):
-    return CASES.get(name, ([S], {"tau": 0.7}))
+def cases(module):
+    """Each operator but the estimates: its name, function, arrays and options."""
+    for name in OPERATORS:
+        if name not in ESTIMATES:
+            yield (name, getattr(module, name), *CASES.get(name, ([S], {"tau": 0.7})))
 
 
 class Values(unittest.TestCase):
@@ -62,11 +65,7 @@ class Values(unittest.TestCase):
                                        (P @ S[..., None])[..., 0], rtol=1e-12)
 
     def test_types(self):
-        for name in OPERATORS:
-            if name in ESTIMATES:
-                continue
-            arrays, options = case(name)
-            op = getattr(tapesort, name)
+        for name, op, arrays, options in cases(tapesort):
             with self.subTest(name):
                 double = op(*arrays, **options)
                 single = op(*[a.astype(np.float32) for a in arrays], **options)
@@ -168,11 +167,7 @@ class Values(unittest.TestCase):
 
 class Gradients(unittest.TestCase):
     def test_every_operator(self):
-        for name in OPERATORS:
-            if name in ESTIMATES:
-                continue
-            arrays, options = case(name)
-            op = getattr(tapesort, name)
+        for name, op, arrays, options in cases(tapesort):
             with self.subTest(name):
                 report = tapesort.gradcheck(
                     lambda *x: op(*x, **options),
@@ -227,11 +222,8 @@ class Gradients(unittest.TestCase):
 @unittest.skipIf(torch is None, "PyTorch (python3-torch) is not installed")
 class Torch(unittest.TestCase):
     def test_torch_checks_every_operator(self):
-        for name in tapesort.torch.__all__:
-            if name in ESTIMATES:
-                continue
-            arrays, options = case(name)
-            op = getattr(tapesort.torch, name)
+        self.assertEqual(OPERATORS, tapesort.torch.__all__)
+        for name, op, arrays, options in cases(tapesort.torch):
             with self.subTest(name):
                 tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
                 self.assertTrue(torch.autograd.gradcheck(lambda *x: op(*x, **options), tensors))

@@ -76,6 +76,13 @@ inline Numbers softmax_of(const Numbers& x) {
 inline double dot_of(const Numbers& a, const Numbers& b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
+inline Numbers softmax_pullback(const Numbers& x, const Numbers& ybar) {
+  const Numbers p = softmax_of(x);
+  const double common = dot_of(p, ybar);
+  Numbers xbar;
+  for (std::size_t i = 0; i < x.size(); ++i) xbar.push_back(p[i] * (ybar[i] - common));
+  return xbar;
+}
 // The positions of x from its largest to its smallest.
 inline std::vector<std::size_t> descending(const Numbers& x) {
   std::vector<std::size_t> order(x.size());
@@ -361,9 +368,7 @@ inline std::vector<PullbackCase> wrong_pullbacks() {
        {1.0, 2.0, -1e30},
        softmax_of,
        [](const Numbers& x, const Numbers& ybar) {
-         const Numbers p = softmax_of(x);
-         Numbers xbar;
-         for (std::size_t i = 0; i < 3; ++i) xbar.push_back(p[i] * (ybar[i] - dot_of(p, ybar)));
+         Numbers xbar = softmax_pullback(x, ybar);
          xbar[2] = 0.5 * ybar[2];
          return xbar;
        }});
@@ -470,17 +475,7 @@ inline std::vector<PullbackCase> awkward_pullbacks() {
          for (std::size_t i = 0; i < x.size(); ++i) xbar.push_back(ybar[i] - p[i] * total);
          return xbar;
        }});
-  add({"softmax beside a mask",
-       {3},
-       {3},
-       {1.0, 2.0, -1e30},
-       softmax_of,
-       [](const Numbers& x, const Numbers& ybar) {
-         const Numbers p = softmax_of(x);
-         Numbers xbar;
-         for (std::size_t i = 0; i < 3; ++i) xbar.push_back(p[i] * (ybar[i] - dot_of(p, ybar)));
-         return xbar;
-       }});
+  add({"softmax beside a mask", {3}, {3}, {1.0, 2.0, -1e30}, softmax_of, softmax_pullback});
   const auto sort_pullback = [](const Numbers& x, const Numbers& ybar) {
     const auto order = descending(x);
     Numbers xbar(x.size());
