@@ -212,4 +212,21 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
 
 INSTANTIATE(gemm)
 
+template <>
+void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k,
+          Dual<double> alpha, const Dual<double>* a, std::size_t lda, const Dual<double>* b,
+          std::size_t ldb, Dual<double> beta, Dual<double>* c, std::size_t ldc) {
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      Dual<double> sum;
+      for (std::size_t l = 0; l < k; ++l) {
+        sum += (transpose_a ? a[l * lda + i] : a[i * lda + l]) *
+               (transpose_b ? b[j * ldb + l] : b[l * ldb + j]);
+      }
+      Dual<double>& to = c[i * ldc + j];
+      to = beta == 0 ? alpha * sum : alpha * sum + beta * to;
+    }
+  }
+}
+
 }  // namespace tapesort

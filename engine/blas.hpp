@@ -15,7 +15,8 @@ namespace tapesort {
 // c = alpha * op(a) op(b) + beta * c, all row-major: op(a) is (m, k), op(b) is (k, n), c is (m, n).
 // lda, ldb and ldc are the distances between rows as stored. c must not overlap a or b; with
 // beta = 0, c need not be initialised. Large products are split over the pool's threads. BLAS
-// counts in `int`: std::invalid_argument when an extent or a distance is larger.
+// counts in `int`: std::invalid_argument when an extent or a distance is larger. Products of Duals,
+// which BLAS does not know, are plain loops.
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std::size_t k, T alpha,
           const T* a, std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc);

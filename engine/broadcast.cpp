@@ -137,8 +137,8 @@ template <class T> void add_into(Array<T>& sum, const Array<T>& term) {
   parallel_for(sum.size(), 1 << 18, add);  // less is done sooner than shared out
 }
 
-INSTANTIATE(broadcast_to)
-INSTANTIATE(sum_to_shape)
-INSTANTIATE(add_into)
+INSTANTIATE_TWICE(broadcast_to)
+INSTANTIATE_TWICE(sum_to_shape)
+INSTANTIATE_TWICE(add_into)
 
 }  // namespace tapesort

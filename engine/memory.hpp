@@ -16,8 +16,7 @@ namespace tapesort::arrays {
 class Storage {
  public:
   static constexpr std::size_t alignment = 64;  // one cache line, one AVX-512 register
-  // No object is larger: distances within it are std::ptrdiff_t.
-  static constexpr std::size_t most_bytes = std::numeric_limits<std::ptrdiff_t>::max();
+  static constexpr std::size_t most_bytes = std::numeric_limits<std::ptrdiff_t>::max();  // in one
 
   // A block of at least that size, aligned, contents undefined; std::bad_alloc if there is none.
   static void* take(std::size_t bytes);

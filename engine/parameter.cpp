@@ -2,6 +2,7 @@
 
 #include "engine/broadcast.hpp"
 #include "engine/check.hpp"
+#include "engine/dual.hpp"
 
 namespace tapesort {
 namespace {
@@ -47,5 +48,6 @@ template <class T> Var<T> Tape<T>::leaf(Parameter<T>& parameter) {
 
 template Var<float> Tape<float>::leaf(Parameter<float>&);
 template Var<double> Tape<double>::leaf(Parameter<double>&);
+template Var<Dual<double>> Tape<Dual<double>>::leaf(Parameter<Dual<double>>&);
 
 }  // namespace tapesort

@@ -26,8 +26,6 @@ template <class T> using Mask = xsimd::batch_bool<T>;  // one truth value per la
 
 namespace simd {
 
-// --- memory
-
 template <class T> Lanes<T> load(const T* from) { return Lanes<T>::load_unaligned(from); }
 template <class T> void store(T* to, const Lanes<T>& x) { x.store_unaligned(to); }
 // The first `count` lanes, 1 <= count <= size; the others repeat the first number.
@@ -43,23 +41,19 @@ template <class T> void store_part(T* to, const Lanes<T>& x, std::size_t count) 
   std::copy_n(all, count, to);
 }
 
-// --- choices
-
 // condition ? a : b
 template <class T>
 Lanes<T> select(const Mask<T>& condition, const Converted<Lanes<T>>& a,
                 const Converted<Lanes<T>>& b) {
   return xsimd::select(condition, a, b);
 }
-template <class T>
-std::enable_if_t<std::is_floating_point_v<T>, T> select(bool condition, T a, Converted<T> b) {
-  return condition ? a : b;
+template <class A, class B>
+std::common_type_t<A, B> select(bool condition, const A& a, const B& b) {
+  return condition ? std::common_type_t<A, B>(a) : std::common_type_t<A, B>(b);
 }
 template <class T> Mask<T> isnan(const Lanes<T>& x) { return xsimd::isnan(x); }
 // max(x, 0); NaN stays NaN
 template <class V> V positive_part(const V& x) { return simd::select(x < V(0), V(0), x); }
-
-// --- functions
 
 template <class T> Lanes<T> abs(const Lanes<T>& x) { return xsimd::abs(x); }
 template <class T> Lanes<T> sqrt(const Lanes<T>& x) { return xsimd::sqrt(x); }

@@ -1,104 +1,188 @@
-#include "engine/tape.hpp"
+// What reverse_loop.hpp leaves out: what a Var answers, how nodes end, and what is said to misuse.
+#include "engine/check.hpp"
+#include "engine/dual.hpp"
+#include "engine/observe.hpp"
+#include "engine/reverse_loop.hpp"
 
-#include "engine/broadcast.hpp"
-
-// The reverse loop, leaves, and the end of a tape. (node.cpp has the rest: checks, messages, and
-// what a Var answers.)
 namespace tapesort {
 
-// The reverse loop, from the node at `last` down to the first.
-template <class T> void Tape<T>::sweep(std::size_t last) {
-  for (std::size_t i = last + 1; i-- > 0;) {
-    Node<T>& node = *nodes_[i].node();
-    if (!node.has_cotangent()) continue;           // the result does not depend on this value
-    run_pullback(node);                            // xbar += J' ybar for each input x
-    detail::tell(detail::Event::passed_on, node);  // observe.hpp
-    if (!keep_cotangents_) node.cotangent_.reset();
-  }
+template <class T> const Var<T>& Node<T>::no_input(std::size_t i) const {
+  misuse("input: ", op_, " of shape ", value().shape(), " has ", inputs_.size(),
+         " recorded inputs; there is no input ", i);
 }
 
-template <class T> void Tape<T>::backward(const Var<T>& result) {
-  check(result);
-  backward(result, full<T>(result.shape(), T(1)));  // dL/dL = 1
+template <class T> const Array<T>& Node<T>::no_cotangent() const {
+  misuse("cotangent: ", op_, " of shape ", value().shape(),
+         " has none; none has arrived, or it has been passed on, as by take_cotangent()");
 }
 
-template <class T> void Tape<T>::backward(const Var<T>& result, Array<T> u) {
-  check(result, u.shape());
-  if (keep_cotangents_) drop_cotangents();  // which the call before has left
-  try {
-    result.node()->receive(std::move(u));
-    detail::tell(detail::Event::begun, *result.node());
-    sweep(result.node()->index());
-  } catch (...) {
-    drop_cotangents();
-    throw;
+template <class T> const Node<T>& Var<T>::checked() const {
+  if (node_ == nullptr) {
+    misuse("Var: this Var is empty; assign an operator's result or a leaf to it first");
   }
+  return *node_;
 }
 
-template <class T> void Node<T>::receive(Array<T> contribution) {
-  if (contribution.shape() != value().shape()) {  // x was stretched
-    contribution = sum_to_shape(contribution, value().shape());
-  }
-  if (cotangent_ == nullptr) {
-    cotangent_ = std::make_unique<Cotangent>(std::move(contribution));
-  } else {
-    add_into(cotangent_->array, contribution);
-  }
+template <class T> Array<T> Var<T>::value() && {
+  const Var last = std::move(*this);
+  const Array<T>& value = last.checked().value();
+  if (last.node_->references_ == 1 && !last.node_->borrows_) return std::move(last.node_->value_);
+  return value;
 }
 
-// A leaf passes nothing on, but keeps what it gets.
+template <class T> T Var<T>::item() const {
+  require(size() == 1, "item: need one element, shape is ", shape());
+  return *value().data();
+}
+
+template <class T> Array<T> Var<T>::grad() const {
+  const Node<T>& node = checked();
+  if (node.orphaned()) {
+    misuse("grad: the tape of this ", node.op(), " of shape ", node.value().shape(),
+           " is gone; read gradients before the tape ends");
+  }
+  const Array<T>* gradient = node.gradient();
+  if (gradient == nullptr) {
+    misuse("grad: only leaves made from an Array hold a gradient, this is ", node.op(),
+           " of shape ", node.value().shape(),
+           "; read Parameter::grad, or make the value a leaf of a tape with Recording::on");
+  }
+  return gradient->shape() == node.value().shape() ? *gradient : zeros<T>(node.value().shape());
+}
+
+// --- Life and death
+
 namespace {
-template <class T> class Leaf final : public Node<T> {
- public:
-  explicit Leaf(Array<T> value) : Node<T>("leaf", {}, std::move(value)) {}
-
- private:
-  void pull() override {
-    const Shape& shape = this->value().shape();
-    if (gradient_.shape() != shape) gradient_ = zeros<T>(shape);  // nothing has arrived yet
-    add_into(gradient_, this->cotangent());
-  }
-  const Array<T>* gradient() const override { return &gradient_; }
-  void clear_gradient() override { gradient_ = Array<T>(); }
-
-  Array<T> gradient_;  // until something arrives: the number 0, of shape ()
+// Keeps only its value.
+template <class T> struct Constant final : Node<T> {
+  Constant(const char* op, Array<T> value) : Node<T>(op, {}, std::move(value)) {}
 };
-}  // namespace
 
-template <class T> Var<T> Tape<T>::leaf(Array<T> value) {
-  if (!recording()) return constant(std::move(value));
-  return append(new Leaf<T>(std::move(value)));
-}
-
-template <class T> Var<T> Tape<T>::append(Node<T>* node) {
-  Var<T> var(node);
-  const auto event = node->inputs_.empty() ? detail::Event::made : detail::Event::computed;
-  detail::tell(event, *node);  // who watches may throw; then the tape is as before
-  node->tape_ = this;
-  node->index_ = nodes_.size();
-  nodes_.push_back(var);
+template <class T> Var<T> constant_of(const char* op, Array<T> value, detail::Event event) {
+  Var<T> var(new Constant<T>(op, std::move(value)));
+  detail::tell(event, *var.node());
   return var;
 }
+}  // namespace
 
-// The last node first: its inputs are still held by the tape, so that deleting it does not delete
-// them, and destructors do not run inside each other, however long the chain.
-template <class T> Tape<T>::~Tape() {
-  while (!nodes_.empty()) {
-    Node<T>& node = *nodes_.back().node();
-    if (node.references_ > 1) {  // a Var still holds it
-      node.orphaned_ = true;
-      node.tape_ = nullptr;
-      node.cotangent_.reset();
-      node.inputs_.clear();
+template <class T> Var<T> constant(Array<T> value) {
+  return constant_of("constant", std::move(value), detail::Event::made);
+}
+
+template <class T> Var<T> detail::unrecorded(const char* op, Array<T> value) {
+  return constant_of(op, std::move(value), Event::computed);
+}
+
+template <class T> Array<T> Node<T>::take_cotangent() {
+  if (cotangent_ == nullptr) no_cotangent();
+  if (tape_->keep_cotangents_) return cotangent_->array;
+  return std::move(std::unique_ptr<Cotangent>(std::move(cotangent_))->array);
+}
+
+template <class T> void Tape<T>::drop_cotangents() {
+  for (const Var<T>& var : nodes_) var.node()->cotangent_.reset();
+}
+
+template <class T> void Tape<T>::keep_cotangents(bool keep) {
+  keep_cotangents_ = keep;
+  if (!keep) drop_cotangents();
+}
+
+template <class T> void Tape<T>::zero_grad() {
+  for (const Var<T>& var : nodes_) var.node()->clear_gradient();
+}
+
+// --- What record() and backward() check
+
+namespace detail {
+
+template <class T> std::string shapes_of(const InputVars<T>& inputs) {
+  std::string text = inputs.size() == 1 ? "input " : "inputs ";
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    text += (i ? ", " : "") + to_text(inputs[i].shape());
+  return text;
+}
+
+template <class T> std::string shapes_of(const Node<T>& node) {
+  return node.inputs().empty() ? "of shape " + to_text(node.value().shape())
+                               : shapes_of(node.inputs());
+}
+
+template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs) {
+  Tape<T>* tape = nullptr;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Node<T>* node = inputs[i].node();
+    if (node == nullptr) misuse(op, ": input ", i, " is an empty Var; assign a value first");
+    if (node->orphaned()) {
+      misuse(op, ": the tape of input ", i, ", ", node->op(), " of shape ", node->value().shape(),
+             ", is gone; keep the tape, or pass constant(v.value()) on to the next one");
     }
-    nodes_.pop_back();
+    if (node->tape() == nullptr) continue;
+    if (tape != nullptr && tape != node->tape()) {
+      misuse(
+          op, ": the inputs (", shapes_of(inputs),
+          ") are on two tapes; make all leaves on one, or pass constant(v.value()) between them");
+    }
+    tape = node->tape();
+  }
+  return tape;
+}
+
+template <class T> void tell(Event event, const Node<T>& node) {
+  if constexpr (std::is_floating_point_v<T>) Observer::tell(event, node);
+}
+
+}  // namespace detail
+
+template <class T> void Tape<T>::check(const Var<T>& result, const Shape& cotangent) const {
+  const char* op = result.checked().op();
+  require_same_shape("backward", "the result", result.shape(), "its cotangent", cotangent);
+  if (detail::tape_of("backward", InputVars<T>{result}) == this) return;
+  misuse("backward: ", op, " of shape ", result.shape(),
+         result.needs_grad() ? " is on another tape; call backward on the tape that made its leaves"
+         : recording()       ? " needs no gradient; compute it from a leaf of this tape"
+                             : " was not recorded; use a tape with Recording::on");
+}
+
+template <class T> void Tape<T>::run_pullback(Node<T>& node) {
+  if (node.inputs_.empty()) return node.pull();
+  const std::size_t recorded = nodes_.size();
+  const auto text = [&](const std::exception& error) {
+    return to_message("pullback of ", node.op_, " (node ", node.index_, "): ", error.what());
+  };
+  try {
+    node.pull();
+    if (nodes_.size() > recorded) {
+      misuse("it has recorded ", nodes_.back().node()->op(),
+             ", by computing with a Var that needs a gradient; compute with its value()");
+    }
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(text(error));
+  } catch (const std::logic_error& error) {
+    throw std::logic_error(text(error));
   }
 }
 
-// Templates that are declared in a header and defined in a .cpp exist for these two types.
-template class Node<float>;
-template class Node<double>;
-template class Tape<float>;
-template class Tape<double>;
+template <class T> void Tape<T>::check(const Var<T>& result) const {
+  require(result.size() == 1, "backward: the result of ", result.checked().op(), " has shape ",
+          result.shape(),
+          "; pass a cotangent of that shape, or reduce it to one number, as by sum or mean");
+}
+
+// Templates that are declared in a header and defined in a .cpp exist for these types. A Dual is a
+// number with its derivative, for second derivatives (dual.hpp).
+#define INSTANTIATE_FOR(T)                                             \
+  template class Node<T>;                                              \
+  template class Var<T>;                                               \
+  template class Tape<T>;                                              \
+  template Var<T> constant(Array<T>);                                  \
+  template Var<T> detail::unrecorded(const char*, Array<T>);           \
+  template std::string detail::shapes_of(const Node<T>&);              \
+  template Tape<T>* detail::tape_of(const char*, const InputVars<T>&); \
+  template void detail::tell(Event, const Node<T>&);
+INSTANTIATE_FOR(float)
+INSTANTIATE_FOR(double)
+INSTANTIATE_FOR(Dual<double>)
+#undef INSTANTIATE_FOR
 
 }  // namespace tapesort

@@ -2,20 +2,21 @@
 //
 // A program computes a number L from arrays, step by step: y = f(x), z = g(y), .. How does L change
 // when x changes a little? Write xbar for dL/dx, an array of x's shape; it is called the cotangent
-// of x. Let J be f's Jacobian, the matrix J_ij = dy_i/dx_j, and J' its transpose. By the chain rule
-// xbar_j = sum_i ybar_i dy_i/dx_j, which is
+// of x. Let J be f's Jacobian, the matrix J_ij = dy_i/dx_j (arrays read as vectors), and J' its
+// transpose. By the chain rule xbar_j = sum_i ybar_i dy_i/dx_j, which is
 //
 //     xbar = J' ybar         (when x is used once; otherwise such terms of all its uses add up)
 //
 // so cotangents are found from the last step to the first, starting at Lbar = dL/dL = 1. The
-// function ybar -> J' ybar is the pullback of f, or its vjp (vector-Jacobian product). It never
-// needs the matrix J. For y = exp(x), element by element (J is diagonal), it is xbar = ybar * y.
+// function ybar -> J' ybar is the pullback of f, or its vjp (vector-Jacobian product: the row ybar' J,
+// stood upright). It never needs the matrix J. Of y = exp(x), element by element, J is diagonal; the
+// pullback is xbar = ybar * y, element by element, too.
 //
-// A computation with Vars, handles to recorded values, writes down what it does: each operator
-// appends one Node to a Tape, with its value and its pullback.
+// A Var is a handle to a value. A computation with Vars writes down what it does: each operator
+// appends one Node to a Tape, with the operator's value and pullback.
 //
 //     Tape<double> tape;
-//     Var<double> x = tape.leaf({1.0, 2.0});    node 0, a leaf: an array whose gradient is wanted
+//     Var<double> x = tape.leaf({1.0, 2.0});    node 0, a leaf: an array whose cotangent is wanted
 //     Var<double> L = sum(x * x);               node 1: mul(node 0, node 0); node 2: sum(node 1)
 //     tape.backward(L);                         visits node 2, then 1, then 0
 //     x.grad();                                 {2.0, 4.0}
@@ -38,11 +39,11 @@
 //
 // What is recorded? Leaves, and operators with an input that depends on a leaf. Everything else is
 // a constant: it is on no tape, and is freed with the last Var that holds it. A tape with
-// Recording::off makes constants even of leaves, so that an evaluation keeps nothing.
+// Recording::off makes constants even of leaves: for programs that need no gradients.
 //
-// What is freed when? A cotangent, as soon as its node has passed it on. Nodes, with the tape. One that
-// a Var still holds then keeps its value, until the last such Var ends; to compute with it is an
-// error, since no gradient could be passed on.
+// What is freed when? A cotangent, as soon as its node has passed it on. Nodes, when the tape ends. A
+// node that a Var holds longer keeps its value until its last Var ends; to compute with it is an error,
+// since no gradient could be passed on.
 #pragma once
 
 #include <memory>
@@ -80,17 +81,20 @@ template <class T> class Node : public Recycled {
   // Moves the cotangent out, for a pullback that would otherwise copy it. Afterwards cotangent()
   // throws, so use it last.
   Array<T> take_cotangent();
-  // Adds the contribution of one use; undoes broadcasting (broadcast.hpp).
+  // Adds the contribution of one use; undoes broadcasting, where a small array was used as a larger
+  // one (broadcast.hpp).
   void receive(Array<T> contribution);
 
  protected:
   Node(const char* op, InputVars<T> inputs, Array<T> value)
       : op_(op), inputs_(std::move(inputs)), value_(std::move(value)) {}
 
-  virtual void pull() {}                                        // xbar += J' ybar for each input x
-  virtual const Array<T>* gradient() const { return nullptr; }  // a leaf's
+  // The kinds of node differ in this: an operator pulls, a leaf has a gradient, and a Parameter's leaf
+  // borrows its value.
+  virtual void pull() {}  // xbar += J' ybar for each input x
+  virtual const Array<T>* gradient() const { return nullptr; }
   virtual void clear_gradient() {}
-  virtual const Array<T>& borrowed() const { return value_; }  // a Parameter's
+  virtual const Array<T>& borrowed() const { return value_; }
   bool borrows_ = false;
 
  private:
@@ -127,12 +131,12 @@ template <class T> class Var {
     if (node_ && --node_->references_ == 0) delete node_;
   }
 
-  // A reference, valid as long as the node. On a temporary Var, as in f(x).value(), an Array by
+  // A reference, valid as long as the node. On a temporary Var (&&), as in f(x).value(), an Array by
   // value, because the node may end with the Var.
   const Array<T>& value() const& { return checked().value(); }
   Array<T> value() &&;
   const Shape& shape() const& { return value().shape(); }
-  Shape shape() && { return shape(); }  // *this is an lvalue here: the one above
+  Shape shape() && { return static_cast<const Var&>(*this).shape(); }
   std::size_t dimension() const { return value().dimension(); }
   std::size_t size() const { return value().size(); }
 
@@ -158,8 +162,8 @@ template <class T> class Var {
 template <class T> Var<T> constant(Array<T> value);
 
 namespace detail {
-// Tells whoever watches this thread's tapes (observe.hpp): a leaf or a constant has been made, an
-// operator has its value, backward() begins at a node, a node has passed its cotangent on.
+// For profilers (observe.hpp); skip it. Tells whoever watches this thread's tapes: a leaf or a constant
+// has been made, an operator has its value, backward() begins at a node, a node has passed on.
 enum class Event { made, computed, begun, passed_on };
 template <class T> void tell(Event event, const Node<T>& node);
 }  // namespace detail
@@ -181,9 +185,9 @@ template <class T> class Tape {
   // A value that needs no gradient. It is not put on the tape.
   Var<T> constant(Array<T> value) { return tapesort::constant<T>(std::move(value)); }
 
-  // Adds d result / d leaf to the gradient of every leaf that `result` depends on; result must have
-  // one element. With u, in result's shape, it is as if the result were sum(u * result). Each call
-  // adds to what earlier calls have left. When a pullback throws, gradients may be incomplete.
+  // Adds d result / d leaf to the gradient of every leaf that `result`, of one element, depends on.
+  // With u, in result's shape, it is as if the result were sum(u * result). Each call adds to what
+  // earlier calls have left. When a pullback throws, gradients may be incomplete.
   // std::logic_error when result is not of this tape or needs no gradient, or when a parameter that
   // it depends on is gone or has changed; std::invalid_argument on shapes.
   void backward(const Var<T>& result);
@@ -206,7 +210,7 @@ template <class T> class Tape {
   void check(const Var<T>& result) const;  // one element
   void check(const Var<T>& result, const Shape& cotangent) const;
   void sweep(std::size_t last);
-  static void run_pullback(Node<T>& node);  // node.pull(), and its name in errors (node.cpp)
+  void run_pullback(Node<T>& node);  // node.pull(), and its name in errors (tape.cpp)
   void drop_cotangents();
 
   Recording recording_;
@@ -235,10 +239,11 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 
 // The result of operator `op` (a string literal): recorded when an input needs a gradient, else a
 // constant, which keeps neither inputs nor pullback. Write the inputs as {x, y}: T is deduced from
-// `value` alone, which has to be an Array. (Wrap an expression: Array<T>(a * b).) backward() calls the
-// pullback with the result's node. The pullback
+// `value` alone (Converted, array.hpp), which has to be an Array. (Wrap an expression:
+// Array<T>(a * b).) backward() calls the pullback with the result's node. The pullback
 //   - calls accumulate for the inputs, which adds, as an input may be used elsewhere too;
-//   - reads values from its node, and does not change them;
+//   - computes with Arrays; with Vars it would record, which is an error;
+//   - reads values from its node, and does not change them (the cotangent may be taken, last);
 //   - captures copies only, since a captured reference would dangle, and does not change them: it
 //     runs once for each backward().
 // std::logic_error when an input is empty, its tape is gone, or inputs are on two tapes.

@@ -488,9 +488,11 @@ class Checker {
         }
         for (std::size_t i = 0; i < u.size(); ++i) rounding += std::abs(u[i] * y_[i]);
         rounding = 100 * epsilon_ * std::max(rounding, std::abs(analytic) / 16);
-        const std::vector<double> observed = orders(line(v), u, analytic, rounding);
+        std::vector<double> observed = orders(line(v), u, analytic, 0, rounding);
+        const bool right = !observed.empty() && observed[1] > 1.5;
+        if (right && problem_.second) second_order(d, k, u, v, analytic, rounding, observed);
         if (!observed.empty()) row.orders = observed;
-        if (!observed.empty() && observed[1] > 1.5) {
+        if (right) {
           row.compared += 1;
           continue;
         }
@@ -501,15 +503,33 @@ class Checker {
     }
   }
 
+  // The third order, with v'Hv by problem.second. Where the remainder falls as h^2 still, that is wrong.
+  void second_order(int d, std::size_t k, const std::vector<double>& u, const Values& v,
+                    double analytic, double rounding, std::vector<double>& observed) {
+    const std::vector<double> Hv = problem_.second(x_, u, v)[k];
+    double curvature = 0;
+    for (std::size_t i = 0; i < Hv.size(); ++i) curvature += Hv[i] * v[k][i];
+    const std::vector<double> more = orders(line(v), u, analytic, curvature, rounding);
+    if (more.empty()) return;  // soon lost in rounding
+    observed.push_back(more[1]);
+    if (more[1] > 2.5) return;
+    const double h = std::exp2(-10);
+    const double numeric = (change(u, line(v)(h)) - h * analytic) * 2 / (h * h);
+    GradcheckRow& row = report_.rows[k];
+    row.compared -= 1;  // keep() counts it
+    keep(row, {"direction " + std::to_string(d) + ", second derivative", curvature, numeric, 0, 0,
+               0, Verdict::wrong});
+  }
+
   // The orders by which the change and the remainder fall, at the smallest three steps before
   // rounding takes over; empty when they do not settle.
   std::vector<double> orders(const Line& f, const std::vector<double>& u, double analytic,
-                             double rounding) const {
+                             double curvature, double rounding) const {
     std::vector<double> observed, changes, remainder;
     for (double h = 0.0625; h > 1e-12; h /= 2) {
       const double c = change(u, f(h));
       changes.push_back(std::abs(c));
-      remainder.push_back(std::abs(c - h * analytic));
+      remainder.push_back(std::abs(c - h * analytic - h * h / 2 * curvature));
       const std::size_t k = changes.size() - 1;
       if (!(remainder[k] > rounding)) break;
       if (k < 2) continue;

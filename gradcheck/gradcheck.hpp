@@ -36,8 +36,8 @@
 // several items tie, the slopes at points close by, at which the tie is broken, count as well.)
 //
 // The Taylor mode chooses no tolerance. With f for <u, f>: |f(x + h v) - f(x)| falls as h, and the
-// remainder |f(x + h v) - f(x) - h <J'u, v>| as h^2 when the gradient is right. The report has the
-// orders observed at h, h/2, h/4.
+// remainder |f(x + h v) - f(x) - h <J'u, v>| as h^2 when the gradient is right, and, less its term in
+// h^2, as h^3 when second derivatives are. The report has the orders observed at h, h/2, h/4.
 #pragma once
 
 #include <cstdint>
@@ -64,6 +64,8 @@ struct GradcheckProblem {
   std::function<std::vector<double>(const Values& x)> f;
   std::function<Values(const Values& x, const std::vector<double>& ybar)> vjp;
   bool single = false;  // f and vjp compute in float
+  // Optional: the derivative of vjp(x, ybar) along v, for the Taylor mode.
+  std::function<Values(const Values& x, const std::vector<double>& ybar, const Values& v)> second;
   // Called when f or vjp gives a NaN or an infinity; may say where it began.
   std::function<std::string()> explain_not_finite;
 };
@@ -110,7 +112,7 @@ struct GradcheckRow {
   double worst = 0;                     // largest relative error of those that are not at a kink
   std::string looks_like;               // the usual mistake, where one fits
   std::vector<GradcheckEntry> entries;  // the worst first, at most 5; when all is right, the worst
-  std::vector<double> orders;           // Taylor mode: observed order of f, then of the remainder
+  std::vector<double> orders;           // Taylor mode: observed order of f, then of the remainders
 };
 
 struct GradcheckReport {

@@ -48,6 +48,9 @@ std::string text_of(const GradcheckRow& row) {
   if (!row.orders.empty()) {
     text += "; observed orders of f " + number(row.orders[0], "%.2f") + ", of the remainder " +
             number(row.orders[1], "%.2f") + " (1 and 2 expected)";
+    if (row.orders.size() > 2) {
+      text += ", less its second term " + number(row.orders[2], "%.2f") + " (3 expected)";
+    }
   }
   if (row.kinks > 0) {
     text +=

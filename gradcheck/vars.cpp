@@ -1,8 +1,11 @@
 #include "gradcheck/vars.hpp"
 
 #include "engine/check.hpp"
+#include "engine/dual.hpp"
 #include "engine/instantiate.hpp"
+#include "engine/random.hpp"
 #include "engine/trap.hpp"
+#include "gradcheck/derivatives.hpp"
 
 namespace tapesort {
 namespace {
@@ -86,6 +89,23 @@ template <class T> class Subject {
   std::vector<Array<T>> values_, grads_;
 };
 
+// The derivative of f's pullback of u, at x, along v: by forward mode over reverse mode.
+Values pull_along(const VarFunction<Dual<double>>& f, const std::vector<Array<double>>& inputs,
+                  const Values& x, const std::vector<double>& u, const Values& v) {
+  Tape<Dual<double>> tape;
+  std::vector<Var<Dual<double>>> leaves;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Shape& shape = inputs[i].shape();
+    leaves.push_back(
+        tape.leaf(duals(array_of<double>(x[i], shape), array_of<double>(v[i], shape))));
+  }
+  const Var<Dual<double>> y = f(tape, leaves);
+  if (y.needs_grad()) tape.backward(y, array_of<Dual<double>>(u, y.shape()));
+  Values result;
+  for (const auto& leaf : leaves) result.push_back(values_of(tangents(leaf.grad())));
+  return result;
+}
+
 }  // namespace
 
 template <class T>
@@ -105,7 +125,7 @@ GradcheckReport detail::check_vars(const VarFunction<T>& f, const std::vector<Ar
   Tape<T> tape;
   std::vector<Var<T>> leaves;
   const Var<T> result = subject.run(tape, at, leaves);
-  const Shape shape = result.shape();
+  const Shape& shape = result.shape();
   problem.output_shape.assign(shape.begin(), shape.end());
 
   problem.f = [&](const Values& x) {
@@ -122,6 +142,62 @@ GradcheckReport detail::check_vars(const VarFunction<T>& f, const std::vector<Ar
         "value() goes on as a constant";
   }
   return report;
+}
+
+GradcheckReport detail::check_second(const VarFunction<double>& f,
+                                     const VarFunction<Dual<double>>& f_duals,
+                                     const std::vector<Array<double>>& inputs,
+                                     const GradcheckOptions& options) {
+  const std::vector<Parameter<double>*> none;
+  const Subject<double> subject(f, inputs, none);
+  GradcheckProblem problem;
+  Values at;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    problem.inputs.push_back(input_of(std::to_string(i), inputs[i]));
+    at.push_back(problem.inputs.back().values);
+  }
+  const auto second = [&](const Values& x, const std::vector<double>& u, const Values& v) {
+    return pull_along(f_duals, inputs, x, u, v);
+  };
+  if (options.mode == GradcheckMode::taylor) {
+    problem.f = [&](const Values& x) {
+      Tape<double> tape(Recording::off);
+      std::vector<Var<double>> leaves;
+      return values_of(subject.run(tape, x, leaves).value());
+    };
+    problem.vjp = [&](const Values& x, const std::vector<double>& u) { return subject.pull(x, u); };
+    problem.second = second;
+    return gradcheck(problem, options);
+  }
+  // g(x) = J(x)'u, whose Jacobian is the Hessian of <u, f>. That is symmetric: its vjp is its jvp.
+  Tape<double> tape;
+  std::vector<Var<double>> leaves;
+  Generator random(options.seed);
+  const std::vector<double> u =
+      values_of(random.uniform<double>(Shape{subject.run(tape, at, leaves).size()}, 0.5, 1.5));
+  problem.f = [&](const Values& x) {
+    std::vector<double> g;
+    for (const auto& part : subject.pull(x, u)) g.insert(g.end(), part.begin(), part.end());
+    return g;
+  };
+  problem.vjp = [&](const Values& x, const std::vector<double>& gbar) {
+    Values v;
+    auto from = gbar.begin();
+    for (const auto& part : x) {
+      v.emplace_back(from, from + std::ptrdiff_t(part.size()));
+      from += std::ptrdiff_t(part.size());
+    }
+    return second(x, u, v);
+  };
+  return gradcheck(problem, options);
+}
+
+void detail::check_direction(const char* op, const Shape& x, const Shape& v) {
+  require_same_shape(op, "x", x, "v", v);
+}
+
+void detail::check_one_number(const char* op, const Shape& y) {
+  require(element_count(y) == 1, op, ": f gives ", y, "; need one number");
 }
 
 void detail::wrong_arity(std::size_t inputs) {

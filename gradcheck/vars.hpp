@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/dual.hpp"
 #include "engine/parameter.hpp"
 #include "gradcheck/gradcheck.hpp"
 
@@ -84,6 +85,10 @@ template <class T, class F> VarFunction<T> in_one_form(const F& f) {
   };
 }
 
+GradcheckReport check_second(const VarFunction<double>& f, const VarFunction<Dual<double>>& f_duals,
+                             const std::vector<Array<double>>& inputs,
+                             const GradcheckOptions& options);
+
 }  // namespace detail
 
 // std::invalid_argument when f does not take as many Vars as there are inputs.
@@ -92,6 +97,16 @@ GradcheckReport gradcheck(const F& f, const std::vector<Array<std::common_type_t
                           const GradcheckOptions& options = {},
                           const std::vector<Parameter<std::common_type_t<T>>*>& parameters = {}) {
   return detail::check_vars<T>(detail::in_one_form<T>(f), inputs, parameters, options);
+}
+
+// Checks second derivatives, those of the gradient of <u, f> for a random u: for an f that takes Vars of
+// any type (derivatives.hpp). The Taylor mode shows the orders of f, 1, and of its two remainders, 2
+// and 3.
+template <class F>
+GradcheckReport gradgradcheck(const F& f, const std::vector<Array<double>>& inputs,
+                              const GradcheckOptions& options = {}) {
+  return detail::check_second(detail::in_one_form<double>(f), detail::in_one_form<Dual<double>>(f),
+                              inputs, options);
 }
 
 }  // namespace tapesort

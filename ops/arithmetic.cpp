@@ -74,17 +74,18 @@ template <class T> Var<T> divide(T c, const Var<T>& x) {
 
 template Var<float> operator-(const Var<float>&);
 template Var<double> operator-(const Var<double>&);
+template Var<Dual<double>> operator-(const Var<Dual<double>>&);
 template <class T> using OfVars = Var<T>(const Var<T>&, const Var<T>&);
 template <class T> using WithNumber = Var<T>(const Var<T>&, T);
 template <class T> using OfNumber = Var<T>(T, const Var<T>&);
-INSTANTIATE_OVERLOAD(detail::add, OfVars)
-INSTANTIATE_OVERLOAD(detail::subtract, OfVars)
-INSTANTIATE_OVERLOAD(detail::multiply, OfVars)
-INSTANTIATE_OVERLOAD(detail::divide, OfVars)
-INSTANTIATE_OVERLOAD(detail::add, WithNumber)
-INSTANTIATE_OVERLOAD(detail::multiply, WithNumber)
-INSTANTIATE_OVERLOAD(detail::divide, WithNumber)
-INSTANTIATE_OVERLOAD(detail::subtract, OfNumber)
-INSTANTIATE_OVERLOAD(detail::divide, OfNumber)
+INSTANTIATE_OVERLOAD_TWICE(detail::add, OfVars)
+INSTANTIATE_OVERLOAD_TWICE(detail::subtract, OfVars)
+INSTANTIATE_OVERLOAD_TWICE(detail::multiply, OfVars)
+INSTANTIATE_OVERLOAD_TWICE(detail::divide, OfVars)
+INSTANTIATE_OVERLOAD_TWICE(detail::add, WithNumber)
+INSTANTIATE_OVERLOAD_TWICE(detail::multiply, WithNumber)
+INSTANTIATE_OVERLOAD_TWICE(detail::divide, WithNumber)
+INSTANTIATE_OVERLOAD_TWICE(detail::subtract, OfNumber)
+INSTANTIATE_OVERLOAD_TWICE(detail::divide, OfNumber)
 
 }  // namespace tapesort

@@ -62,7 +62,8 @@ Array<T> weighted_differences(const Array<T>& own, const Array<T>& other, const 
 
 }  // namespace
 
-template <class T> Var<T> squared_distances(const Var<T>& queries, const Var<T>& candidates) {
+template <class T>
+FirstOrder<T> squared_distances(const Var<T>& queries, const Var<T>& candidates) {
   require(queries.dimension() == 2 && candidates.dimension() == 2 &&
               queries.shape()[1] == candidates.shape()[1],
           "squared_distances: queries are ", queries.shape(), ", candidates are ",

@@ -9,10 +9,11 @@
 //   errors   std::invalid_argument unless both are 2-d with the same d
 #pragma once
 
+#include "engine/dual.hpp"
 #include "engine/tape.hpp"
 
 namespace tapesort {
 
-template <class T> Var<T> squared_distances(const Var<T>& queries, const Var<T>& candidates);
+template <class T> FirstOrder<T> squared_distances(const Var<T>& queries, const Var<T>& candidates);
 
 }  // namespace tapesort

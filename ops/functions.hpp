@@ -1,5 +1,5 @@
 // Functions of one operand, element by element: exp, log, sqrt, square, abs, relu. Formulas and
-// derivatives: the table in functions.cpp. (tanh, sigmoid and softplus: logistic.hpp.)
+// derivatives: functions_table.hpp. (tanh, sigmoid and softplus: logistic.hpp.)
 //
 // At 0, abs and relu pass on 0; log and sqrt divide ybar by 0. A NaN operand makes the result a NaN,
 // and abs and relu pass ybar on to it.

@@ -37,8 +37,9 @@ template <class T> Var<T> softplus(const Var<T>& x) {
       [](auto ybar, auto x, auto) { return ybar * value(x); });
 }
 
-INSTANTIATE(tanh)
-INSTANTIATE(sigmoid)
-INSTANTIATE(softplus)
+template <class T> using OfVar = Var<T>(const Var<T>&);
+INSTANTIATE_OVERLOAD_TWICE(tanh, OfVar)
+INSTANTIATE_TWICE(sigmoid)
+INSTANTIATE_TWICE(softplus)
 
 }  // namespace tapesort

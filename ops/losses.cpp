@@ -52,8 +52,8 @@ template <class T> Var<T> mse(const Var<T>& a, const Var<T>& b) {
 
 template <class T> using OfLabels = Var<T>(const Var<T>&, const Indices&);
 template <class T> using OfTargets = Var<T>(const Var<T>&, const Array<T>&);
-INSTANTIATE_OVERLOAD(cross_entropy, OfLabels)
-INSTANTIATE_OVERLOAD(cross_entropy, OfTargets)
-INSTANTIATE(mse)
+INSTANTIATE_OVERLOAD_TWICE(cross_entropy, OfLabels)
+INSTANTIATE_OVERLOAD_TWICE(cross_entropy, OfTargets)
+INSTANTIATE_TWICE(mse)
 
 }  // namespace tapesort

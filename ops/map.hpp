@@ -1,7 +1,7 @@
 // y_i = f(x_i, ..), the inner loop of every elementwise operator, and the operators made of it.
 //
-// f is a generic lambda that is called with whole vector registers of numbers (engine/simd.hpp), as
-// 8 floats at once:
+// f is a generic lambda, called with a vector register of numbers, as 8 floats, at once
+// (engine/simd.hpp); of Duals (engine/dual.hpp), which do not fit there, with one:
 //
 //     map(x, [](auto x) { return simd::exp(-x); })
 //
@@ -16,6 +16,7 @@
 namespace tapesort {
 
 namespace detail {
+// result[i] = f(x1[i], x2[i], ..) for all i, fast. Skip it on a first reading.
 template <class T, class F, class... Xs>
 Array<T> map_lanes(const Shape& shape, const F& f, const Xs*... xs) {
   Array<T> result = uninitialized<T>(shape);
@@ -23,11 +24,15 @@ Array<T> map_lanes(const Shape& shape, const F& f, const Xs*... xs) {
   constexpr std::size_t grain = 1 << 15;  // below, waking a thread costs more than the work
   parallel_for(result.size(), grain, [&](std::size_t begin, std::size_t end, std::size_t) {
     std::size_t i = begin;
-    for (; i + Lanes<T>::size <= end; i += Lanes<T>::size) {
-      simd::store(y + i, Lanes<T>(f(simd::load(xs + i)...)));
-    }
-    if (i < end) {
-      simd::store_part(y + i, Lanes<T>(f(simd::load_part(xs + i, end - i)...)), end - i);
+    if constexpr (std::is_floating_point_v<T>) {
+      for (; i + Lanes<T>::size <= end; i += Lanes<T>::size) {
+        simd::store(y + i, Lanes<T>(f(simd::load(xs + i)...)));
+      }
+      if (i < end) {
+        simd::store_part(y + i, Lanes<T>(f(simd::load_part(xs + i, end - i)...)), end - i);
+      }
+    } else {  // Duals
+      for (; i < end; ++i) y[i] = f(xs[i]...);
     }
   });
   return result;
@@ -51,7 +56,7 @@ Array<T> map(const Array<T>& x1, const Array<T>& x2, const Array<T>& x3, const A
   return detail::map_lanes<T>(x1.shape(), f, x1.data(), x2.data(), x3.data(), x4.data());
 }
 
-// f(a, b), where a and b are stretched to their common shape.
+// f(a, b), where a and b are stretched to their common shape (the copies live until map returns).
 template <class T, class F>
 Array<T> zip(const char* op, const Array<T>& a, const Array<T>& b, const F& f) {
   if (a.shape() == b.shape()) return map(a, b, f);
@@ -59,8 +64,7 @@ Array<T> zip(const char* op, const Array<T>& a, const Array<T>& b, const F& f) {
   return map(*Stretched<T>(op, a, shape), *Stretched<T>(op, b, shape), f);
 }
 
-// The operator y = f(x) with the pullback xbar = vjp(ybar, x, y), formulas for one element. (x needs
-// a gradient, or nothing would have been recorded; binary has to ask for each input.)
+// The operator y = f(x) with the pullback xbar = vjp(ybar, x, y), formulas for one element.
 template <class T, class F, class Vjp> Var<T> unary(const char* op, const Var<T>& x, F f, Vjp vjp) {
   return record(op, {x}, map(x.value(), f), [vjp](Node<T>& y) {
     accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), y.value(), vjp));

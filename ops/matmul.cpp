@@ -63,16 +63,22 @@ struct Products {
   }
 };
 
-// c = a b, or a^T b, with b (k, n); or that is added to c. With few rows, or a short sum, BLAS
-// would spend its time copying operands into the order that it likes.
+// c = a b, or a^T b, with b (k, n); or that is added to c.
+template <class T>
+void blas_product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, const T* a,
+                  const T* b, T* c, bool add) {
+  gemm<T>(transpose_a, false, m, n, k, 1, a, transpose_a ? m : k, b, n, T(add), c, n);
+}
+
+// The same. With few rows, or a short sum, BLAS would spend its time copying operands into the order
+// that it likes.
 template <class T>
 void product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, const T* a, const T* b,
              T* c, bool add) {
   constexpr std::size_t lanes = Lanes<T>::size, few = 64;
   constexpr std::size_t work = 1 << 18;  // multiply-adds that are worth a thread
   if (std::min(m, k) > few || n % lanes != 0) {
-    gemm<T>(transpose_a, false, m, n, k, 1, a, transpose_a ? m : k, b, n, T(add), c, n);
-    return;
+    return blas_product(transpose_a, m, n, k, a, b, c, add);
   }
   const std::size_t row = transpose_a ? 1 : k, step = transpose_a ? m : 1;
   const auto tiles = [=](const T* a, const T* b, std::size_t rows, std::size_t columns, T* c) {
@@ -90,6 +96,11 @@ void product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, cons
                    tiles(a, b + begin * lanes, m, (end - begin) * lanes, c + begin * lanes);
                  });
   }
+}
+
+void product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, const Dual<double>* a,
+             const Dual<double>* b, Dual<double>* c, bool add) {
+  blas_product(transpose_a, m, n, k, a, b, c, add);
 }
 
 }  // namespace
@@ -128,6 +139,6 @@ template <class T> Var<T> matmul(const Var<T>& a, const Var<T>& b) {
   });
 }
 
-INSTANTIATE(matmul)
+INSTANTIATE_TWICE(matmul)
 
 }  // namespace tapesort

@@ -103,8 +103,8 @@ template <class V> struct Normaliser {
 }  // namespace
 
 template <class T>
-Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
-                  BatchStatistics<T>& statistics, const BatchNormOptions& options) {
+FirstOrder<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
+                         BatchStatistics<T>& statistics, const BatchNormOptions& options) {
   require(x.dimension() >= 2, "batch_norm: x must be (..., C) with at least 2 axes, its shape is ",
           x.shape());
   const std::size_t channels = x.shape().back();
@@ -218,7 +218,8 @@ Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
                 });
 }
 
-template <class T> Var<T> dropout(const Var<T>& x, double p, Generator& random, bool training) {
+template <class T>
+FirstOrder<T> dropout(const Var<T>& x, double p, Generator& random, bool training) {
   require(p >= 0 && p < 1, "dropout: need 0 <= p < 1, got ", p);
   if (!training || p == 0) return x;
   Array<T> factor = random.uniform<T>(x.shape());

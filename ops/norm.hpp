@@ -1,6 +1,7 @@
 // Normalisation and dropout: operators that do one thing in training and another in evaluation.
 #pragma once
 
+#include "engine/dual.hpp"
 #include "engine/random.hpp"
 #include "engine/tape.hpp"
 
@@ -35,14 +36,15 @@ struct BatchNormOptions {
 //               two elements a channel in training
 //   source      Ioffe and Szegedy 2015
 template <class T>
-Var<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
-                  BatchStatistics<T>& statistics, const BatchNormOptions& options = {});
+FirstOrder<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& beta,
+                         BatchStatistics<T>& statistics, const BatchNormOptions& options = {});
 
 // In training, zero with probability p, else x / (1 - p), independently: x on average. In
 // evaluation x itself.
 //   vjp     the same elements, the same factor
 //   errors  std::invalid_argument unless 0 <= p < 1
 //   source  Srivastava et al. 2014
-template <class T> Var<T> dropout(const Var<T>& x, double p, Generator& random, bool training);
+template <class T>
+FirstOrder<T> dropout(const Var<T>& x, double p, Generator& random, bool training);
 
 }  // namespace tapesort

@@ -1,9 +1,10 @@
 // What may stand beside a Var<T> in a + b, a - b, a * b and a / b: another Var<T>, a number, or an
-// Array<T>, which is a constant.
+// Array<T>, which is a constant. (Beside Duals, an Array of their values as well.)
 #pragma once
 
 #include <type_traits>
 
+#include "engine/dual.hpp"
 #include "engine/tape.hpp"
 
 namespace tapesort::detail {
@@ -24,7 +25,7 @@ template <class T> constexpr bool is_parameter<Parameter<T>> = true;
 template <class T, class X> decltype(auto) operand(const X& x) {
   if constexpr (std::is_same_v<X, Var<T>>) {
     return (x);
-  } else if constexpr (std::is_arithmetic_v<X>) {
+  } else if constexpr (std::is_arithmetic_v<X> || std::is_same_v<X, T>) {
     return T(x);
   } else if constexpr (is_var<X>) {
     static_assert(!is_var<X>,
@@ -35,7 +36,8 @@ template <class T, class X> decltype(auto) operand(const X& x) {
     static_assert(!is_parameter<X>, "a Parameter takes part as a leaf: tape.leaf(parameter)");
     return T();
   } else {
-    static_assert(std::is_same_v<typename X::value_type, T>,
+    using N = typename X::value_type;
+    static_assert(std::is_same_v<N, T> || std::is_same_v<Dual<N>, T>,
                   "an Array beside a Var<T> has to be an Array<T>: convert<T>(array)");
     return constant<T>(Array<T>(x));
   }

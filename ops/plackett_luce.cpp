@@ -9,7 +9,9 @@
 #include "ops/elementwise.hpp"
 #include "ops/noise.hpp"
 #include "ops/plackett_luce_choices.hpp"
+#include "ops/reduce.hpp"
 #include "ops/score_function.hpp"
+#include "ops/shape.hpp"
 #include "ops/sorting/hard.hpp"
 
 namespace tapesort {
@@ -20,9 +22,10 @@ template <class T> PlackettLuce<T>::PlackettLuce(const Var<T>& log_scores) : s_(
   require(s_.dimension() >= 1, "PlackettLuce: log_scores are 0-d; need (..., n)");
   const std::size_t n = s_.shape().back();
   require(n >= 1, "PlackettLuce: log_scores are ", s_.shape(), "; need n >= 1");
+  using std::isfinite;
   for (std::size_t i = 0; i < s_.size(); ++i) {
-    require(std::isfinite(s_.value().data()[i]), "PlackettLuce: log-score ", i % n, " of row ",
-            i / n, " is ", s_.value().data()[i], "; need finite numbers");
+    require(isfinite(s_.value().data()[i]), "PlackettLuce: log-score ", i % n, " of row ", i / n,
+            " is ", s_.value().data()[i], "; need finite numbers");
   }
 }
 
@@ -77,6 +80,32 @@ template <class T> Var<T> PlackettLuce<T>::log_prob(const Indices& order) const 
         }
         accumulate(y.input(0), convert<T>(grad));
       });
+}
+
+// Second derivatives come from the definition, ln p(z) = sum_i (s[z_i] - ln sum_(j >= i) e^(s[z_j])).
+template <> Var<Dual<double>> PlackettLuce<Dual<double>>::log_prob(const Indices& order) const {
+  const OrderRows shape("PlackettLuce::log_prob", s_.shape(), order.shape());
+  const std::size_t n = shape.n, k = shape.k;
+  Shape all = order.shape();
+  all.back() = n;
+  Indices z = uninitialized<Index>(all);  // the order, then the items that are left
+  Choices choices(shape);
+  for (std::size_t r = 0; r < shape.rows; ++r) {
+    choices.read("PlackettLuce::log_prob", s_.value().data() + r % shape.score_rows * n,
+                 order.data() + r * k, r);
+    Index* rest = std::copy_n(order.data() + r * k, k, z.data() + r * n);
+    for (std::size_t j = 0; k < n && j < n; ++j) {
+      if (choices.place[j] == k) *rest++ = Index(j);
+    }
+  }
+  const Var<Dual<double>> s = take_along_axis(broadcast_to(s_, all), z);
+  std::vector<Var<Dual<double>>> terms;
+  for (Index i = 0; i < Index(k); ++i) {
+    terms.push_back(slice(s, -1, i, i + 1) -
+                    logsumexp(slice(s, -1, i, Index(n)), -1, /*keep_dims=*/true));
+  }
+  if (terms.empty()) return sum(slice(s, -1, 0, 0), -1);
+  return sum(concat(terms, -1), -1);
 }
 
 template <class T> Indices PlackettLuce<T>::mode() const { return argsort(s_.value()); }
@@ -187,5 +216,7 @@ Indices all_orders(std::size_t n) {
 }
 
 INSTANTIATE_CLASS(PlackettLuce)
+template PlackettLuce<Dual<double>>::PlackettLuce(const Var<Dual<double>>&);
+template Indices PlackettLuce<Dual<double>>::mode() const;
 
 }  // namespace tapesort

@@ -50,7 +50,8 @@ struct Windows {
 
 }  // namespace
 
-template <class T> Var<T> max_pool2d(const Var<T>& x, std::size_t window, std::size_t stride) {
+template <class T>
+FirstOrder<T> max_pool2d(const Var<T>& x, std::size_t window, std::size_t stride) {
   const Windows win("max_pool2d", x.shape(), window, stride);
   Array<T> y = uninitialized<T>(win.y_shape());
   win.for_each([&win, xs = x.value().data(), ys = y.data()](std::size_t ix, std::size_t iy) {
@@ -83,7 +84,8 @@ template <class T> Var<T> max_pool2d(const Var<T>& x, std::size_t window, std::s
   });
 }
 
-template <class T> Var<T> avg_pool2d(const Var<T>& x, std::size_t window, std::size_t stride) {
+template <class T>
+FirstOrder<T> avg_pool2d(const Var<T>& x, std::size_t window, std::size_t stride) {
   const Windows win("avg_pool2d", x.shape(), window, stride);
   const T share = T(1) / T(window * window);
   Array<T> y = zeros<T>(win.y_shape());

@@ -4,6 +4,7 @@
 // The mean over all pixels of an image is mean(x, {1, 2}).
 #pragma once
 
+#include "engine/dual.hpp"
 #include "engine/tape.hpp"
 
 namespace tapesort {
@@ -11,11 +12,13 @@ namespace tapesort {
 // y = the window's largest element; a NaN counts as largest.
 //   xbar  to that element, to the first one (rows first) where several are largest
 // std::invalid_argument unless x is 4-d, window and stride >= 1, and a window fits.
-template <class T> Var<T> max_pool2d(const Var<T>& x, std::size_t window, std::size_t stride);
+template <class T>
+FirstOrder<T> max_pool2d(const Var<T>& x, std::size_t window, std::size_t stride);
 
 // y = the window's mean.
 //   xbar  ybar / window^2 to each element
 // Errors as for max_pool2d.
-template <class T> Var<T> avg_pool2d(const Var<T>& x, std::size_t window, std::size_t stride);
+template <class T>
+FirstOrder<T> avg_pool2d(const Var<T>& x, std::size_t window, std::size_t stride);
 
 }  // namespace tapesort

@@ -90,12 +90,13 @@ namespace {
 template <class T, class Better>
 std::vector<std::size_t> winners(const AxisView& view, const Array<T>& x, Better better) {
   std::vector<std::size_t> winner(view.outer * view.inner);
+  using std::isnan;
   const T* data = x.data();
   view.for_lines([&](std::size_t start, std::size_t line) {
     std::size_t best = start;
-    for (std::size_t k = 1; k < view.n && !std::isnan(data[best]); ++k) {
+    for (std::size_t k = 1; k < view.n && !isnan(data[best]); ++k) {
       const std::size_t at = start + k * view.inner;
-      if (better(data[at], data[best]) || std::isnan(data[at])) best = at;
+      if (better(data[at], data[best]) || isnan(data[at])) best = at;
     }
     winner[line] = best;
   });
@@ -143,8 +144,9 @@ template <class T> Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims) {
   const Array<T> m = view.n > 0
                          ? elements(x.value(), winners(view, x.value(), std::greater<T>()), kept)
                          : full<T>(kept, -std::numeric_limits<T>::infinity());
-  Array<T> e = map(x.value(), *Stretched<T>("logsumexp", m, x.shape()),
-                   [](auto x, auto m) { return simd::exp(simd::select(x == m, T(0), x - m)); });
+  Array<T> e = map(x.value(), *Stretched<T>("logsumexp", m, x.shape()), [](auto x, auto m) {
+    return simd::exp(simd::select((x == m) & simd::isnan(x - m), T(0), x - m));
+  });
   Array<T> total = sum_to_shape(e, kept);
   Array<T> value = map(m, total, [](auto m, auto total) { return m + simd::log(total); });
   return record("logsumexp", {x},
@@ -157,24 +159,23 @@ template <class T> Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims) {
                 });
 }
 
-// The running sum is kept in double.
 template <class T> Var<T> cumsum(const Var<T>& x, int axis) {
   const AxisView view("cumsum", axis, x.shape());
   Array<T> value = x.value();
   view.for_lines([&](std::size_t start, std::size_t) {
-    double sum = 0;
+    Wide<T> sum = 0;
     for (std::size_t k = 0; k < view.n; ++k) {
       T& y = value.data()[start + k * view.inner];
-      y = T(sum += double(y));
+      y = T(sum += Wide<T>(y));
     }
   });
   return record("cumsum", {x}, std::move(value), [view](Node<T>& y) {
     Array<T> xbar = y.take_cotangent();
     view.for_lines([&](std::size_t start, std::size_t) {
-      double sum = 0;
+      Wide<T> sum = 0;
       for (std::size_t k = view.n; k-- > 0;) {
         T& bar = xbar.data()[start + k * view.inner];
-        bar = T(sum += double(bar));
+        bar = T(sum += Wide<T>(bar));
       }
     });
     accumulate(y.input(0), std::move(xbar));
@@ -203,20 +204,20 @@ template <class T> using OverAxes = Var<T>(const Var<T>&, const Axes&, bool);
 template <class T> using OverAxis = Var<T>(const Var<T>&, int, bool);
 template <class T> using OverAll = Var<T>(const Var<T>&);
 template <class T> using Variance = Var<T>(const Var<T>&, const Axes&, bool, int);
-INSTANTIATE_OVERLOAD(sum, OverAxes)
-INSTANTIATE_OVERLOAD(mean, OverAxes)
-INSTANTIATE_OVERLOAD(var, Variance)
-INSTANTIATE_OVERLOAD(max, OverAxis)
-INSTANTIATE_OVERLOAD(min, OverAxis)
-INSTANTIATE_OVERLOAD(logsumexp, OverAxis)
-INSTANTIATE_OVERLOAD(sum, OverAll)
-INSTANTIATE_OVERLOAD(mean, OverAll)
-INSTANTIATE_OVERLOAD(var, OverAll)
-INSTANTIATE_OVERLOAD(max, OverAll)
-INSTANTIATE_OVERLOAD(min, OverAll)
-INSTANTIATE_OVERLOAD(logsumexp, OverAll)
-INSTANTIATE(cumsum)
+INSTANTIATE_OVERLOAD_TWICE(sum, OverAxes)
+INSTANTIATE_OVERLOAD_TWICE(mean, OverAxes)
+INSTANTIATE_OVERLOAD_TWICE(var, Variance)
+INSTANTIATE_OVERLOAD_TWICE(max, OverAxis)
+INSTANTIATE_OVERLOAD_TWICE(min, OverAxis)
+INSTANTIATE_OVERLOAD_TWICE(logsumexp, OverAxis)
+INSTANTIATE_OVERLOAD_TWICE(sum, OverAll)
+INSTANTIATE_OVERLOAD_TWICE(mean, OverAll)
+INSTANTIATE_OVERLOAD_TWICE(var, OverAll)
+INSTANTIATE_OVERLOAD_TWICE(max, OverAll)
+INSTANTIATE_OVERLOAD_TWICE(min, OverAll)
+INSTANTIATE_OVERLOAD_TWICE(logsumexp, OverAll)
+INSTANTIATE_TWICE(cumsum)
 template <class T> using Argmax = Indices(const Array<T>&);
-INSTANTIATE_OVERLOAD(argmax, Argmax)
+INSTANTIATE_OVERLOAD_TWICE(argmax, Argmax)
 
 }  // namespace tapesort

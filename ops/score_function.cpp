@@ -16,7 +16,7 @@ template <class T> void check_samples(const char* op, const Array<T>& f) {
 }  // namespace
 
 template <class T>
-Var<T> score_function(const Var<T>& f, const Var<T>& log_prob, const Array<T>& baseline) {
+FirstOrder<T> score_function(const Var<T>& f, const Var<T>& log_prob, const Array<T>& baseline) {
   require_same_shape("score_function", "f", f.shape(), "log_prob", log_prob.shape());
   const Var<T> weight = stop_gradient(f) - constant<T>(baseline);
   const Var<T> surrogate = mean(f + weight * log_prob, 0);

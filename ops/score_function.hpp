@@ -8,6 +8,7 @@
 // Weber, Abbeel 2015): whatever else f and p depend on gets its gradient, too.
 #pragma once
 
+#include "engine/dual.hpp"
 #include "engine/tape.hpp"
 
 namespace tapesort {
@@ -16,7 +17,7 @@ namespace tapesort {
 // is the mean of f over the samples, its gradient that of the surrogate. std::invalid_argument when
 // the shapes of f and log_prob differ or S = 0.
 template <class T>
-Var<T> score_function(const Var<T>& f, const Var<T>& log_prob, const Array<T>& baseline);
+FirstOrder<T> score_function(const Var<T>& f, const Var<T>& log_prob, const Array<T>& baseline);
 
 // For each sample the mean of the others: (S, ...) -> (S, ...), a baseline that costs nothing.
 // std::invalid_argument unless S >= 2. Source: Kool, van Hoof, Welling 2019.

@@ -8,11 +8,13 @@ namespace tapesort {
 
 namespace {
 
+using std::log, std::pow;
+
 // std::pow knows every special case; it has no vector form that does.
 template <class T> Array<T> power(const Array<T>& base, const Array<T>& exponent) {
   Array<T> y = uninitialized<T>(base.shape());
   for (std::size_t i = 0; i < y.size(); ++i) {
-    y.data()[i] = std::pow(base.data()[i], exponent.data()[i]);
+    y.data()[i] = pow(base.data()[i], exponent.data()[i]);
   }
   return y;
 }
@@ -27,7 +29,7 @@ template <class T> Var<T> pow(const Var<T>& x, Converted<T> p) {
     const T *x = y.input(0).value().data(), *ybar = y.cotangent().data();
     Array<T> xbar = uninitialized<T>(y.value().shape());
     for (std::size_t i = 0; i < xbar.size(); ++i) {
-      xbar.data()[i] = T(double(ybar[i]) * double(p) * std::pow(double(x[i]), double(p) - 1));
+      xbar.data()[i] = T(Wide<T>(ybar[i]) * Wide<T>(p) * pow(Wide<T>(x[i]), Wide<T>(p) - 1));
     }
     accumulate(y.input(0), std::move(xbar));
   });
@@ -42,10 +44,10 @@ template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
     const Stretched<T> stretched_b("pow", y.input(1).value(), shape);
     Array<T> abar = zeros<T>(shape), bbar = zeros<T>(shape);
     for (std::size_t i = 0; i < abar.size(); ++i) {
-      const double a = double((*stretched_a).data()[i]), b = double((*stretched_b).data()[i]);
-      const double ybar = double(y.cotangent().data()[i]), value = double(y.value().data()[i]);
-      if (b != 0) abar.data()[i] = T(ybar * b * std::pow(a, b - 1));
-      if (a != 0) bbar.data()[i] = T(ybar * value * std::log(a));
+      const Wide<T> a = (*stretched_a).data()[i], b = (*stretched_b).data()[i];
+      const Wide<T> ybar = y.cotangent().data()[i], value = y.value().data()[i];
+      if (b != 0) abar.data()[i] = T(ybar * b * pow(a, b - 1));
+      if (a != 0) bbar.data()[i] = T(ybar * value * log(a));
     }
     accumulate(y.input(0), std::move(abar));
     accumulate(y.input(1), std::move(bbar));
@@ -127,16 +129,16 @@ template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& s
 }
 
 template <class T> using PowerOfNumber = Var<T>(const Var<T>&, T);
-INSTANTIATE_OVERLOAD(pow, PowerOfNumber)
+INSTANTIATE_OVERLOAD_TWICE(pow, PowerOfNumber)
 template <class T> using OfTwo = Var<T>(const Var<T>&, const Var<T>&);
 template <class T> using OfThree = Var<T>(const Var<T>&, const Var<T>&, const Var<T>&);
-INSTANTIATE_OVERLOAD(pow, OfTwo)
-INSTANTIATE_OVERLOAD(maximum, OfTwo)
-INSTANTIATE_OVERLOAD(minimum, OfTwo)
-INSTANTIATE_OVERLOAD(where, OfThree)
-INSTANTIATE(clip)
-INSTANTIATE(greater)
-INSTANTIATE(stop_gradient)
-INSTANTIATE(straight_through)
+INSTANTIATE_OVERLOAD_TWICE(pow, OfTwo)
+INSTANTIATE_OVERLOAD_TWICE(maximum, OfTwo)
+INSTANTIATE_OVERLOAD_TWICE(minimum, OfTwo)
+INSTANTIATE_OVERLOAD_TWICE(where, OfThree)
+INSTANTIATE_TWICE(clip)
+INSTANTIATE_TWICE(greater)
+INSTANTIATE_TWICE(stop_gradient)
+INSTANTIATE_TWICE(straight_through)
 
 }  // namespace tapesort

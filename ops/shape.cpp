@@ -246,15 +246,15 @@ template <class T> Array<T> one_hot(const Indices& indices, std::size_t classes)
 template <class T> using ByAxes = Var<T>(const Var<T>&, const std::vector<int>&);
 template <class T> using Reversed = Var<T>(const Var<T>&);
 template <class T> using ToShape = Var<T>(const Var<T>&, const Shape&);
-INSTANTIATE_OVERLOAD(transpose, ByAxes)
-INSTANTIATE_OVERLOAD(transpose, Reversed)
-INSTANTIATE_OVERLOAD(broadcast_to, ToShape)
-INSTANTIATE(reshape)
-INSTANTIATE(slice)
-INSTANTIATE(concat)
-INSTANTIATE(stack)
-INSTANTIATE(take)
-INSTANTIATE(take_along_axis)
-INSTANTIATE(one_hot)
+INSTANTIATE_OVERLOAD_TWICE(transpose, ByAxes)
+INSTANTIATE_OVERLOAD_TWICE(transpose, Reversed)
+INSTANTIATE_OVERLOAD_TWICE(broadcast_to, ToShape)
+INSTANTIATE_TWICE(reshape)
+INSTANTIATE_TWICE(slice)
+INSTANTIATE_TWICE(concat)
+INSTANTIATE_TWICE(stack)
+INSTANTIATE_TWICE(take)
+INSTANTIATE_TWICE(take_along_axis)
+INSTANTIATE_TWICE(one_hot)
 
 }  // namespace tapesort

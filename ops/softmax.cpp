@@ -11,6 +11,8 @@
 namespace tapesort {
 namespace {
 
+using std::log1p;
+
 // Calls f(start, n) for the first position of every row.
 template <class T, class F> void for_rows(const Array<T>& x, const F& f) {
   const std::size_t n = x.shape().back();
@@ -80,7 +82,7 @@ template <class T> Var<T> log_softmax(const Var<T>& x) {
   Array<T> y = shifted(x.value());
   const Array<T> e = map(y, exponential);
   for_rows(y, [&](std::size_t start, std::size_t n) {
-    const T log_total = std::log1p(sum_without(e, start, n, top_of(y, start, n)));
+    const T log_total = log1p(sum_without(e, start, n, top_of(y, start, n)));
     for (std::size_t j = start; j < start + n; ++j) y.data()[j] -= log_total;
   });
   return record("log_softmax", {x}, std::move(y), [](Node<T>& node) {
@@ -98,7 +100,7 @@ template <class T> Var<T> log_softmax(const Var<T>& x) {
   });
 }
 
-INSTANTIATE(softmax)
-INSTANTIATE(log_softmax)
+INSTANTIATE_TWICE(softmax)
+INSTANTIATE_TWICE(log_softmax)
 
 }  // namespace tapesort

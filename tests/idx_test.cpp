@@ -241,13 +241,14 @@ TEST_CASE("a folder with MNIST's four files, in either naming") {
                               "/t10k-labels-idx1-ubyte: byte 9: label 3; expected 0 .. 2");
   folder.write("t10k-labels-idx1-ubyte", idx({2}, "\1\2"));
   folder.write("t10k-images.idx3-ubyte.gz", gzip(idx({2, 4, 1}, "abcdefgh")));
-  CHECK(error_of(load) ==
-        "exception: " + folder.path() +
-            "/t10k-images.idx3-ubyte.gz: byte 8: images 4 x 1; expected 2 x 2, as in training");
+  CHECK(error_of(load) == "exception: " + folder.path() +
+                              "/t10k-images.idx3-ubyte.gz: byte 8: images 4 x 1 x 1; expected 2 x "
+                              "2 x 1, as in training");
   CHECK(error_of([] { load_data("no-such-folder"); }) ==
         "exception: data set 'no-such-folder': there is no such folder; need digits, fashion, "
-        "cifar10:DIR or a "
-        "folder with MNIST's four files");
+        "mnist, cifar10, cifar10:DIR or a folder with MNIST's four files, .npy arrays, or pictures "
+        "by "
+        "class");
 }
 
 TEST_CASE("Fashion-MNIST is read whole, or its package is named") {

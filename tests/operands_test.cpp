@@ -84,6 +84,7 @@ TEST_CASE("a mistake in types is told at compile time, in one error that says wh
       {"w + f", "tape.leaf(parameter)"},
       {"f / convert<double>(w.value)", "convert<T>(array)"},
       {"f += d", "Var<float> beside Var<double>"},
+      {"lap_sum(s, 1)", "this operator has no second derivative"},
   };
   const TemporaryFolder folder;
   struct Compiled {
@@ -91,11 +92,12 @@ TEST_CASE("a mistake in types is told at compile time, in one error that says wh
     std::string text;
   };
   const auto compile = [&](const std::string& line) {
-    folder.write("mistake.cpp",
-                 "#include \"ops/elementwise.hpp\"\n#include \"engine/parameter.hpp\"\n"
-                 "using namespace tapesort;\n"
-                 "void f(Var<float> f, Var<double> d, Parameter<float>& w) {\n  " +
-                     line + ";\n}\n");
+    folder.write(
+        "mistake.cpp",
+        "#include \"ops/elementwise.hpp\"\n#include \"ops/sorting/lap_sum.hpp\"\n"
+        "#include \"engine/parameter.hpp\"\nusing namespace tapesort;\n"
+        "void f(Var<float> f, Var<double> d, Parameter<float>& w, Var<Dual<double>> s) {\n  " +
+            line + ";\n}\n");
     FILE* out = popen((TAPESORT_COMPILE " " + (folder / "mistake.cpp") + " 2>&1").c_str(), "r");
     std::string text;
     std::array<char, 4096> part;

@@ -325,3 +325,17 @@ TEST_CASE("copies of a Var share its node, and an assignment lets go of the old 
   CHECK(a.item() == 1);
   CHECK(b.item() == 2);
 }
+
+TEST_CASE("a pullback that computes with Vars is told so") {
+  Tape<double> tape;
+  const Var<double> x = tape.leaf({1.0, 2.0});
+  const Var<double> y =
+      record("square", {x}, Array<double>(x.value() * x.value()), [](Node<double>& y) {
+        const Var<double> slope = y.input(0) + y.input(0);
+        accumulate(y.input(0), y.cotangent() * slope.value());
+      });
+  CHECK(
+      error_of([&] { tape.backward(sum(y)); }) ==
+      "logic_error: pullback of square (node 1): it has recorded add, by computing with a Var that "
+      "needs a gradient; compute with its value()");
+}

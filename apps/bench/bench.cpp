@@ -5,8 +5,11 @@
 #include "apps/bench/measure.hpp"
 #include "apps/program/program.hpp"
 #include "engine/blas.hpp"
+#include "gradcheck/derivatives.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/reduce.hpp"
+#include "ops/softmax.hpp"
 #include "ops/sorting/fast_soft_sort.hpp"
 #include "ops/sorting/lap_sum.hpp"
 #include "ops/sorting/sinkhorn.hpp"
@@ -66,6 +69,41 @@ void bench_neighbours(const NeighbourSearch& s) {
   std::printf("nearest_neighbours  %8.3f s   %.2f times the product, %.1f MB of memory\n", seconds,
               seconds / sgemm, extra / 1e6);
   std::printf("the product alone   %8.3f s   %.0f GFLOP/s\n", sgemm, flops / sgemm * 1e-9);
+}
+
+// What derivatives cost, in calls of the function itself.
+void bench_derivatives() {
+  constexpr std::size_t n = 1000;
+  Generator random(1);
+  const Array<double> x = random.normal<double>({n}), v = random.normal<double>({n});
+  const auto f = [](auto x) { return sum(softmax(tanh(x) * x) * log_softmax(exp(-x * x))); };
+  const std::pair<const char*, Contender> rows[] = {
+      {"f, nothing recorded", [&](int) { return seconds_of([&] { f(constant(x)); }); }},
+      {"f and its gradient, by the tape",
+       [&](int) {
+         return seconds_of([&] {
+           Tape<double> tape;
+           tape.backward(f(tape.leaf(x)));
+         });
+       }},
+      {"f on Duals, which is J v", [&](int) { return seconds_of([&] { jvp(f, x, v); }); }},
+      {"H v, by the tape of Duals",
+       [&](int) { return seconds_of([&] { hessian_vector(f, x, v); }); }},
+      {"the gradient by differences, 2 n calls of f",
+       [&](int) {
+         return seconds_of([&] {
+           for (std::size_t i = 0; i < 2 * n; ++i) f(constant(x));
+         });
+       }},
+  };
+  std::vector<Contender> contenders;
+  for (const auto& row : rows) contenders.push_back(row.second);
+  const std::vector<Times> times = take_turns(contenders, 2, 21);
+  std::printf("f of %zu numbers %35s %12s\n", n, "microseconds", "calls of f");
+  for (std::size_t r = 0; r < times.size(); ++r) {
+    std::printf("%-44s %12.1f %12.1f\n", rows[r].first, times[r].median() * 1e6,
+                times[r].median() / times[0].median());
+  }
 }
 
 // op on a leaf of normal scores, and a sweep back from a fixed cotangent; in turns with sorting
@@ -143,6 +181,7 @@ void add_bench(Command program) {
   neighbours.add("--dimension", s->dimension, "", a_count);
   neighbours.add("--k", s->k, "", a_count);
   neighbours.run([s] { bench_neighbours(*s); });
+  bench.command("derivatives", "what gradients and second derivatives cost").run(bench_derivatives);
   bench.command("relax", "relaxations other than NeuralSort (--threads 1: on one thread)")
       .run(bench_relax);
   add_bench_sort(bench);

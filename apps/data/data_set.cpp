@@ -1,12 +1,15 @@
 #include "apps/data/data_set.hpp"
 
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <sstream>
 
 #include "apps/data/image_files.hpp"
+#include "apps/data/image_folder.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
+#include "models/npy.hpp"
 
 // The four files of apps/data/digits/ are inside the program, so that it needs no other file wherever
 // it runs. The assembler's .incbin copies a file into the object as it is: nothing is generated, and
@@ -68,12 +71,22 @@ std::string mnist_file(const std::string& folder, const std::string& part,
       to_message(folder, ": there is no ", part, "-", kind, " or ", part, "-", kind, ".gz"));
 }
 
-DataSet load_folder(const std::string& folder, std::vector<std::string> classes) {
-  if (!std::filesystem::is_directory(folder)) {
-    throw std::runtime_error("data set '" + folder +
-                             "': there is no such folder; need digits, fashion, cifar10:DIR or a "
-                             "folder with MNIST's four files");
-  }
+// As many classes as the training labels name.
+std::vector<std::string> classes_of(const ImageSet& train) {
+  return numbered(
+      1 + std::size_t(*std::max_element(train.labels.data(), train.labels.data() + train.size())));
+}
+
+void check_sizes(const std::string& file, std::size_t offset, const DataSet& set) {
+  const auto size = [](const ImageSet& s) {
+    return to_message(s.height(), " x ", s.width(), " x ", s.channels());
+  };
+  if (size(set.train) == size(set.test)) return;
+  bad_data(file, offset, "images ", size(set.test), "; expected ", size(set.train),
+           ", as in training");
+}
+
+DataSet load_mnist(const std::string& folder, std::vector<std::string> classes) {
   // Unzipping takes most of the time, so training and test go on side by side.
   const char* const parts[4] = {"train-images", "train-labels", "t10k-images", "t10k-labels"};
   std::array<IdxFile, 4> files;
@@ -87,16 +100,10 @@ DataSet load_folder(const std::string& folder, std::vector<std::string> classes)
   DataSet set;
   set.name = folder;
   set.train = labelled_images(std::move(files[0]), files[1], classes.size());
-  if (classes.empty()) {  // not known: as many as the training labels name
-    const Indices& labels = set.train.labels;
-    classes = numbered(1 + *std::max_element(labels.data(), labels.data() + labels.size()));
-  }
+  if (classes.empty()) classes = classes_of(set.train);
   const std::string test_images = files[2].name;
   set.test = labelled_images(std::move(files[2]), files[3], classes.size());
-  if (set.test.height() != set.train.height() || set.test.width() != set.train.width()) {
-    bad_data(test_images, 8, "images ", set.test.height(), " x ", set.test.width(), "; expected ",
-             set.train.height(), " x ", set.train.width(), ", as in training");
-  }
+  check_sizes(test_images, 8, set);
   set.classes = std::move(classes);
   return set;
 }
@@ -107,10 +114,19 @@ DataSet load_fashion() {
         to_message("data set 'fashion': ", fashion_folder,
                    " is missing; install Debian's package: apt-get install dataset-fashion-mnist"));
   }
-  DataSet set = load_folder(fashion_folder, {"T-shirt", "trousers", "pullover", "dress", "coat",
-                                             "sandal", "shirt", "sneaker", "bag", "ankle boot"});
+  DataSet set = load_mnist(fashion_folder, {"T-shirt", "trousers", "pullover", "dress", "coat",
+                                            "sandal", "shirt", "sneaker", "bag", "ankle boot"});
   set.name = "fashion";
   return set;
+}
+
+// The folder of a data set that ./run fetches.
+std::string fetched(const std::string& name) {
+  const std::string folder = data_folder() + "/" + name;
+  if (std::filesystem::is_directory(folder)) return folder;
+  throw std::runtime_error("data set '" + name + "': there is no " + folder +
+                           "; `./run knn --data " + name +
+                           "` fetches it by npm, or name a folder that has it");
 }
 
 DataSet load_cifar10(const std::string& folder) {
@@ -127,16 +143,102 @@ DataSet load_cifar10(const std::string& folder) {
       {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}};
 }
 
+ImageSet read_arrays(const std::string& images, const std::string& labels) {
+  ImageSet set{load_npy<std::uint8_t>(images), load_npy<Index>(labels)};
+  Shape shape = set.pixels.shape();
+  if (shape.size() == 3) shape.push_back(1);
+  if (shape.size() != 4 || set.pixels.size() == 0 || set.labels.shape() != Shape{shape[0]}) {
+    throw std::runtime_error(to_message(images, ": is ", shape, ", ", labels, " ",
+                                        set.labels.shape(),
+                                        "; expected (N, H, W) or (N, H, W, C), and (N)"));
+  }
+  for (const Index label : set.labels) {
+    if (label >= 0 && label < 100000) continue;
+    throw std::runtime_error(to_message(labels, ": has the label ", label, "; expected 0, 1, .."));
+  }
+  set.pixels.reshape(shape);
+  return set;
+}
+
+DataSet load_arrays(const std::string& folder) {
+  const auto part = [&](const std::string& name) {
+    return read_arrays(folder + "/" + name + "-images.npy", folder + "/" + name + "-labels.npy");
+  };
+  DataSet set{folder, part("train"), part("test"), {}};
+  set.classes = classes_of(set.train);
+  check_sizes(folder + "/test-images.npy", 0, set);
+  return set;
+}
+
+DataSet load_pictures(const std::string& folder) {
+  DataSet set;
+  set.name = folder;
+  if (std::filesystem::is_directory(folder + "/train")) {
+    set.train = read_image_folder(folder + "/train", set.classes);
+    set.test = read_image_folder(folder + "/test", set.classes);
+    check_sizes(folder + "/test", 0, set);
+    return set;
+  }
+  const ImageSet all = read_image_folder(folder, set.classes);
+  std::vector<Index> which[2];
+  for (Index i = 0; i < Index(all.size()); ++i) which[i % 5 == 4].push_back(i);
+  const auto part = [&](const std::vector<Index>& w) {
+    Indices chosen = uninitialized<Index>({w.size()});
+    std::copy(w.begin(), w.end(), chosen.data());
+    return select(all, chosen);
+  };
+  set.train = part(which[0]);
+  set.test = part(which[1]);
+  if (set.test.size() == 0) {
+    throw std::runtime_error(folder + ": has fewer than 5 images, so that none is for the test");
+  }
+  return set;
+}
+
+DataSet load_folder(const std::string& folder) {
+  if (!std::filesystem::is_directory(folder)) {
+    throw std::runtime_error(
+        "data set '" + folder +
+        "': there is no such folder; need digits, fashion, mnist, cifar10, cifar10:DIR or a "
+        "folder with MNIST's four files, .npy arrays, or pictures by class");
+  }
+  if (std::filesystem::exists(folder + "/train-images.npy")) return load_arrays(folder);
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.is_directory()) return load_pictures(folder);
+  }
+  return load_mnist(folder, {});
+}
+
 }  // namespace
+
+std::string data_folder() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value ? value : "");
+  };
+  if (const std::string own = variable("TAPESORT_DATA"); !own.empty()) return own;
+  const std::string cache = variable("XDG_CACHE_HOME");
+  return (cache.empty() ? variable("HOME") + "/.cache" : cache) + "/tapesort";
+}
 
 DataSet load_data(const std::string& where) {
   const std::string cifar10 = "cifar10:";
   if (where == "digits") return load_digits();
   if (where == "fashion") return load_fashion();
+  if (where == "mnist") {
+    DataSet set = load_mnist(fetched(where), numbered(10));
+    set.name = where;
+    return set;
+  }
+  if (where == "cifar10") {
+    DataSet set = load_cifar10(fetched(where));
+    set.name = where;
+    return set;
+  }
   if (where.compare(0, cifar10.size(), cifar10) == 0) {
     return load_cifar10(where.substr(cifar10.size()));
   }
-  return load_folder(where, {});
+  return load_folder(where);
 }
 
 }  // namespace tapesort

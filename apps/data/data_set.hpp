@@ -17,12 +17,22 @@ struct DataSet {
 // where =
 //   "digits"        the 4,000 + 1,000 digits inside the program (apps/data/digits/README.md)
 //   "fashion"       Fashion-MNIST, 60,000 + 10,000, from Debian's package dataset-fashion-mnist
+//   "mnist", "cifar10"   MNIST, 60,000 + 10,000, and CIFAR-10, 50,000 + 10,000, from data_folder()
 //   "cifar10:DIR"   CIFAR-10's binary version: DIR/data_batch_1.bin .. _5.bin, DIR/test_batch.bin
-//   a folder        train-images, train-labels, t10k-images, t10k-labels in MNIST's naming
-//                   (-idx3-ubyte or .idx3-ubyte, and so on), plain or .gz
+//   a folder of
+//     MNIST's files   train-images, train-labels, t10k-images, t10k-labels in MNIST's naming
+//                     (-idx3-ubyte or .idx3-ubyte, and so on), plain or .gz
+//     arrays          train-images.npy, train-labels.npy, test-images.npy, test-labels.npy: images
+//                     (N, H, W) or (N, H, W, C) of bytes, labels (N) from 0 on
+//     pictures        train/CLASS/*.png and test/CLASS/*.png, or .jpg (image_folder.hpp); or
+//                     CLASS/*.png alone, where every fifth of all pictures is for the test
 //
 // std::runtime_error, one line that names the file, when one is missing or faulty (image_files.hpp).
 DataSet load_data(const std::string& where);
+
+// Where mnist and cifar10 are looked for, in folders of these names, and where ./run puts them (fetch.py):
+// $TAPESORT_DATA, or $XDG_CACHE_HOME/tapesort, or ~/.cache/tapesort.
+std::string data_folder();
 
 // Where dataset-fashion-mnist puts its files.
 constexpr const char* fashion_folder = "/usr/share/datasets/fashion-mnist";

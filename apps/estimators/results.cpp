@@ -9,6 +9,7 @@
 #include "apps/report/plot.hpp"
 #include "apps/report/printed.hpp"
 #include "apps/report/result_row.hpp"
+#include "models/by_name.hpp"
 #include "models/files/strict_json.hpp"
 
 namespace tapesort {
@@ -44,7 +45,7 @@ EstimatorResults study_estimators(const EstimatorOptions& options) {
   const StudySettings& study = options.study;
   const Generator random(study.seed);
   Generator for_cost = random.split(1), for_scores = random.split(2);
-  const Cost cost = make_cost(options.cost, study.n, for_cost);
+  const Cost cost = by_name(costs(), options.cost, "estimators", "cost").make(study.n, for_cost);
   const Array<double> scores = for_scores.normal<double>({study.n}, 0, options.spread);
   const Truth truth = true_gradient(cost, scores, study.seed);
 
@@ -201,7 +202,7 @@ void add_estimators(Command program) {
   command.setting("--cost", o->cost,
                   "f: target (squared distance to a doubly stochastic matrix), linear (an "
                   "assignment), tour (length of a closed tour)",
-                  one_of(cost_names()));
+                  one_of(names_of(costs())));
   command.setting("--tau", study.tau, "temperature of NeuralSort, in units of the log-scores",
                   temperature);
   command.setting("--samples", study.samples, "orders drawn for an estimate", whole(1, 100000));

@@ -141,13 +141,16 @@ Estimator learnt(std::string name, const Cost& cost, ControlVariate<double> init
 
 }  // namespace
 
-std::vector<std::string> cost_names() { return {"target", "linear", "tour"}; }
-
-Cost make_cost(const std::string& name, std::size_t n, Generator& random) {
-  if (name == "target") return target_cost(n);
-  if (name == "linear") return linear_cost(random.normal<double>({n, n}), 0);
-  if (name == "tour") return tour_cost(n, random);
-  bad_argument("make_cost: no cost is called '", name, "'; there are target, linear and tour");
+std::vector<CostEntry>& costs() {
+  static std::vector<CostEntry> all{
+      {"target", [](std::size_t n, Generator&) { return target_cost(n); }},
+      {"linear",
+       [](std::size_t n, Generator& random) {
+         return linear_cost(random.normal<double>({n, n}), 0);
+       }},
+      {"tour", tour_cost},
+  };
+  return all;
 }
 
 std::vector<Estimator> make_estimators(const Cost& cost, const StudySettings& settings) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "ops/estimators/control_variate.hpp"
 
@@ -19,10 +20,12 @@ struct Cost {
 //   linear   <P, C>, an assignment problem, with C ~ N(0, 1)
 //   tour     the length of the closed tour, in that order, through n random points of the unit
 //            square
-std::vector<std::string> cost_names();
-
-// std::invalid_argument for another name. What is random is drawn from `random`.
-Cost make_cost(const std::string& name, std::size_t n, Generator& random);
+// What is random is drawn from `random`. A program may add its own (tapesort_program.hpp).
+struct CostEntry {
+  const char* name;
+  Cost (*make)(std::size_t n, Generator& random);
+};
+std::vector<CostEntry>& costs();
 
 struct StudySettings {
   std::size_t n = 8;

@@ -71,8 +71,8 @@ V without_diagonal(const V& x) {
   return reshape(slice(tail, 1, 0, n), {n, n - 1});
 }
 
-const std::vector<NeighbourMethod>& neighbour_methods() {
-  static const std::vector<NeighbourMethod> methods{
+std::vector<NeighbourMethod>& neighbour_methods() {
+  static std::vector<NeighbourMethod> methods{
       {"neural_sort", relaxed_loss<Method::neural_sort>},
       {"neural_sort_stochastic", stochastic_loss},
       {"soft_sort", relaxed_loss<Method::soft_sort>},

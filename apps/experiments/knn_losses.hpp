@@ -33,7 +33,8 @@ struct NeighbourMethod {
 //   lap_sum                 LapSum's top-k, whose mass is exactly k
 //   reinforce               k candidates drawn from Plackett-Luce with log-scores scores / tau, the
 //                           score-function gradient, each sample's baseline the mean of the others
-const std::vector<NeighbourMethod>& neighbour_methods();
+// A program may add its own (tapesort_program.hpp).
+std::vector<NeighbourMethod>& neighbour_methods();
 
 // 1 where a query and a candidate have one label, else 0: (q), (c) -> (q, c).
 Array<float> same_class(const Indices& query_labels, const Indices& candidate_labels);

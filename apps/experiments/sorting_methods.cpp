@@ -168,9 +168,9 @@ Made make_relax(const Settings& s, Generator&) { return std::make_unique<RelaxMe
 
 }  // namespace
 
-const std::vector<MethodEntry>& sorting_methods() {
+std::vector<MethodEntry>& sorting_methods() {
   constexpr bool linear = true, squared = false, noise = true, rows = true;
-  static const std::vector<MethodEntry> methods = {
+  static std::vector<MethodEntry> methods = {
       {"row_stochastic", 1, Gives::matrix, squared, make_row_stochastic<true>},
       {"row_stochastic_published", 1, Gives::matrix, squared, make_row_stochastic<false>},
       {"sinkhorn", 1, Gives::matrix, squared, make_relaxed<Method::sinkhorn>},

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "apps/program/options.hpp"
+#include "apps/program/run_program.hpp"
 
 namespace tapesort {
 
@@ -9,6 +10,7 @@ namespace tapesort {
 void add_bench(Command program);
 void add_bench_sort(Command bench);   // a sub-command of bench
 void add_bench_train(Command bench);  // a sub-command of bench
+void add_embed(Command program);
 void add_estimators(Command program);
 void add_gradcheck(Command program);
 void add_info(Command program);
@@ -22,11 +24,8 @@ void add_table(Command program);
 // --version, --threads, and all commands.
 void declare(CLI::App& program);
 
-// Runs what the command line asks of the program. Every error is one line on standard error, "tapesort: ..".
-// Status 0: done; 1: it could not be done; 2: the command line was not understood; 128 + a signal's
-// number: that signal stopped it.
+// run_program with other commands than all. Every error is one line on standard error, "tapesort: ..".
 int run_program(CLI::App& program, int argc, const char* const* argv);
-int run_program(int argc, const char* const* argv);  // with all commands
 
 // The whole content of a file, or of standard input for "-". std::runtime_error if it cannot be
 // read.

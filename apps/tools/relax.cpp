@@ -9,6 +9,7 @@
 #include "apps/tools/nested_numbers.hpp"
 #include "engine/check.hpp"
 #include "models/by_name.hpp"
+#include "models/npy.hpp"
 
 namespace tapesort {
 namespace {
@@ -30,9 +31,77 @@ template <class T> void write_heatmap(std::ostream& out, const Array<T>& P) {
 struct RelaxOptions {
   Relaxation relaxation;
   std::string method = "neural_sort", distribution = "cauchy", regularization = "l2";
-  std::string dtype = "double", input = "-", weights;
-  bool ascending = false, descending = false, json = false;
+  std::string dtype = "double", input = "-", weights, out;
+  std::vector<double> taus{1};
+  bool ascending = false, descending = false, json = false, csv = false;
 };
+
+bool is_npy(const std::string& file) {
+  return file.size() > 4 && file.compare(file.size() - 4, 4, ".npy") == 0;
+}
+
+// The parts of so many axes of a .npy file: the sets, or matrices, that its other axes count.
+std::vector<Array<double>> parts_of_npy(const std::string& file, std::size_t axes) {
+  const Array<double> all = load_npy<double>(file);
+  const Shape& shape = all.shape();
+  require(shape.size() >= axes && all.size() > 0 &&
+              (axes == 1 || shape.back() == shape[shape.size() - 2]),
+          file, ": is ", shape, "; expected ", axes == 1 ? "sets (.., n)" : "matrices (.., n, n)",
+          " that are not empty");
+  const Shape part(shape.end() - std::ptrdiff_t(axes), shape.end());
+  std::vector<Array<double>> parts;
+  for (std::size_t start = 0; start < all.size(); start += parts.back().size()) {
+    parts.push_back(uninitialized<double>(part));
+    std::copy_n(all.data() + start, parts.back().size(), parts.back().data());
+  }
+  return parts;
+}
+
+// All results of one kind, one after the other along a new axis, as FOLDER/NAME.npy.
+template <class T> class Collected {
+ public:
+  void add(const Array<T>& x, std::size_t sets) {
+    if (at_ == 0) {
+      Shape shape{sets};
+      for (std::size_t extent : x.shape()) shape.push_back(extent);
+      all_ = uninitialized<T>(shape);
+    }
+    std::copy_n(x.data(), x.size(), all_.data() + at_);
+    at_ += x.size();
+  }
+  void save(const std::string& folder, const char* name) const {
+    if (at_ > 0) save_npy(folder + "/" + name + ".npy", all_);
+  }
+
+ private:
+  Array<T> all_;
+  std::size_t at_ = 0;
+};
+
+template <class T>
+void write_relaxed_arrays(const std::string& folder, const Relaxation& relaxation,
+                          const std::vector<Array<double>>& sets,
+                          const std::vector<Array<double>>& weights) {
+  Collected<T> P, sorted, ranks, grad;
+  Collected<Index> permutation;
+  for (std::size_t set = 0; set < sets.size(); ++set) {
+    require(sets[set].shape() == sets[0].shape(), "relax: set ", set + 1, " has ",
+            sets[set].shape().back(), " scores, set 1 ", sets[0].shape().back(),
+            "; arrays need sets of one size, --json does not");
+    const Relaxed<T> result =
+        relax<T>(relaxation, sets[set], weights.empty() ? nullptr : &weights[set], true);
+    if (result.P) P.add(*result.P, sets.size());
+    if (result.sorted) sorted.add(*result.sorted, sets.size());
+    if (result.ranks) ranks.add(*result.ranks, sets.size());
+    if (result.grad) grad.add(*result.grad, sets.size());
+    permutation.add(result.permutation, sets.size());
+  }
+  P.save(folder, "P");
+  sorted.save(folder, "sorted");
+  ranks.save(folder, "ranks");
+  grad.save(folder, "grad");
+  permutation.save(folder, "permutation");
+}
 
 struct NamedSwap {
   const char* name;
@@ -59,19 +128,35 @@ void run(RelaxOptions& o, const Command& command) {
   }
   require(relaxation.method != Method::sinkhorn || !(o.ascending || o.descending),
           "relax: a direction means nothing to sinkhorn: row i of its logits is place i");
+  if (o.csv + o.json + !o.out.empty() > 1) {
+    not_understood("--csv, --json and --out exclude each other");
+  }
+  if (o.taus.size() > 1 && !o.csv) not_understood("several --tau require --csv");
+  relaxation.tau = o.taus.front();
+  if (!o.weights.empty() && !o.json && o.out.empty()) {
+    not_understood("--weights requires --json or --out");
+  }
   relaxation.swap = by_name(swaps, o.distribution, "relax", "distribution").swap;
   relaxation.regularization = o.regularization == "kl" ? Regularization::kl : Regularization::l2;
   relaxation.direction = o.ascending ? Direction::ascending : Direction::descending;
 
+  const std::size_t axes = relaxation.method == Method::sinkhorn ? 2 : 1;
   const std::vector<Array<double>> sets =
-      read_sets(read_text(o.input), source_name(o.input), relaxation.method);
+      is_npy(o.input) ? parts_of_npy(o.input, axes)
+                      : read_sets(read_text(o.input), source_name(o.input), relaxation.method);
   std::vector<Array<double>> weights;
-  if (!o.weights.empty()) {
+  if (is_npy(o.weights)) {
+    weights = parts_of_npy(o.weights, relaxation.has_matrix() ? 2 : 1);
+    require(weights.size() == sets.size(), o.weights, ": has ", weights.size(),
+            " entries; expected ", sets.size(), ", one a set");
+  } else if (!o.weights.empty()) {
     weights = read_weights(read_text(o.weights), source_name(o.weights), relaxation, sets);
   }
   std::ostream out(std::cout.rdbuf());  // std::cout may have been told how to format numbers
   const auto write = [&](auto zero) {
     using T = decltype(zero);
+    if (o.csv) return write_relaxed_csv<T>(out, relaxation, o.taus, sets);
+    if (!o.out.empty()) return write_relaxed_arrays<T>(o.out, relaxation, sets, weights);
     if (o.json) return write_relaxed_json<T>(out, relaxation, sets, weights);
     write_relaxed_table<T>(out, relaxation, sets);
   };
@@ -134,6 +219,26 @@ void write_relaxed_json(std::ostream& out, const Relaxation& relaxation,
 }
 
 template <class T>
+void write_relaxed_csv(std::ostream& out, Relaxation relaxation, const std::vector<double>& taus,
+                       const std::vector<Array<double>>& sets) {
+  const auto exact = [](double x) { return printed("%.17g", x); };
+  out << "set,tau,place,item,score,soft_sorted,soft_rank\n";
+  for (std::size_t set = 0; set < sets.size(); ++set) {
+    for (const double tau : taus) {
+      relaxation.tau = tau;
+      const Relaxed<T> result = relax<T>(relaxation, sets[set], nullptr, false);
+      for (std::size_t place = 0; place < result.permutation.size(); ++place) {
+        const std::size_t item = std::size_t(result.permutation.data()[place]);
+        out << set + 1 << ',' << exact(tau) << ',' << place + 1 << ',' << item << ',';
+        if (relaxation.method != Method::sinkhorn) out << exact(double(result.scores.data()[item]));
+        out << ',' << (result.sorted ? exact(double(result.sorted->data()[place])) : "") << ','
+            << (result.ranks ? exact(double(result.ranks->data()[item])) : "") << '\n';
+      }
+    }
+  }
+}
+
+template <class T>
 void write_relaxed_table(std::ostream& out, const Relaxation& relaxation,
                          const std::vector<Array<double>>& sets) {
   for (std::size_t set = 0; set < sets.size(); ++set) {
@@ -168,6 +273,8 @@ void write_relaxed_table(std::ostream& out, const Relaxation& relaxation,
   template void write_relaxed_json<T>(std::ostream&, const Relaxation&,                       \
                                       const std::vector<Array<double>>&,                      \
                                       const std::vector<Array<double>>&);                     \
+  template void write_relaxed_csv<T>(std::ostream&, Relaxation, const std::vector<double>&,   \
+                                     const std::vector<Array<double>>&);                      \
   template void write_relaxed_table<T>(std::ostream&, const Relaxation&,                      \
                                        const std::vector<Array<double>>&);
 INSTANTIATE(float)
@@ -237,7 +344,10 @@ void add_relax(Command program) {
               "neural_sort, soft_sort, sinkhorn, odd_even, bitonic, fast_soft_sort, "
               "fast_soft_rank or lap_sum",
               {unknown_method, ""});
-  command.add("--tau", relaxation.tau, "temperature; a strength for fast_soft_*", above_zero);
+  command
+      .add("--tau", o->taus, "temperature; a strength for fast_soft_*; with --csv, several",
+           above_zero)
+      .separated_by_commas();
   command.add("--hard", relaxation.hard, "the sort itself, with the relaxation's gradient");
   command.add("--power", relaxation.power, "of soft_sort", number(1e-3, 1e3));
   command.add("--iterations", relaxation.sinkhorn.iterations, "of sinkhorn", a_count);
@@ -248,14 +358,17 @@ void add_relax(Command program) {
   const Option ascending = command.add("--ascending", o->ascending, "smallest first");
   command.add("--descending", o->descending, "largest first (default)").excludes(ascending);
   command.add("--dtype", o->dtype, "what to compute in", one_of({"double", "float"}));
-  const Option weights =
-      command.add("--weights", o->weights,
-                  "JSON, one entry W a set: adds the gradient of sum(P * W), or of "
-                  "sum(output * W) for methods without a matrix, to --json",
-                  file_name);
-  command.add("--input", o->input,
-              "a set of scores a line, or n x n matrices as JSON; - is standard input", file_name);
-  weights.needs(command.add("--json", o->json, "one JSON object instead of a table"));
+  command.add("--weights", o->weights,
+              "JSON or .npy, one entry W a set: adds the gradient of sum(P * W), or of "
+              "sum(output * W) for methods without a matrix, to --json and --out",
+              file_name);
+  command.add(
+      "--input", o->input,
+      "a set of scores a line, n x n matrices as JSON, or either as .npy; - is standard input",
+      file_name);
+  command.add("--json", o->json, "one JSON object instead of a table");
+  command.add("--csv", o->csv, "a line for each set, tau and place instead of a table");
+  command.add("--out", o->out, "a folder for P.npy, sorted.npy, ranks.npy, .. instead", file_name);
   command.run([o, command] { run(*o, command); });
 }
 

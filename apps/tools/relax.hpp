@@ -31,6 +31,11 @@ template <class T>
 void write_relaxed_json(std::ostream& out, const Relaxation& relaxation,
                         const std::vector<Array<double>>& sets,
                         const std::vector<Array<double>>& weights);
+// set,tau,place,item,score,soft_sorted,soft_rank: a line for each set, tau and place; empty where the
+// method defines none. The rank is the item's.
+template <class T>
+void write_relaxed_csv(std::ostream& out, Relaxation relaxation, const std::vector<double>& taus,
+                       const std::vector<Array<double>>& sets);
 // For people: a table, and P_hat, unless it is too wide for a terminal, as blocks of five shades.
 template <class T>
 void write_relaxed_table(std::ostream& out, const Relaxation& relaxation,

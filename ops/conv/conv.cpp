@@ -11,8 +11,8 @@ Conv2dOptions Conv2dOptions::same(std::size_t kernel) {
 }
 
 template <class T>
-Var<T> conv2d(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
-              const Conv2dOptions& options) {
+FirstOrder<T> conv2d(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
+                     const Conv2dOptions& options) {
   const detail::ConvGeometry g("conv2d", x.shape(), weight.shape(), bias.shape(), options);
   Array<T> y = detail::convolve_forward(g, x.value(), weight.value(), bias.value());
   return record("conv2d", {x, weight, bias}, std::move(y), [g](Node<T>& y) {
@@ -26,7 +26,7 @@ Var<T> conv2d(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
 }
 
 template <class T>
-Var<T> conv2d(const Var<T>& x, const Var<T>& weight, const Conv2dOptions& options) {
+FirstOrder<T> conv2d(const Var<T>& x, const Var<T>& weight, const Conv2dOptions& options) {
   const Shape& shape = weight.shape();
   return conv2d(x, weight, constant(zeros<T>({shape.empty() ? 0 : shape.back()})), options);
 }

@@ -8,6 +8,7 @@
 // correlation: w is not flipped.
 #pragma once
 
+#include "engine/dual.hpp"
 #include "engine/tape.hpp"
 
 namespace tapesort {
@@ -30,12 +31,12 @@ struct Conv2dOptions {
 // std::invalid_argument on shapes that do not fit, stride 0, or a kernel larger than the padded
 // image.
 template <class T>
-Var<T> conv2d(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
-              const Conv2dOptions& options = {});
+FirstOrder<T> conv2d(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
+                     const Conv2dOptions& options = {});
 
 // Without a bias.
 template <class T>
-Var<T> conv2d(const Var<T>& x, const Var<T>& weight, const Conv2dOptions& options = {});
+FirstOrder<T> conv2d(const Var<T>& x, const Var<T>& weight, const Conv2dOptions& options = {});
 
 // The same function by one plain seven-fold loop, for reading and for comparing.
 template <class T>

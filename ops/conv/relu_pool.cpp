@@ -234,8 +234,8 @@ template <class T> struct Backward {
 }  // namespace
 
 template <class T>
-Var<T> conv2d_relu_pool(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
-                        const Conv2dOptions& options) {
+FirstOrder<T> conv2d_relu_pool(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
+                               const Conv2dOptions& options) {
   const char* op = "conv2d_relu_pool";
   const Pooled g(ConvGeometry(op, x.shape(), weight.shape(), bias.shape(), options));
   require(g.ph >= 1 && g.pw >= 1, op, ": the convolution of x ", x.shape(), " gives (", g.oh, ", ",

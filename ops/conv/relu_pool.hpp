@@ -1,6 +1,7 @@
 // The layer that most small networks for images are made of, as one operator.
 #pragma once
 
+#include "engine/dual.hpp"
 #include "ops/conv/conv.hpp"
 
 namespace tapesort {
@@ -16,7 +17,7 @@ namespace tapesort {
 // `tapesort bench train --row knn-100` and 2.6 times at `--row sort-100`, one thread.
 // std::invalid_argument as conv2d, or when the convolution gives less than 2 x 2 pixels.
 template <class T>
-Var<T> conv2d_relu_pool(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
-                        const Conv2dOptions& options = {});
+FirstOrder<T> conv2d_relu_pool(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
+                               const Conv2dOptions& options = {});
 
 }  // namespace tapesort

@@ -10,8 +10,8 @@ namespace tapesort {
 using namespace plackett_luce;
 
 template <class T>
-Var<T> conditional_perturbed(const Var<T>& log_scores, const Indices& order,
-                             const Array<T>& exponentials) {
+FirstOrder<T> conditional_perturbed(const Var<T>& log_scores, const Indices& order,
+                                    const Array<T>& exponentials) {
   const char* op = "conditional_perturbed";
   require_same_shape(op, "order", order.shape(), "exponentials", exponentials.shape());
   const OrderRows shape(op, log_scores.shape(), order.shape());

@@ -1,6 +1,7 @@
 // Perturbed scores of a Plackett-Luce distribution given the order that they sort to.
 #pragma once
 
+#include "engine/dual.hpp"
 #include "engine/tape.hpp"
 
 namespace tapesort {
@@ -24,8 +25,8 @@ namespace tapesort {
 //   errors   std::invalid_argument when shapes do not fit or a row of order is no permutation
 //   source   Gadetsky, Struminsky, Robinson, Quadrianto, Vetrov 2020
 template <class T>
-Var<T> conditional_perturbed(const Var<T>& log_scores, const Indices& order,
-                             const Array<T>& exponentials);
+FirstOrder<T> conditional_perturbed(const Var<T>& log_scores, const Indices& order,
+                                    const Array<T>& exponentials);
 
 // The other way round: the exponentials E for which conditional_perturbed gives z = s + noise. They
 // are standard exponentials, independent of the order, when the noise is Gumbel's. Computed from

@@ -134,9 +134,9 @@ template <class T> ControlVariate<T> sum_of(ControlVariate<T> first, ControlVari
 }
 
 template <class T>
-Var<T> control_variate_expectation(const Var<T>& log_scores, const OrderCost<T>& f,
-                                   ControlVariate<T>& control, std::size_t samples,
-                                   Generator& random, Learn learn) {
+FirstOrder<T> control_variate_expectation(const Var<T>& log_scores, const OrderCost<T>& f,
+                                          ControlVariate<T>& control, std::size_t samples,
+                                          Generator& random, Learn learn) {
   const PlackettLuce<T> p(log_scores);
   const Array<T> near_zero = p.near_zero().value();
   const Array<T> noise = gumbel_noise<T>(p.with_samples({samples}), random);

@@ -35,6 +35,7 @@
 
 #include <deque>
 
+#include "engine/dual.hpp"
 #include "engine/parameter.hpp"
 #include "ops/estimators/estimators.hpp"
 
@@ -69,8 +70,8 @@ enum class Learn { no, yes };
 // Learn::yes it also adds the gradient of mean |g|^2 (over samples, summed over rows) to the grad
 // of each of control.phi, for any optimiser to follow.
 template <class T>
-Var<T> control_variate_expectation(const Var<T>& log_scores, const OrderCost<T>& f,
-                                   ControlVariate<T>& control, std::size_t samples,
-                                   Generator& random, Learn learn = Learn::no);
+FirstOrder<T> control_variate_expectation(const Var<T>& log_scores, const OrderCost<T>& f,
+                                          ControlVariate<T>& control, std::size_t samples,
+                                          Generator& random, Learn learn = Learn::no);
 
 }  // namespace tapesort

@@ -37,8 +37,8 @@ template <class T> OrderCost<T> on_orders(MatrixCost<T> f) {
 }
 
 template <class T>
-Var<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t samples,
-                 Generator& random, Baseline baseline) {
+FirstOrder<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t samples,
+                        Generator& random, Baseline baseline) {
   const PlackettLuce<T> p(log_scores);
   const Indices orders = p.sample(random, {samples});
   const Var<T> cost = detail::evaluate_cost("reinforce", f, orders);
@@ -48,8 +48,8 @@ Var<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t sa
 }
 
 template <class T>
-Var<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t samples,
-                 Generator& random, RunningMean<T>& baseline) {
+FirstOrder<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t samples,
+                        Generator& random, RunningMean<T>& baseline) {
   const PlackettLuce<T> p(log_scores);
   const Indices orders = p.sample(random, {samples});
   const Var<T> cost = detail::evaluate_cost("reinforce", f, orders);
@@ -59,17 +59,17 @@ Var<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t sa
 }
 
 template <class T>
-Var<T> reparameterized_expectation(const Var<T>& log_scores, const MatrixCost<T>& f,
-                                   const RelaxedSort<T>& relaxed_sort, std::size_t samples,
-                                   Generator& random) {
+FirstOrder<T> reparameterized_expectation(const Var<T>& log_scores, const MatrixCost<T>& f,
+                                          const RelaxedSort<T>& relaxed_sort, std::size_t samples,
+                                          Generator& random) {
   return mean_cost("reparameterized_expectation", f,
                    PlackettLuce<T>(log_scores).relaxed_sample(relaxed_sort, random, {samples}));
 }
 
 template <class T>
-Var<T> straight_through_expectation(const Var<T>& log_scores, const MatrixCost<T>& f,
-                                    const RelaxedSort<T>& relaxed_sort, std::size_t samples,
-                                    Generator& random) {
+FirstOrder<T> straight_through_expectation(const Var<T>& log_scores, const MatrixCost<T>& f,
+                                           const RelaxedSort<T>& relaxed_sort, std::size_t samples,
+                                           Generator& random) {
   const PlackettLuce<T> p(log_scores);
   return mean_cost("straight_through_expectation", f,
                    p.straight_through_sample(relaxed_sort, random, {samples}));

@@ -16,6 +16,7 @@
 //   straight_through_expectation matrices     biased     f sees permutations, the gradient P_hat
 #pragma once
 
+#include "engine/dual.hpp"
 #include "ops/plackett_luce.hpp"
 #include "ops/score_function.hpp"
 
@@ -34,30 +35,30 @@ template <class T> using MatrixCost = std::function<Var<T>(const Var<T>& P)>;
 template <class T> OrderCost<T> on_orders(MatrixCost<T> f);
 
 // sum_z p(z) f(z). std::invalid_argument unless n <= 8.
-template <class T> Var<T> exact_expectation(const Var<T>& log_scores, const OrderCost<T>& f);
+template <class T> FirstOrder<T> exact_expectation(const Var<T>& log_scores, const OrderCost<T>& f);
 
 enum class Baseline { none, leave_one_out };
 
 template <class T>
-Var<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t samples,
-                 Generator& random, Baseline baseline = Baseline::none);
+FirstOrder<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t samples,
+                        Generator& random, Baseline baseline = Baseline::none);
 
 // With the mean of earlier steps as the baseline, which takes this step in afterwards.
 template <class T>
-Var<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t samples,
-                 Generator& random, RunningMean<T>& baseline);
+FirstOrder<T> reinforce(const Var<T>& log_scores, const OrderCost<T>& f, std::size_t samples,
+                        Generator& random, RunningMean<T>& baseline);
 
 // The mean of f(relaxed_sort(s + G)).
 template <class T>
-Var<T> reparameterized_expectation(const Var<T>& log_scores, const MatrixCost<T>& f,
-                                   const RelaxedSort<T>& relaxed_sort, std::size_t samples,
-                                   Generator& random);
+FirstOrder<T> reparameterized_expectation(const Var<T>& log_scores, const MatrixCost<T>& f,
+                                          const RelaxedSort<T>& relaxed_sort, std::size_t samples,
+                                          Generator& random);
 
 // The mean of f(P) over permutation matrices P that have relaxed_sort(s + G)'s gradient.
 template <class T>
-Var<T> straight_through_expectation(const Var<T>& log_scores, const MatrixCost<T>& f,
-                                    const RelaxedSort<T>& relaxed_sort, std::size_t samples,
-                                    Generator& random);
+FirstOrder<T> straight_through_expectation(const Var<T>& log_scores, const MatrixCost<T>& f,
+                                           const RelaxedSort<T>& relaxed_sort, std::size_t samples,
+                                           Generator& random);
 
 namespace detail {
 // f's values, whose shape must be that of the samples: (S, ..., n) -> (S, ...).

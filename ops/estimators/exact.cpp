@@ -68,7 +68,8 @@ template <class T> class Tree {
 
 }  // namespace
 
-template <class T> Var<T> exact_expectation(const Var<T>& log_scores, const OrderCost<T>& f) {
+template <class T>
+FirstOrder<T> exact_expectation(const Var<T>& log_scores, const OrderCost<T>& f) {
   const PlackettLuce<T> distribution(log_scores);  // checks them
   const Shape& shape = log_scores.shape();
   const std::size_t n = shape.back(), rows = log_scores.size() / n;

@@ -142,6 +142,13 @@ struct Solution {
         sign(downwards ? 1 : -1),
         begins(sets) {
     check_scale<double>(op, "strength", strength);
+    // Sums of n differences must not overflow; of floats they cannot.
+    const double most =
+        std::numeric_limits<double>::max() / (2 * double(std::max<std::size_t>(n, 1)));
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      require(std::abs(double(scores.data()[i])) <= most, op, ": score ", i % n, " of row ", i / n,
+              " is ", scores.data()[i], "; need at most ", most, " in magnitude, in sets of ", n);
+    }
     order = argsort(scores, downwards ? Direction::descending : Direction::ascending);
     if (kl) p = uninitialized<double>(scores.shape());
   }
@@ -181,8 +188,8 @@ Array<double> countdown(std::size_t n, double scale) {
 }  // namespace
 
 template <class T>
-Var<T> fast_soft_sort(const Var<T>& scores, double strength, Regularization regularization,
-                      Direction direction) {
+FirstOrder<T> fast_soft_sort(const Var<T>& scores, double strength, Regularization regularization,
+                             Direction direction) {
   const auto solution =
       std::make_shared<Solution>("fast_soft_sort", scores.value(), strength, regularization,
                                  direction == Direction::descending);
@@ -239,8 +246,8 @@ Var<T> fast_soft_sort(const Var<T>& scores, double strength, Regularization regu
 }
 
 template <class T>
-Var<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regularization,
-                      Direction direction) {
+FirstOrder<T> fast_soft_rank(const Var<T>& scores, double strength, Regularization regularization,
+                             Direction direction) {
   const auto solution =
       std::make_shared<Solution>("fast_soft_rank", scores.value(), strength, regularization,
                                  direction == Direction::ascending);

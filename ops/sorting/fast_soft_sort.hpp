@@ -22,13 +22,14 @@
 //            that of separate blocks.
 //   precision  in double throughout, from differences of scores within a block: neither an offset
 //            nor a small strength costs digits, and equal scores stay equal
-//   errors   std::invalid_argument for 0-d scores, a score that is NaN or infinite, strength that
-//            is not a positive normal number
+//   errors   std::invalid_argument for 0-d scores, a score that is NaN, infinite or beyond 9e307 / n,
+//            strength that is not a positive normal number
 //   source   Blondel, Teboul, Berthet, Djolonga, "Fast differentiable sorting and ranking", ICML
 //            2020; the conventions (strength divides the first argument; kl ranks through exp and
 //            log) are those of its published code
 #pragma once
 
+#include "engine/dual.hpp"
 #include "ops/sorting/hard.hpp"
 
 namespace tapesort {
@@ -36,13 +37,13 @@ namespace tapesort {
 enum class Regularization { l2, kl };
 
 template <class T>
-Var<T> fast_soft_sort(const Var<T>& scores, double strength,
-                      Regularization regularization = Regularization::l2,
-                      Direction direction = Direction::descending);
+FirstOrder<T> fast_soft_sort(const Var<T>& scores, double strength,
+                             Regularization regularization = Regularization::l2,
+                             Direction direction = Direction::descending);
 
 template <class T>
-Var<T> fast_soft_rank(const Var<T>& scores, double strength,
-                      Regularization regularization = Regularization::l2,
-                      Direction direction = Direction::descending);
+FirstOrder<T> fast_soft_rank(const Var<T>& scores, double strength,
+                             Regularization regularization = Regularization::l2,
+                             Direction direction = Direction::descending);
 
 }  // namespace tapesort

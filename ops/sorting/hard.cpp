@@ -49,7 +49,11 @@ template <class T> Array<T> permutation_matrix(const Indices& order) {
   return one_hot<T>(order, order.shape().back());
 }
 
+template <> Indices argsort(const Array<Dual<double>>& scores, Direction direction) {
+  return argsort(values(scores), direction);
+}
+
 INSTANTIATE(argsort)
-INSTANTIATE(permutation_matrix)
+INSTANTIATE_TWICE(permutation_matrix)
 
 }  // namespace tapesort

@@ -198,7 +198,7 @@ void pull_mass(const LaplaceSums& sums, const Root& root, const std::vector<doub
 }  // namespace
 
 template <class T>
-Var<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Direction direction) {
+FirstOrder<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Direction direction) {
   const Shared batch = std::make_shared<Batch>("lap_sum_top_k", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   require(k >= 0 && k <= double(n), "lap_sum_top_k: k must be in [0, n], got ", k, " for n = ", n);
@@ -221,7 +221,8 @@ Var<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Direction direc
   });
 }
 
-template <class T> Var<T> lap_sum_rank(const Var<T>& scores, double tau, Direction direction) {
+template <class T>
+FirstOrder<T> lap_sum_rank(const Var<T>& scores, double tau, Direction direction) {
   const Shared batch = std::make_shared<Batch>("lap_sum_rank", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   Array<T> r = batch->by_item<T>(scores.shape(), n, [&](std::size_t set, auto& r) {
@@ -235,7 +236,8 @@ template <class T> Var<T> lap_sum_rank(const Var<T>& scores, double tau, Directi
   });
 }
 
-template <class T> Var<T> lap_sum_sort(const Var<T>& scores, double tau, Direction direction) {
+template <class T>
+FirstOrder<T> lap_sum_sort(const Var<T>& scores, double tau, Direction direction) {
   const Shared batch = std::make_shared<Batch>("lap_sum_sort", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   Array<T> y = uninitialized<T>(scores.shape());
@@ -260,7 +262,7 @@ template <class T> Var<T> lap_sum_sort(const Var<T>& scores, double tau, Directi
   });
 }
 
-template <class T> Var<T> lap_sum(const Var<T>& scores, double tau, Direction direction) {
+template <class T> FirstOrder<T> lap_sum(const Var<T>& scores, double tau, Direction direction) {
   const Shared batch = std::make_shared<Batch>("lap_sum", scores.value(), tau, direction);
   const std::size_t n = batch->n;
   Array<T> P_hat = uninitialized<T>(matrix_shape(scores.shape()));

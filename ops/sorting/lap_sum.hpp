@@ -25,21 +25,25 @@
 //            ranking, sorting and top-k selection", ICML 2025
 #pragma once
 
+#include "engine/dual.hpp"
 #include "ops/sorting/hard.hpp"
 
 namespace tapesort {
 
 template <class T>
-Var<T> lap_sum_top_k(const Var<T>& scores, double k, double tau,
-                     Direction direction = Direction::descending);
+FirstOrder<T> lap_sum_top_k(const Var<T>& scores, double k, double tau,
+                            Direction direction = Direction::descending);
 
 template <class T>
-Var<T> lap_sum_rank(const Var<T>& scores, double tau, Direction direction = Direction::descending);
+FirstOrder<T> lap_sum_rank(const Var<T>& scores, double tau,
+                           Direction direction = Direction::descending);
 
 template <class T>
-Var<T> lap_sum_sort(const Var<T>& scores, double tau, Direction direction = Direction::descending);
+FirstOrder<T> lap_sum_sort(const Var<T>& scores, double tau,
+                           Direction direction = Direction::descending);
 
 template <class T>
-Var<T> lap_sum(const Var<T>& scores, double tau, Direction direction = Direction::descending);
+FirstOrder<T> lap_sum(const Var<T>& scores, double tau,
+                      Direction direction = Direction::descending);
 
 }  // namespace tapesort

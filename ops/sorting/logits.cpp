@@ -13,6 +13,8 @@
 namespace tapesort {
 namespace {
 
+using std::isfinite;
+
 // x with an axis of extent 1 put in before `axis`.
 template <class T> Var<T> expand(const Var<T>& x, std::size_t axis) {
   std::vector<Index> shape(x.shape().begin(), x.shape().end());
@@ -22,7 +24,7 @@ template <class T> Var<T> expand(const Var<T>& x, std::size_t axis) {
 
 template <class T> T checked_inverse(const char* op, const Var<T>& scores, double tau) {
   const T inverse = T(1 / tau);
-  require(tau > 0 && inverse > 0 && std::isfinite(inverse), op, ": tau is ", tau,
+  require(tau > 0 && inverse > 0 && isfinite(inverse), op, ": tau is ", tau,
           "; need tau > 0 whose inverse is a number of the type, 3e-39 to 1e38 for float");
   checked_set_size(op, scores.value());
   return inverse;
@@ -47,7 +49,7 @@ template <class T> Var<T> soft_sort_logits(const Var<T>& scores, double tau) {
   return abs(expand(sorted, last + 1) - expand(scores, last)) * -inverse;
 }
 
-INSTANTIATE(neural_sort_logits)
-INSTANTIATE(soft_sort_logits)
+INSTANTIATE_TWICE(neural_sort_logits)
+INSTANTIATE_TWICE(soft_sort_logits)
 
 }  // namespace tapesort

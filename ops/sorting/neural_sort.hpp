@@ -38,6 +38,7 @@
 //               continuous relaxations", ICLR 2019, equation 5
 #pragma once
 
+#include "engine/dual.hpp"
 #include "ops/sorting/hard.hpp"
 
 namespace tapesort {
@@ -53,41 +54,41 @@ struct NeuralSortOptions {
 };
 
 template <class T>
-Var<T> neural_sort_values(const Var<T>& scores, const NeuralSortOptions& options);
+FirstOrder<T> neural_sort_values(const Var<T>& scores, const NeuralSortOptions& options);
 
 // payload (..., n, d), with the leading extents of scores.
 template <class T>
-Var<T> neural_sort_payload(const Var<T>& scores, const Var<T>& payload,
-                           const NeuralSortOptions& options);
+FirstOrder<T> neural_sort_payload(const Var<T>& scores, const Var<T>& payload,
+                                  const NeuralSortOptions& options);
 
 // Ranks count from 1, in the direction of the sort. The columns of P_hat need not sum to one;
 // Ranks::mean divides by their sum, so that r_j is a mean place, between 1 and n.
 enum class Ranks { sum, mean };
 template <class T>
-Var<T> neural_sort_ranks(const Var<T>& scores, const NeuralSortOptions& options,
-                         Ranks kind = Ranks::sum);
+FirstOrder<T> neural_sort_ranks(const Var<T>& scores, const NeuralSortOptions& options,
+                                Ranks kind = Ranks::sum);
 
 // How much of each item is among the first k places, from k rows alone; k ones in the sum.
 // std::invalid_argument unless 1 <= k <= n.
 template <class T>
-Var<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& options);
+FirstOrder<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& options);
 
 // The scores below which the given fractions lie: place (n - 1) (1 - fraction) of y counted from 0
 // when descending, as in NumPy; between two places linearly. Costs O(n) a fraction after the sort.
 // std::invalid_argument for a fraction outside 0 .. 1 or n = 0.
 template <class T>
-Var<T> neural_sort_quantile(const Var<T>& scores, const std::vector<double>& fractions,
-                            const NeuralSortOptions& options);
+FirstOrder<T> neural_sort_quantile(const Var<T>& scores, const std::vector<double>& fractions,
+                                   const NeuralSortOptions& options);
 template <class T>
-Var<T> neural_sort_median(const Var<T>& scores, const NeuralSortOptions& options);  // (...)
+FirstOrder<T> neural_sort_median(const Var<T>& scores, const NeuralSortOptions& options);  // (...)
 
 // The cross-entropy of P_hat against the order of `truth` (..., n), larger first (smaller first
 // when ascending): the mean over the rows i of -sum_j Q[i, j] log P_hat[i, j], where Q is truth's
 // permutation matrix and, for t items tied in truth, has 1 / t at each of their places. Exact however
 // far an item is from its place.
 template <class T>
-Var<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
-                                 const NeuralSortOptions& options);
+FirstOrder<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
+                                        const NeuralSortOptions& options);
 
 template <class T> Var<T> neural_sort(const Var<T>& scores, const NeuralSortOptions& options);
 template <class T> Var<T> neural_sort_hard(const Var<T>& scores, const NeuralSortOptions& options);

@@ -168,7 +168,7 @@ template <class T> Indices Relaxation::order(const Array<T>& input) const {
   return nearest_permutation(tapesort::sinkhorn(constant(input), tau, sinkhorn).value());
 }
 
-template <class T> Var<T> Relaxation::matrix(const Var<T>& input) const {
+template <class T> FirstOrder<T> Relaxation::matrix(const Var<T>& input) const {
   check_options(*this, has_matrix(), "matrix");
   const Var<T> soft = row_of(method).matrix(*this, input);
   if (!hard) return soft;
@@ -177,13 +177,13 @@ template <class T> Var<T> Relaxation::matrix(const Var<T>& input) const {
   return straight_through(permutation_matrix<T>(order), soft);
 }
 
-template <class T> Var<T> Relaxation::logits(const Var<T>& input) const {
+template <class T> FirstOrder<T> Relaxation::logits(const Var<T>& input) const {
   const Row& row = row_of(method);
   if (!row.logits) check_options(*this, has_matrix(), "logits");
   return row.logits ? row.logits(*this, input) : logarithm(row.matrix(*this, input));
 }
 
-template <class T> Var<T> Relaxation::sorted(const Var<T>& input) const {
+template <class T> FirstOrder<T> Relaxation::sorted(const Var<T>& input) const {
   check_options(*this, has_sorted(), "sorted values");
   const Row& row = row_of(method);
   const Var<T> soft =
@@ -193,7 +193,7 @@ template <class T> Var<T> Relaxation::sorted(const Var<T>& input) const {
   return straight_through(take_along_axis(constant(input.value()), order).value(), soft);
 }
 
-template <class T> Var<T> Relaxation::ranks(const Var<T>& input) const {
+template <class T> FirstOrder<T> Relaxation::ranks(const Var<T>& input) const {
   check_options(*this, has_ranks(), "ranks");
   const Row& row = row_of(method);
   const Var<T> soft =
@@ -204,7 +204,7 @@ template <class T> Var<T> Relaxation::ranks(const Var<T>& input) const {
   return straight_through(places, soft);
 }
 
-template <class T> Var<T> Relaxation::top_k(const Var<T>& input, std::size_t k) const {
+template <class T> FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::size_t k) const {
   check_options(*this, has_top_k(), "top-k mass");
   const std::size_t n = input.dimension() ? input.shape().back() : 0;
   require(k >= 1 && k <= n, "relaxation: k must be in 1 .. n, got ", k, " for n = ", n);

@@ -27,6 +27,7 @@
 
 #include <string>
 
+#include "engine/dual.hpp"
 #include "ops/sorting/fast_soft_sort.hpp"
 #include "ops/sorting/sinkhorn.hpp"
 #include "ops/sorting/sorting_network.hpp"
@@ -67,15 +68,15 @@ struct Relaxation {
   bool has_ranks() const;
   bool has_top_k() const { return has_matrix(); }
 
-  template <class T> Var<T> matrix(const Var<T>& input) const;
+  template <class T> FirstOrder<T> matrix(const Var<T>& input) const;
   // Logits of the matrix's rows, whose softmax is the (soft) matrix: for cross-entropies, which need
   // them where the matrix is 0 in its type. Where a method has none, ln of the matrix, at least
   // ln 1e-30: there the gradient ends.
-  template <class T> Var<T> logits(const Var<T>& input) const;
-  template <class T> Var<T> sorted(const Var<T>& input) const;
-  template <class T> Var<T> ranks(const Var<T>& input) const;
+  template <class T> FirstOrder<T> logits(const Var<T>& input) const;
+  template <class T> FirstOrder<T> sorted(const Var<T>& input) const;
+  template <class T> FirstOrder<T> ranks(const Var<T>& input) const;
   // Each item's mass among the first k places, 1 <= k <= n.
-  template <class T> Var<T> top_k(const Var<T>& input, std::size_t k) const;
+  template <class T> FirstOrder<T> top_k(const Var<T>& input, std::size_t k) const;
 
   // The hard sort: the item at each place.
   template <class T> Indices order(const Array<T>& input) const;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/dual.hpp"
 #include "engine/simd.hpp"
 #include "engine/simd_sums.hpp"
 #include "engine/sums.hpp"
@@ -33,6 +34,12 @@ template <class T> void softmax_row(T* row, std::size_t n, T shift) {
   const T total = simd::sum(sums);
   const T scale = 1 / total;
   for (std::size_t i = 0; i < n; ++i) row[i] *= scale;
+}
+
+template <class T> void softmax_row(Dual<T>* row, std::size_t n, Dual<T> shift) {
+  Dual<T> total;
+  for (std::size_t i = 0; i < n; ++i) total += row[i] = exp(row[i] - shift);
+  for (std::size_t i = 0; i < n; ++i) row[i] /= total;
 }
 
 // sum_j a_j (b_j - c)

@@ -21,7 +21,7 @@ inline void check_positive(const char* op, const char* name, double value) {
 // flushed to zero in the loops, and their reciprocal is infinite.
 template <class T> void check_scale(const char* op, const char* name, double value) {
   check_positive(op, name, value);
-  constexpr T smallest = std::numeric_limits<T>::min(), largest = std::numeric_limits<T>::max();
+  constexpr auto smallest = std::numeric_limits<T>::min(), largest = std::numeric_limits<T>::max();
   require(value >= double(smallest) && value <= double(largest), op, ": ", name, " is ", value,
           "; need one between ", smallest, " and ", largest);
 }
@@ -30,9 +30,10 @@ template <class T> void check_scale(const char* op, const char* name, double val
 template <class T> std::size_t checked_set_size(const char* op, const Array<T>& scores) {
   require(scores.dimension() >= 1, op, ": scores are 0-d; need (..., n)");
   const std::size_t n = scores.shape().back();
+  using std::isfinite;
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const T s = scores.data()[i];
-    require(std::isfinite(s), op, ": score ", i % n, " of row ", i / n, " is ", s,
+    require(isfinite(s), op, ": score ", i % n, " of row ", i / n, " is ", s,
             "; need finite scores (a large negative number stands for minus infinity)");
   }
   return n;

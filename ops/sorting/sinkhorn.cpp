@@ -196,18 +196,18 @@ Var<T> normalised(const char* op, bool exponentiate, const Var<T>& log_alpha, do
 }  // namespace
 
 template <class T>
-Var<T> sinkhorn(const Var<T>& log_alpha, double tau, const SinkhornOptions& options) {
+FirstOrder<T> sinkhorn(const Var<T>& log_alpha, double tau, const SinkhornOptions& options) {
   return normalised("sinkhorn", true, log_alpha, tau, options);
 }
 
 template <class T>
-Var<T> log_sinkhorn(const Var<T>& log_alpha, double tau, const SinkhornOptions& options) {
+FirstOrder<T> log_sinkhorn(const Var<T>& log_alpha, double tau, const SinkhornOptions& options) {
   return normalised("log_sinkhorn", false, log_alpha, tau, options);
 }
 
 template <class T>
-Var<T> gumbel_sinkhorn(const Var<T>& log_alpha, double tau, Generator& random, double noise_scale,
-                       const SinkhornOptions& options) {
+FirstOrder<T> gumbel_sinkhorn(const Var<T>& log_alpha, double tau, Generator& random,
+                              double noise_scale, const SinkhornOptions& options) {
   const std::size_t n = checked_matrix_size("gumbel_sinkhorn", "log_alpha", log_alpha.shape());
   Array<T> noise = gumbel_noise<T>(log_alpha.shape(), random);
   for (T& g : noise) g *= T(noise_scale);

@@ -20,6 +20,7 @@
 //            Gumbel-Sinkhorn networks", ICLR 2018
 #pragma once
 
+#include "engine/dual.hpp"
 #include "engine/random.hpp"
 #include "engine/tape.hpp"
 
@@ -31,16 +32,17 @@ struct SinkhornOptions {
 };
 
 template <class T>
-Var<T> sinkhorn(const Var<T>& log_alpha, double tau, const SinkhornOptions& options = {});
+FirstOrder<T> sinkhorn(const Var<T>& log_alpha, double tau, const SinkhornOptions& options = {});
 
 // log P_hat = X, which a cross-entropy needs: P_hat itself may underflow to 0.
 template <class T>
-Var<T> log_sinkhorn(const Var<T>& log_alpha, double tau, const SinkhornOptions& options = {});
+FirstOrder<T> log_sinkhorn(const Var<T>& log_alpha, double tau,
+                           const SinkhornOptions& options = {});
 
 // sinkhorn(log_alpha + noise_scale * G, tau) with independent standard Gumbel noise G: a sample
 // from a distribution over nearly-permutations.
 template <class T>
-Var<T> gumbel_sinkhorn(const Var<T>& log_alpha, double tau, Generator& random,
-                       double noise_scale = 1, const SinkhornOptions& options = {});
+FirstOrder<T> gumbel_sinkhorn(const Var<T>& log_alpha, double tau, Generator& random,
+                              double noise_scale = 1, const SinkhornOptions& options = {});
 
 }  // namespace tapesort

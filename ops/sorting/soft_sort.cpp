@@ -7,18 +7,20 @@
 namespace tapesort {
 namespace {
 
+using std::abs, std::pow;
+
 // The logit of a difference d is -u^p, u = |d| / scale with scale = tau^(1/p), so that no power
 // overflows where the logit does not.
 template <class T> T power(T u, T p) {
   if (p == 1) return u;
   if (p == 2) return u * u;
-  return std::pow(u, p);
+  return pow(u, p);
 }
 // p u^(p-1), for u > 0.
 template <class T> T slope(T u, T p) {
   if (p == 1) return T(1);
   if (p == 2) return 2 * u;
-  return p * std::pow(u, p - 1);
+  return p * pow(u, p - 1);
 }
 
 }  // namespace
@@ -40,7 +42,7 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction di
       T* row = P_hat.data() + (set * n + i) * n;
       const T anchor = s[order.data()[set * n + i]];
       for (std::size_t j = 0; j < n; ++j) {
-        row[j] = -power(std::abs(anchor - s[j]) / scale, p);
+        row[j] = -power(abs(anchor - s[j]) / scale, p);
       }
       softmax_row(row, n, T(0));  // the largest logit is the anchor's own, 0
     }
@@ -66,7 +68,7 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction di
               const T d = anchor - s[j], g = row[j] * ((rowbar[j] - own) - mean);
               // Where the row is 0 the slope may be infinite.
               if (row[j] == 0 || d == 0) continue;
-              const T h = (d > 0 ? g : -g) * slope(std::abs(d) / scale, p) / scale;
+              const T h = (d > 0 ? g : -g) * slope(abs(d) / scale, p) / scale;
               into[j] += h;
               total += h;
             }
@@ -77,6 +79,6 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction di
       });
 }
 
-INSTANTIATE(soft_sort)
+INSTANTIATE_TWICE(soft_sort)
 
 }  // namespace tapesort

@@ -254,12 +254,13 @@ std::vector<std::vector<Comparator>> network_layers(Network network, std::size_t
   return layers;
 }
 
-template <class T> Var<T> sorting_network(const Var<T>& scores, const NetworkOptions& options) {
+template <class T>
+FirstOrder<T> sorting_network(const Var<T>& scores, const NetworkOptions& options) {
   return run("sorting_network", scores, options, true);
 }
 
 template <class T>
-Var<T> sorting_network_values(const Var<T>& scores, const NetworkOptions& options) {
+FirstOrder<T> sorting_network_values(const Var<T>& scores, const NetworkOptions& options) {
   return run("sorting_network_values", scores, options, false);
 }
 

@@ -38,6 +38,7 @@
 //            "Monotonic differentiable sorting networks", ICLR 2022; Batcher 1968 (bitonic)
 #pragma once
 
+#include "engine/dual.hpp"
 #include "ops/sorting/hard.hpp"
 
 namespace tapesort {
@@ -54,11 +55,12 @@ struct NetworkOptions {
 };
 
 // P_hat.
-template <class T> Var<T> sorting_network(const Var<T>& scores, const NetworkOptions& options = {});
+template <class T>
+FirstOrder<T> sorting_network(const Var<T>& scores, const NetworkOptions& options = {});
 
 // The soft sorted values P_hat s alone, without the matrix: (..., n) -> (..., n).
 template <class T>
-Var<T> sorting_network_values(const Var<T>& scores, const NetworkOptions& options = {});
+FirstOrder<T> sorting_network_values(const Var<T>& scores, const NetworkOptions& options = {});
 
 // The comparators in the order of their work; those of one layer touch different wires.
 struct Comparator {

@@ -9,6 +9,8 @@
 namespace tapesort {
 namespace {
 
+using std::abs, std::isfinite;
+
 // One set of n scores.
 template <class T> struct Set {
   const T* s;
@@ -26,7 +28,7 @@ template <class T> struct Set {
     std::vector<T> A(n);
     for (std::size_t j = 0; j < n; ++j) {
       T total = 0;
-      for (std::size_t k = 0; k < n; ++k) total += std::abs(s[j] - s[k]);
+      for (std::size_t k = 0; k < n; ++k) total += abs(s[j] - s[k]);
       A[j] = total;
     }
     for (std::size_t i = 0; i < n; ++i) {
@@ -35,7 +37,7 @@ template <class T> struct Set {
       T largest = -std::numeric_limits<T>::infinity();
       for (std::size_t j = 0; j < n; ++j) p[j] = (w * s[j] - A[j]) / tau;
       for (std::size_t j = 0; j < n; ++j) {
-        require(std::isfinite(p[j]), "neural_sort_formula: the logit in row ", i, ", column ", j,
+        require(isfinite(p[j]), "neural_sort_formula: the logit in row ", i, ", column ", j,
                 " overflows; neural_sort takes such scores");
         largest = std::max(largest, p[j]);
       }
@@ -93,6 +95,6 @@ Var<T> neural_sort_formula(const Var<T>& scores, double tau, Direction direction
   });
 }
 
-INSTANTIATE(neural_sort_formula)
+INSTANTIATE_TWICE(neural_sort_formula)
 
 }  // namespace tapesort

@@ -9,6 +9,7 @@
 #include "ops/select.hpp"
 #include "ops/sorting/neural_sort.hpp"
 #include "ops/sorting/neural_sort/band.hpp"
+#include "ops/sorting/neural_sort/formula.hpp"
 
 namespace tapesort {
 namespace {
@@ -46,6 +47,7 @@ void write_rows(const SortedScores<T>& s, std::size_t i, std::size_t count, T cu
       simd::store(scratch.data() + scratch.size() - L::size, e);
     }
   };
+  scratch.reserve(L::size);  // so that it has an address, whatever comes
   const std::uint32_t right = side(std::ptrdiff_t(i), 1), left = side(std::ptrdiff_t(i) - 1, -1);
   T scale[L::size];
   simd::store(scale, L(T(1)) / total);
@@ -136,7 +138,13 @@ template <class T> Var<T> neural_sort_hard(const Var<T>& scores, const NeuralSor
   return straight_through(permutation_matrix<T>(argsort(scores.value(), options.direction)), soft);
 }
 
+// Second derivatives come from the formula as it is written.
+template <>
+Var<Dual<double>> neural_sort(const Var<Dual<double>>& scores, const NeuralSortOptions& options) {
+  return neural_sort_formula(scores, options.tau, options.direction);
+}
+
 INSTANTIATE(neural_sort)
-INSTANTIATE(neural_sort_hard)
+INSTANTIATE_TWICE(neural_sort_hard)
 
 }  // namespace tapesort

@@ -85,7 +85,7 @@ void pull_back_sorted_values(const Sorting<T>& s, const Columns<T>& a, const Var
 }  // namespace
 
 template <class T>
-Var<T> neural_sort_values(const Var<T>& scores, const NeuralSortOptions& options) {
+FirstOrder<T> neural_sort_values(const Var<T>& scores, const NeuralSortOptions& options) {
   const auto s = sort_all_rows("neural_sort_values", scores.value(), options);
   const Column<T> y = sorted_values(*s);
   Array<T> value = uninitialized<T>(scores.shape());
@@ -98,8 +98,8 @@ Var<T> neural_sort_values(const Var<T>& scores, const NeuralSortOptions& options
 }
 
 template <class T>
-Var<T> neural_sort_payload(const Var<T>& scores, const Var<T>& payload,
-                           const NeuralSortOptions& options) {
+FirstOrder<T> neural_sort_payload(const Var<T>& scores, const Var<T>& payload,
+                                  const NeuralSortOptions& options) {
   const Shape shape = payload.shape();
   require(payload.dimension() >= 2 && Shape(shape.begin(), shape.end() - 1) == scores.shape(),
           "neural_sort_payload: payload is ", shape, ", scores are ", scores.shape(),
@@ -177,13 +177,14 @@ Var<T> ranks_in(const Var<T>& scores, const NeuralSortOptions& options, Ranks ki
 
 // Mean places in double: section 5 of README.md.
 template <class T>
-Var<T> neural_sort_ranks(const Var<T>& scores, const NeuralSortOptions& options, Ranks kind) {
+FirstOrder<T> neural_sort_ranks(const Var<T>& scores, const NeuralSortOptions& options,
+                                Ranks kind) {
   return kind == Ranks::mean ? ranks_in<double>(scores, options, kind)
                              : ranks_in<T>(scores, options, kind);
 }
 
 template <class T>
-Var<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& options) {
+FirstOrder<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& options) {
   const auto s = sort("top_k_mass", scores.value(), options);
   const std::size_t n = s->n, size = s->size();
   require(1 <= k && k <= n, "top_k_mass: k = ", k, " is out of range for scores ", scores.shape(),
@@ -200,8 +201,8 @@ Var<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& 
 }
 
 template <class T>
-Var<T> neural_sort_quantile(const Var<T>& scores, const std::vector<double>& fractions,
-                            const NeuralSortOptions& options) {
+FirstOrder<T> neural_sort_quantile(const Var<T>& scores, const std::vector<double>& fractions,
+                                   const NeuralSortOptions& options) {
   const auto s = sort("neural_sort_quantile", scores.value(), options);
   const std::size_t n = s->n, sets = s->sets, count = fractions.size();
   require(n >= 1, "neural_sort_quantile: scores are ", scores.shape(), "; need n >= 1");
@@ -251,7 +252,7 @@ Var<T> neural_sort_quantile(const Var<T>& scores, const std::vector<double>& fra
 }
 
 template <class T>
-Var<T> neural_sort_median(const Var<T>& scores, const NeuralSortOptions& options) {
+FirstOrder<T> neural_sort_median(const Var<T>& scores, const NeuralSortOptions& options) {
   const Var<T> median = neural_sort_quantile(scores, {0.5}, options);
   Shape shape = scores.shape();
   shape.pop_back();
@@ -261,8 +262,8 @@ Var<T> neural_sort_median(const Var<T>& scores, const NeuralSortOptions& options
 }
 
 template <class T>
-Var<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
-                                 const NeuralSortOptions& options) {
+FirstOrder<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& truth,
+                                        const NeuralSortOptions& options) {
   require_same_shape("neural_sort_cross_entropy", "truth", truth.shape(), "scores", scores.shape());
   // Section 4 of README.md; in double by section 5.
   const auto s =

@@ -1,0 +1,101 @@
+// The reverse loop, leaves, and the end of a tape. (tape.cpp, which includes this file, has the rest:
+// checks, messages, and what a Var answers.)
+#pragma once
+
+#include "engine/broadcast.hpp"
+#include "engine/tape.hpp"
+
+namespace tapesort {
+
+// The reverse loop, from the node at `last` down to the first.
+template <class T> void Tape<T>::sweep(std::size_t last) {
+  for (std::size_t i = last + 1; i-- > 0;) {
+    Node<T>& node = *nodes_[i].node();
+    if (!node.has_cotangent()) continue;           // no gradient reaches this value
+    run_pullback(node);                            // xbar += J' ybar for each input x
+    detail::tell(detail::Event::passed_on, node);  // observe.hpp
+    if (!keep_cotangents_) node.cotangent_.reset();
+  }
+}
+
+template <class T> void Tape<T>::backward(const Var<T>& result) {
+  check(result);
+  backward(result, full<T>(result.shape(), T(1)));  // dL/dL = 1
+}
+
+template <class T> void Tape<T>::backward(const Var<T>& result, Array<T> u) {
+  check(result, u.shape());
+  if (keep_cotangents_) drop_cotangents();  // left by the previous backward()
+  try {
+    result.node()->receive(std::move(u));
+    detail::tell(detail::Event::begun, *result.node());
+    sweep(result.node()->index());
+  } catch (...) {
+    drop_cotangents();
+    throw;
+  }
+}
+
+template <class T> void Node<T>::receive(Array<T> contribution) {
+  if (contribution.shape() != value().shape()) {  // this value was stretched when it was used
+    contribution = sum_to_shape(contribution, value().shape());
+  }
+  if (cotangent_ == nullptr) {
+    cotangent_ = std::make_unique<Cotangent>(std::move(contribution));
+  } else {
+    add_into(cotangent_->array, contribution);
+  }
+}
+
+// A leaf passes nothing on, but keeps what it gets.
+namespace {
+template <class T> class Leaf final : public Node<T> {
+ public:
+  explicit Leaf(Array<T> value) : Node<T>("leaf", {}, std::move(value)) {}
+
+ private:
+  Array<T> gradient_;  // the number 0, of shape (), until something arrives
+
+  void pull() override {
+    if (gradient_.shape() == this->value().shape()) {
+      add_into(gradient_, this->cotangent());
+    } else {
+      gradient_ = this->take_cotangent();
+    }
+  }
+  const Array<T>* gradient() const override { return &gradient_; }
+  void clear_gradient() override { gradient_ = Array<T>(); }
+};
+}  // namespace
+
+template <class T> Var<T> Tape<T>::leaf(Array<T> value) {
+  if (!recording()) return constant(std::move(value));
+  return append(new Leaf<T>(std::move(value)));
+}
+
+template <class T> Var<T> Tape<T>::append(Node<T>* node) {
+  Var<T> var(node);
+  const auto event = node->inputs_.empty() ? detail::Event::made : detail::Event::computed;
+  detail::tell(event, *node);  // who watches may throw; then the tape is as before
+  node->tape_ = this;
+  node->index_ = nodes_.size();
+  nodes_.push_back(var);
+  return var;
+}
+
+// The last node first: its inputs are still held by the tape, so that deleting it does not delete
+// them, and destructors do not run inside each other, however long the chain.
+template <class T> Tape<T>::~Tape() {
+  while (!nodes_.empty()) {
+    Node<T>& node = *nodes_.back().node();
+    if (node.references_ > 1) {  // beside the tape's own Var
+      node.orphaned_ = true;
+      node.tape_ = nullptr;
+      node.cotangent_.reset();
+      node.inputs_.clear();
+    }
+    nodes_.pop_back();
+  }
+}
+
+}  // namespace tapesort

@@ -1,0 +1,32 @@
+// Operators as a table of derivatives. (A new row wants a line in functions.hpp, and in functions.cpp.)
+#pragma once
+
+#include "ops/functions.hpp"
+#include "ops/map.hpp"
+
+namespace tapesort {
+
+// A row has an operator's name, y as an expression in x, and xbar as one in ybar, x and y. Both are
+// pasted into lambdas whose parameters have these names. (unary: map.hpp, next.)
+#define FUNCTION(name, f, vjp)                                                             \
+  template <class T> Var<T> name(const Var<T>& operand) {                                  \
+    return unary(                                                                          \
+        #name, operand, [](auto x) { return f; },                                          \
+        []([[maybe_unused]] auto ybar, [[maybe_unused]] auto x, [[maybe_unused]] auto y) { \
+          return vjp;                                                                      \
+        });                                                                                \
+  }
+
+// simd::select(c, a, b) is c ? a : b, for many numbers at once; positive_part(x) is max(x, 0), NaN
+// where x is. Conditions are such that where x is NaN, ybar passes.
+// clang-format off
+FUNCTION(exp,    simd::exp(x),            ybar * y)
+FUNCTION(log,    simd::log(x),            ybar / x)
+FUNCTION(sqrt,   simd::sqrt(x),           ybar / (2 * y))
+FUNCTION(square, x * x,                   2 * ybar * x)
+FUNCTION(abs,    simd::abs(x),            simd::select(x < 0, -ybar, simd::select(x == 0, 0, ybar)))
+FUNCTION(relu,   simd::positive_part(x),  simd::select(y <= 0, 0, ybar))
+// clang-format on
+#undef FUNCTION
+
+}  // namespace tapesort
