@@ -119,8 +119,9 @@ void sum_terms(const Terms<T>& terms, std::size_t rows, std::size_t columns, con
                std::size_t start_row, T* c, std::size_t c_row) {
   constexpr std::size_t lanes = Lanes<T>::size;
   Terms<T> s = terms;
+  if (rows == 0) return;
   for (std::size_t o = 0; o < columns; o += 2 * lanes) {
-    s.b = terms.b + o;
+    if (terms.inner > 0) s.b = terms.b + o;  // without terms, b may be null
     if constexpr (term == Term::weighted_difference) s.h = terms.h + o;
     const auto strip = o + 2 * lanes <= columns ? by_halves<T, term, 2> : by_halves<T, term, 1>;
     strip(s, rows, start ? start + o : start, start_row, c + o, c_row);

@@ -16,6 +16,8 @@ several threads; the work of one call is shared out to the cores. A forked proce
 import inspect
 import operator
 
+import numpy as np
+
 from . import _tapesort
 from ._tapesort import GradcheckReport, __version__
 
@@ -50,6 +52,8 @@ class Operator:
             bound = self.__signature__.bind(*args, **options)
         except TypeError as error:
             raise TypeError(f"{self.__name__}: {error}; its arguments: {self.__signature__}") from None
+        for name in self.arrays:
+            _check_numbers(f"{self.__name__}: {name}", bound.arguments[name])
         return self._record(**bound.arguments, record=_recorded)
 
     def __repr__(self):
@@ -77,6 +81,15 @@ def _operator(*arrays):
     def make(record):
         return Operator(record.__name__, record, arrays, record.__doc__, _parameters(record))
     return make
+
+
+def _check_numbers(what, values):
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{what} is a masked array, whose mask would be lost; fill it: a score of "
+                        "-1e30 stands aside (but in fast_soft_sort)")
+    kind = np.asarray(values).dtype
+    if kind.kind not in "biuf":
+        raise TypeError(f"{what} must hold real numbers, got an array of {kind}")
 
 
 def _whole(what, value, least, most=2**64 - 1):

@@ -58,24 +58,25 @@ std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, 
     total.carry();
     for (LongSum<T>& sum : sums) sum.carry();
   };
-  const auto add = [&](const L& e, std::size_t j, std::size_t m) {
+  const auto add = [&](const L& e, std::ptrdiff_t j, std::size_t m) {
     total.recent += e;
     for (int c = 0; c < columns; ++c) sums[c].recent += e * (load(b[c] + j) - own[c]);
     if (m % short_sum == 0) carry();
   };
-  const auto side = [&](std::size_t first, std::ptrdiff_t step) {
-    const T* g = gap + (step > 0 ? i : i - 1);
+  const auto side = [&](std::ptrdiff_t step) {
+    std::ptrdiff_t j = std::ptrdiff_t(i);
+    const T* g = gap + (step > 0 ? j : j - 1);
     std::size_t m = 1;
     for (L logit(T(0));; ++m, g += step) {
       logit -= L(T(2 * m - 1)) * load(g);
       const Mask<T> inside = logit > L(-cutoff);
       if (!simd::any(inside)) break;
-      add(simd::select(inside, exp(logit), L(T(0))), first += std::size_t(step), m);
+      add(simd::select(inside, exp(logit), L(T(0))), j += step, m);
     }
     carry();
     return m;
   };
-  const std::size_t right = side(i, 1), left = side(i, -1);
+  const std::size_t right = side(1), left = side(-1);
   const L inverse = L(T(1)) / (L(T(1)) + total.total);
   store(rest, total.total);
   for (int c = 0; c < columns; ++c) store(mean[c], sums[c].total * inverse);
@@ -96,7 +97,7 @@ void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, cons
     k_sum.carry();
     for (LongSum<T>& sum : h_sum) sum.carry();
   };
-  const auto add = [&](const L& e, std::size_t i, T distance) {
+  const auto add = [&](const L& e, std::ptrdiff_t i, T distance) {
     L g(T(0));
     for (int c = 0; c < columns; ++c) {
       const L weight = e * load(a[c] + i);
@@ -110,17 +111,19 @@ void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, cons
     if (sums != Sums::transpose) k_sum.recent += L(distance) * g;
     if (sums == Sums::logits) g_sum.recent += g;
   };
-  if (sums != Sums::moments) add(L(T(1)), j, T(0));
+  const std::ptrdiff_t here = std::ptrdiff_t(j);
+  if (sums != Sums::moments) add(L(T(1)), here, T(0));
   const auto side = [&](std::ptrdiff_t step) {
     L logit(T(0)), difference(T(0));
-    const T* g = gap + (step > 0 ? j : j - 1);
+    const T* g = gap + (step > 0 ? here : here - 1);
     for (std::size_t m = 1; m <= reach; ++m, g += step) {
       const L d = load(g);
       logit -= d + difference + difference;
       difference += d;
       const Mask<T> inside = logit > L(-cutoff);
       if (!simd::any(inside)) break;
-      add(simd::select(inside, exp(logit), L(T(0))), j + std::size_t(step) * m, -T(step) * T(m));
+      add(simd::select(inside, exp(logit), L(T(0))), here + step * std::ptrdiff_t(m),
+          -T(step) * T(m));
       if (m % short_sum == 0) carry();
     }
     carry();
