@@ -20,6 +20,7 @@
 #include "ops/estimators/control_variate.hpp"
 #include "ops/losses.hpp"
 #include "ops/matmul.hpp"
+#include "ops/newton.hpp"
 #include "ops/noise.hpp"
 #include "ops/pool.hpp"
 #include "ops/reduce.hpp"

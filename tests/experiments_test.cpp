@@ -13,6 +13,7 @@
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "models/checkpoint.hpp"
+#include "models/saved_network.hpp"
 #include "op_table.hpp"
 #include "run_command.hpp"
 #include "temporary_folder.hpp"
@@ -47,6 +48,12 @@ TEST_CASE("tapesort sort runs end to end, and the same seed gives the same resul
   CHECK(row["element_accuracy"] >= row["permutation_accuracy"]);
   CHECK(row["soft_hard_gap"].get<double>() > 0);
   CHECK(load_checkpoint<float>(folder / "model").arrays.count("fc2.weight") == 1);
+  const SavedNetwork saved = load_network(folder / "model");
+  CHECK(saved.name == "mlp");
+  CHECK(saved.outputs == 1);
+  const std::string history = folder.read("out/history.csv");
+  CHECK(history.rfind("epoch,step,loss,validation,learning_rate,seconds\n1,40,", 0) == 0);
+  CHECK(history.find("\n2,80,") != std::string::npos);
 
   run(add_sort, "sort" + small + rate + " --out " + (folder / "again"));
   const json again = result(folder, "again");
@@ -60,6 +67,18 @@ TEST_CASE("tapesort sort runs end to end, and the same seed gives the same resul
           run(add_sort, "sort" + small + rate + " --out " + (folder / "out"));
         }).find("go on with it by --resume, or use another folder") != std::string::npos);
   CHECK(result(folder) == row);
+}
+
+TEST_CASE("Newton losses train as well, for scores and for matrices") {
+  for (const char* method : {"neural_sort", "sinkhorn"}) {
+    CAPTURE(method);
+    const TemporaryFolder folder;
+    run(add_sort, "sort" + small + " --lr 0.01 --newton 0.1 --method " + method + " --out " +
+                      (folder / "out"));
+    const json row = result(folder);
+    CHECK(row["settings"]["newton"] == 0.1);
+    CHECK(row["element_accuracy"].get<double>() > 0.5);
+  }
 }
 
 TEST_CASE("tapesort sort runs with every kind of method") {

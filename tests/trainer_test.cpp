@@ -27,7 +27,7 @@ class LineTask : public Task {
     net_.add<Dropout<float>>(0.2);
   }
   std::string name() const override { return "line"; }
-  std::size_t steps_per_epoch() const override { return 5; }
+  std::size_t steps_per_epoch() const override { return steps; }
   std::size_t images_per_step() const override { return 8; }
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
     if (step == at_step_) do_this_();
@@ -43,6 +43,8 @@ class LineTask : public Task {
     return total;
   }
   State<float> state() override { return net_.state(); }
+
+  std::size_t steps = 5;  // an epoch
 
  private:
   Generator init_{5};
@@ -125,6 +127,45 @@ TEST_CASE("a training that was interrupted and resumed equals one that was not, 
             ": was made with batch = 8, this run has 16; resume with the same settings, or start "
             "anew "
             "elsewhere");
+}
+
+TEST_CASE("the mean of the last part's weights is kept when it is asked for, and resumed as well") {
+  const TemporaryFolder folder;
+  TrainerOptions options;
+  options.epochs = 4;  // of 5 steps
+  options.seed = 3;
+  options.average = 0.5;
+  LineTask mean_task;
+  const Outcome mean = run(mean_task, options);
+  CHECK(mean.result.averaged);
+  REQUIRE(mean.result.epochs.size() == 5);  // the last one: the mean
+  CHECK(mean.result.best_epoch == 5);
+  CHECK(mean.result.best_validation == mean_task.validate());
+  std::vector<Array<float>> last;  // after each of the last ten steps
+  for (std::size_t steps = 11; steps <= 20; ++steps) {
+    TrainerOptions shorter = options;
+    shorter.average = 0;
+    LineTask task;
+    shorter.epochs = 1;
+    task.steps = steps;
+    last.push_back(run(task, shorter).values.at(0));
+  }
+  Array<double> expected = zeros<double>(last[0].shape());
+  for (const Array<float>& values : last) expected += convert<double>(values) / 10.0;
+  CHECK(distance(convert<double>(mean.values.at(0)), expected) < 1e-6);
+
+  options.checkpoint = folder / "checkpoint.safetensors";
+  options.resume = true;
+  const Disposition normal(SIGINT, SIG_DFL);
+  LineTask first_task(14, [&] { std::raise(SIGINT); });
+  CHECK(run(first_task, options).result.interrupted == SIGINT);
+  LineTask second_task;
+  const Outcome second = run(second_task, options);
+  CHECK(second.values == mean.values);
+  LineTask third_task;  // nothing is left to do
+  const Outcome third = run(third_task, options);
+  CHECK(third.values == mean.values);
+  CHECK(third.result.epochs.size() == 5);
 }
 
 TEST_CASE(
@@ -266,7 +307,7 @@ TEST_CASE("a checkpoint that cannot be resumed in any part changes nothing") {
   CHECK(progress("loss_sum", "x") == cannot + "loss_sum is \"x\"; expected a number");
   CHECK(progress("seconds", -0.5) == cannot + "seconds is -0.5; expected a number >= 0");
   CHECK(progress("epochs", nlohmann::json::parse("[[1, 2]]")) ==
-        cannot + "an epoch is [1,2]; expected [loss, validation, seconds]");
+        cannot + "an epoch is [1,2]; expected [loss, validation, seconds, step, learning rate]");
   CHECK(progress("epochs", 7) == cannot + "epochs is 7; expected a list, at most one entry a step");
 
   const auto metadata = [&](const std::string& key, const std::string& text) {

@@ -1,6 +1,7 @@
 #include "apps/experiments/digit_experiment.hpp"
 
 #include "apps/data/data_set.hpp"
+#include "ops/newton.hpp"
 #include "ops/shape.hpp"
 
 namespace tapesort {
@@ -20,13 +21,19 @@ enum Stream : std::uint64_t {
 
 void add_digit_options(Command command, DigitOptions& o, const std::string& rates) {
   command.setting("--data", o.data,
-                  "digits, fashion (the class is the digit), or a folder of IDX files", file_name);
+                  "digits, mnist, fashion (the class is the digit), or a folder of images",
+                  file_name);
   command.setting("--n", o.n, "numbers in a set", whole(2, 100));
   command.setting("--digits", o.digits, "digits of a number, one picture each", whole(1, 18));
   command.setting("--tau", o.tau,
                   "temperature, in units of the scores (default: the method's; row_stochastic and "
                   "reinforce have none)",
                   temperature);
+  command.setting(
+      "--newton", o.newton,
+      "lambda of Newton losses, which divide the scores' gradient by its Fisher matrix + "
+      "lambda (ops/newton.hpp); 0 for none",
+      number(0, 1e12));
   command.setting("--samples", o.samples, "samples of a stochastic method in a step", a_count);
   command.setting("--network", o.network, "what looks at the picture of a number",
                   one_of(network_names()));
@@ -99,6 +106,10 @@ void DigitPools::for_sets(const DigitPool& pool, std::size_t count, std::uint64_
     look(draw_digit_sets(pool, sets, options_.n, options_.digits, random));
     done += sets;
   }
+}
+
+Var<float> DigitTask::for_training(const Var<float>& x) const {
+  return options_.newton > 0 ? fisher_step(x, options_.newton) : x;
 }
 
 Var<float> outputs_of(Layer<float>& network, const Pass<float>& pass, const DigitSets& sets) {

@@ -19,7 +19,8 @@ struct DigitOptions : TrainingOptions {
   std::string data = "digits", method = "neural_sort", network = "column";
   std::size_t n = 5, digits = 4, batch = 20, samples = 5;
   std::size_t validation_sets = 200, test_sets = 1000, epoch_steps = 0;
-  double tau = 0;  // 0: the method's own
+  double tau = 0;     // 0: the method's own
+  double newton = 0;  // lambda of Newton losses; 0: none
 };
 
 // All options of a training but --method, which is for each command to list. `rates`, if any, is
@@ -70,6 +71,9 @@ class DigitTask : public Task {
   std::size_t images_per_step() const override { return options_.batch * options_.n; }
 
  protected:
+  // What a sorting method gets of the network's outputs x in training: x, with --newton's gradient.
+  Var<float> for_training(const Var<float>& x) const;
+
   const DigitOptions& options_;
   DigitPools& pools_;
 

@@ -102,7 +102,8 @@ void add_knn(Command program) {
   const Command command =
       program.command("knn", "train a differentiable k-nearest-neighbours classifier");
   const auto o = std::make_shared<KnnOptions>();
-  command.setting("--data", o->data, "digits, fashion, cifar10:DIR, or a folder of IDX files",
+  command.setting("--data", o->data,
+                  "digits, fashion, mnist, cifar10, or a folder of images (apps/data/README.md)",
                   file_name);
   command.setting("--method", o->method, "how images become points, or what is trained instead",
                   one_of(names_of(knn_methods())));

@@ -3,7 +3,7 @@
 #include "engine/check.hpp"
 #include "models/by_name.hpp"
 #include "models/nearest_neighbours.hpp"
-#include "models/networks.hpp"
+#include "models/saved_network.hpp"
 #include "ops/distances.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/losses.hpp"
@@ -32,6 +32,9 @@ class NeighbourTask : public PoolTask {
   }
 
   std::size_t images_per_step() const override { return 2 * options_.batch; }
+  std::map<std::string, std::string> metadata() const override {
+    return saved_as(options_.network);
+  }
 
   // The images come from two independent shuffles, one pass embeds both. Either those of the first
   // are queries, and the others their candidates, as in the paper; or every image is a query, and
@@ -60,7 +63,7 @@ class NeighbourTask : public PoolTask {
  private:
   Layer<float>& network() override { return *network_; }
 
-  const NeighbourMethod& method_;
+  const NeighbourMethod method_;
   std::unique_ptr<Layer<float>> network_;
 };
 
@@ -75,6 +78,9 @@ class ClassifierTask : public PoolTask {
     const auto one = off.constant(images(training, 0, 1));
     const std::size_t features = network_.forward({off}, one).size();
     network_.add<Linear<float>>("classes", features, options.classes, Init::fan_in, random);
+  }
+  std::map<std::string, std::string> metadata() const override {
+    return saved_as(options_.network);
   }
 
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
@@ -140,6 +146,10 @@ std::unique_ptr<PoolTask> make(const KnnOptions& options, const ImageSet& traini
 
 }  // namespace
 
+std::map<std::string, std::string> PoolTask::saved_as(const std::string& network) const {
+  return network_metadata(network, shape_of(training_), 0);
+}
+
 PoolTask::PoolTask(const KnnOptions& options, const ImageSet& training, const ImageSet& validation)
     : options_(options), training_(training), validation_(validation) {}
 
@@ -193,7 +203,7 @@ const std::vector<KnnMethod>& knn_methods() {
                                    {"autoencoder", make<AutoencoderTask>},
                                    {"classifier", make<ClassifierTask>}};
     for (const NeighbourMethod& method : neighbour_methods()) {
-      methods.push_back({method.name, [&method](auto&&... arguments) {
+      methods.push_back({method.name, [method](auto&&... arguments) {
                            return std::make_unique<NeighbourTask>(method, arguments...);
                          }});
     }

@@ -49,6 +49,7 @@ class PoolTask : public Task {
 
  protected:
   virtual Layer<float>& network() = 0;
+  std::map<std::string, std::string> saved_as(const std::string& network) const;
   // The images of a step. Different roles are independent shuffles.
   Indices batch_of(std::size_t step, std::uint64_t role);
   // Those images, augmented.

@@ -226,7 +226,7 @@ class Picking : public MedianTask {
   Var<float> loss(const Pass<float>& pass, const DigitSets& sets,
                   const Array<float>& goal) override {
     const Var<float> v = values(pass, sets);
-    return method_->expected_cost(pass, scores(pass, sets, v), cost(v, goal),
+    return method_->expected_cost(pass, for_training(scores(pass, sets, v)), cost(v, goal),
                                   cost(stop_gradient(v), goal));
   }
   Prediction predict(const DigitSets& sets) override {

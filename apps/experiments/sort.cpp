@@ -8,6 +8,7 @@
 #include "apps/experiments/sorting_methods.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
+#include "models/saved_network.hpp"
 #include "ops/softmax.hpp"
 
 namespace tapesort {
@@ -25,10 +26,14 @@ class SortTask : public DigitTask {
     return all;
   }
 
+  std::map<std::string, std::string> metadata() const override {
+    return network_metadata(options_.network, pools_.number_shape(), method_.outputs());
+  }
+
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
     const DigitSets& sets = pools_.batch(step);
     const Pass<float> pass{tape, true, &random};
-    return method_.sorting_loss(pass, outputs_of(network_, pass, sets), sets.labels);
+    return method_.sorting_loss(pass, for_training(outputs_of(network_, pass, sets)), sets.labels);
   }
 
   double validate() override {

@@ -62,6 +62,10 @@ void add_training_options(Command command, TrainingOptions& o, const std::string
   if (!rates.empty()) rate.shows_default(rates);
   command.setting("--schedule", o.learning_schedule, "of the learning rate",
                   one_of({"constant", "cosine"}));
+  command.setting("--average", o.average,
+                  "keep the mean of the weights over the last part of the steps, this fraction of "
+                  "them, instead of the weights of the best validation; 0: do not",
+                  number(0, 0.999));
   command.setting("--momentum", o.momentum, "of sgd", number(0, 0.999999));
   command.setting("--weight-decay", o.weight_decay, "", number(0, 1e38));
   command.add("--seed", o.seed, "of everything random", any_seed);
@@ -129,7 +133,7 @@ TrainingResult train(Task& task, const TrainingOptions& o) {
         o.out.empty() ? "; with --out DIR it could be resumed"
                       : "; the same command with --resume goes on from there");
   } else if (!o.save.empty()) {
-    save_model(o.save, task.state());
+    save_model(o.save, task.state(), task.metadata());
   }
   return result;
 }
@@ -140,8 +144,9 @@ void say_line(const TrainingOptions& o, const std::string& line) {
 }
 
 std::string trained_text(const TrainingResult& result, const std::string& validation) {
-  return to_message("trained ", result.steps, " steps in ", duration_text(result.seconds),
-                    "; best validation ", validation, " after epoch ", result.best_epoch);
+  return to_message("trained ", result.steps, " steps in ", duration_text(result.seconds), "; ",
+                    result.averaged ? "the mean's" : "best", " validation ", validation,
+                    result.averaged ? "" : to_message(" after epoch ", result.best_epoch));
 }
 
 std::string augmented_by(const TrainingOptions& o) {
@@ -170,6 +175,13 @@ void finish(const TrainingOptions& o, const std::string& task, const std::string
       validation.y.push_back(epoch.validation);
     }
     validation.x = loss.x;
+    std::string history = "epoch,step,loss,validation,learning_rate,seconds\n";
+    for (std::size_t i = 0; i < result.epochs.size(); ++i) {
+      const TrainingResult::Epoch& e = result.epochs[i];
+      history += to_message(i + 1, ",", e.step, ",", e.loss, ",", e.validation, ",",
+                            e.learning_rate, ",", e.seconds, "\n");
+    }
+    replace_file_content(o.in_out(history_name), {history});
     draw_learning_curve(title, {loss}, {validation}, o.in_out(curve_name));
   }
   say(o, "pictures and result: ", o.out);

@@ -1,5 +1,6 @@
 #include "apps/training/session.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -13,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* best_prefix = "best.";
+constexpr const char *best_prefix = "best.", *mean_prefix = "mean.";
 constexpr int deepest = 8;  // levels of JSON
 
 }  // namespace
@@ -33,16 +34,41 @@ void Session::step(double loss) {
   result.loss_sum += loss;
 }
 
-void Session::validated(double validation) {
-  result.epochs.push_back(
-      {result.loss_sum / double(result.unvalidated), validation, result.seconds});
+void Session::validated(double validation, double learning_rate) {
+  // After the last step the mean is validated, without a step of its own.
+  const double loss = result.unvalidated > 0 || result.epochs.empty()
+                          ? result.loss_sum / double(result.unvalidated)
+                          : result.epochs.back().loss;
+  result.epochs.push_back({loss, validation, result.seconds, result.steps, learning_rate});
   result.loss_sum = 0;
   result.unvalidated = 0;
-  if (result.epochs.size() > 1 && !(validation > result.best_validation)) return;
+  const bool first = result.epochs.size() == 1;
+  if (!first && !result.averaged && !(validation > result.best_validation)) return;
   result.best_validation = validation;
   result.best_epoch = result.epochs.size();
   best_ = {};
   add_to_checkpoint(best_, state_);
+}
+
+void Session::average() {
+  Checkpoint<float> now;
+  add_to_checkpoint(now, state_);
+  ++averaged_;
+  for (auto& [name, array] : now.arrays) {
+    Array<float>& mean = mean_.arrays[name];
+    if (averaged_ == 1) mean = zeros<float>(array.shape());
+    const float share = 1 / float(averaged_);
+    for (std::size_t i = 0; i < mean.size(); ++i) {
+      mean.data()[i] += (array.data()[i] - mean.data()[i]) * share;
+    }
+  }
+}
+
+bool Session::take_mean() {
+  if (averaged_ == 0 || result.averaged) return false;
+  restore("the mean state", mean_, state_);
+  result.averaged = true;
+  return true;
 }
 
 void Session::check() const {
@@ -62,8 +88,11 @@ void Session::save() const {
   add_to_checkpoint(checkpoint, state_);
   for (const auto& memory : optimizer_.memory()) checkpoint.arrays[memory.name] = *memory.value;
   for (const auto& [name, array] : best_.arrays) checkpoint.arrays[best_prefix + name] = array;
+  for (const auto& [name, array] : mean_.arrays) checkpoint.arrays[mean_prefix + name] = array;
   json epochs = json::array();
-  for (const auto& e : result.epochs) epochs.push_back({e.loss, e.validation, e.seconds});
+  for (const auto& e : result.epochs) {
+    epochs.push_back({e.loss, e.validation, e.seconds, e.step, e.learning_rate});
+  }
   const json progress{{"epochs", epochs},
                       {"steps", result.steps},
                       {"optimizer_steps", optimizer_.steps()},
@@ -72,6 +101,8 @@ void Session::save() const {
                       {"unvalidated", result.unvalidated},
                       {"best_validation", result.best_validation},
                       {"best_epoch", result.best_epoch},
+                      {"averaged", averaged_},
+                      {"mean_taken", result.averaged ? 1u : 0u},
                       {"seed", options_.seed}};
   checkpoint.metadata = {{"progress", text_of(progress)}, {"settings", options_.settings}};
   save_checkpoint(options_.checkpoint, checkpoint);
@@ -123,15 +154,17 @@ void Session::load() {
   need(epochs.is_array() && epochs.size() <= loaded.steps, "epochs", epochs,
        "a list, at most one entry a step");
   for (const json& e : epochs) {
-    const bool three = e.is_array() && e.size() == 3;
-    need(three && e[0].is_number() && e[1].is_number() && e[2].is_number(), "an epoch", e,
-         "[loss, validation, seconds]");
-    loaded.epochs.push_back({e[0], e[1], e[2]});
+    const bool five = e.is_array() && e.size() == 5 && e[3].is_number_unsigned() &&
+                      std::all_of(e.begin(), e.end(), [](const json& x) { return x.is_number(); });
+    need(five, "an epoch", e, "[loss, validation, seconds, step, learning rate]");
+    loaded.epochs.push_back({e[0], e[1], e[2], e[3], e[4]});
   }
   loaded.best_validation = number("best_validation");
   loaded.best_epoch = count("best_epoch", epochs.empty() ? 0 : 1, epochs.size());
   loaded.loss_sum = number("loss_sum");
   loaded.unvalidated = count("unvalidated", 0, loaded.steps);
+  const std::size_t averaged = count("averaged", 0, loaded.steps);
+  loaded.averaged = count("mean_taken", 0, 1) == 1;
   const std::size_t optimizer_steps =
       count("optimizer_steps", loaded.steps, std::numeric_limits<std::size_t>::max());
 
@@ -140,8 +173,12 @@ void Session::load() {
     all.buffers.push_back({memory.name, memory.value});
   }
   check_restorable(file, checkpoint, state_, best_prefix);
+  if (averaged > 0) check_restorable(file, checkpoint, state_, mean_prefix);
   restore(file, checkpoint, all);
   for (auto& [name, array] : best_.arrays) array = checkpoint.arrays.at(best_prefix + name);
+  averaged_ = averaged;
+  mean_ = averaged > 0 ? best_ : Checkpoint<float>();
+  for (auto& [name, array] : mean_.arrays) array = checkpoint.arrays.at(mean_prefix + name);
   optimizer_.set_steps(optimizer_steps);
   result = std::move(loaded);
 }

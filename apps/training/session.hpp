@@ -15,7 +15,12 @@ class Session {
 
   // After a step, and after a validation, of which the best one's state is kept.
   void step(double loss);
-  void validated(double validation);
+  void validated(double validation, double learning_rate);
+  // Adds the present state to the mean of the last part's.
+  void average();
+  // Makes that mean the state, whose validation, the next one, counts as the best. False: there is none,
+  // or it was done before.
+  bool take_mean();
   void restore_best() { restore("the best state", best_, state_); }
 
   // std::runtime_error when a step of the optimizer has spoilt anything that a checkpoint holds.
@@ -32,7 +37,8 @@ class Session {
   Optimizer<float>& optimizer_;
   const TrainerOptions& options_;
   const std::size_t all_steps_;
-  Checkpoint<float> best_;
+  Checkpoint<float> best_, mean_;
+  std::size_t averaged_ = 0;  // states in mean_
 };
 
 }  // namespace tapesort

@@ -123,7 +123,7 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
     book("validation");
     progress.validated(validation);
     result.seconds = before + progress.seconds();
-    session.validated(validation);
+    session.validated(validation, optimizer.learning_rate());
   };
 
   while (result.steps < all_steps && !out_of_time()) {
@@ -150,6 +150,7 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
     optimizer.step();
     book("optimizer");
     session.step(loss);
+    if (fraction >= 1 - options.average) session.average();
     progress.step(loss, task.images_per_step());
     result.seconds = before + progress.seconds();
     if (result.steps % per_epoch == 0) validate();
@@ -161,6 +162,7 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
     }
   }
   if (stop_signal == 0 && result.unvalidated > 0) validate();  // which may be interrupted as well
+  if (stop_signal == 0 && session.take_mean()) validate();
   if (!options.checkpoint.empty()) session.save();
   if (stop_signal != 0) {
     result.interrupted = stop_signal;

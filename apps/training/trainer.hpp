@@ -7,6 +7,7 @@
 // minutes the clock, which decides about learning rate and end.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "models/layers.hpp"
@@ -25,11 +26,12 @@ class Task {
   // The loss of step number `step` (0, 1, ..), on this tape. `random` belongs to the step.
   virtual Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) = 0;
   // A figure of merit on the validation pool, larger is better. The state with the best one is
-  // kept.
+  // kept, unless TrainerOptions::average wants another.
   virtual double validate() = 0;
 
-  // What is trained.
+  // What is trained, and what is to be known about it beside its numbers (saved_network.hpp).
   virtual State<float> state() = 0;
+  virtual std::map<std::string, std::string> metadata() const { return {}; }
 };
 
 enum class Schedule { constant, cosine };  // cosine: from the learning rate down to 0
@@ -39,6 +41,9 @@ struct TrainerOptions {
   double minutes = 0;  // > 0: stop after so long, if not before; the schedule follows time
   double learning_rate = 1e-3;
   Schedule schedule = Schedule::constant;
+  // > 0: what is kept at the end is no validation's best, but the mean of all states of the last part
+  // of the steps, this fraction of them.
+  double average = 0;
   std::uint64_t seed = 0;
   std::string checkpoint;          // file; empty: none
   double checkpoint_seconds = 60;  // how often
@@ -50,6 +55,8 @@ struct TrainerOptions {
 struct TrainingResult {
   struct Epoch {
     double loss, validation, seconds;
+    std::size_t step;  // so many were done
+    double learning_rate;
   };
   std::vector<Epoch> epochs;
   std::size_t steps = 0;
@@ -58,10 +65,12 @@ struct TrainingResult {
   std::size_t unvalidated = 0;  // and how many they are
   double best_validation = 0;
   std::size_t best_epoch = 0;  // counted from 1
+  bool averaged = false;       // the state is a mean, and best_validation its
   int interrupted = 0;         // by this signal, after which a checkpoint was written; 0: by none
 };
 
-// Trains; at the end the task's state is that of the best validation. Prints progress on stderr.
+// Trains; at the end the task's state is that of the best validation, or a mean, validated once more.
+// Prints progress on stderr.
 // The signals of program/processes.hpp end it after the present step; nothing more should be done then.
 // std::runtime_error when a loss, a gradient or a validation is not finite, naming the step and the
 // first operator whose result was not; when parameters, buffers or the optimizer's memory are not
