@@ -90,8 +90,8 @@ template <class T> Dual<T> sqrt(const Dual<T>& x) {
   return {y, x.tangent / (2 * y)};
 }
 template <class T> Dual<T> tanh(const Dual<T>& x) {
-  const T y = std::tanh(x.value);
-  return {y, (1 - y * y) * x.tangent};
+  const T c = std::cosh(x.value);  // 1 - tanh^2 would lose its digits
+  return {std::tanh(x.value), x.tangent / c / c};
 }
 template <class T> Dual<T> abs(const Dual<T>& x) {
   return x.value < 0 ? -x : x.value == 0 ? Dual<T>(0) : x;
@@ -138,4 +138,6 @@ template <class T> using FirstOrder = typename detail::Once<T>::Result;
 
 }  // namespace tapesort
 
-template <class T> class std::numeric_limits<tapesort::Dual<T>> : public std::numeric_limits<T> {};
+namespace std {
+template <class T> class numeric_limits<tapesort::Dual<T>> : public numeric_limits<T> {};
+}  // namespace std

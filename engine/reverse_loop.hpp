@@ -83,8 +83,8 @@ template <class T> Var<T> Tape<T>::append(Node<T>* node) {
   return var;
 }
 
-// The last node first: its inputs are still held by the tape, so that deleting it does not delete
-// them, and destructors do not run inside each other, however long the chain.
+// The last node first. The other way round, deleting one would delete the next, down a long chain, and
+// destructors would run inside each other. What a Var still holds is left to it, as an orphan.
 template <class T> Tape<T>::~Tape() {
   while (!nodes_.empty()) {
     Node<T>& node = *nodes_.back().node();

@@ -9,7 +9,7 @@
 //
 // so cotangents are found from the last step to the first, starting at Lbar = dL/dL = 1. The
 // function ybar -> J' ybar is the pullback of f, or its vjp (vector-Jacobian product: the row ybar' J,
-// stood upright). It never needs the matrix J. Of y = exp(x), element by element, J is diagonal; the
+// transposed). It never needs the matrix J. Of y = exp(x), element by element, J is diagonal; the
 // pullback is xbar = ybar * y, element by element, too.
 //
 // A Var is a handle to a value. A computation with Vars writes down what it does: each operator
@@ -64,7 +64,7 @@ template <class T> class Node : public Recycled {
  public:
   virtual ~Node() = default;
   const char* op() const { return op_; }
-  const Array<T>& value() const { return borrows_ ? borrowed() : value_; }
+  const Array<T>& value() const { return borrows_ ? borrowed() : value_; }  // or a Parameter's
 
   Tape<T>* tape() const { return tape_; }       // null: a constant or orphan
   bool orphaned() const { return orphaned_; }   // was recorded, but its tape is gone
@@ -146,8 +146,8 @@ template <class T> class Var {
   // Whether it is on a tape, so that a gradient may reach it.
   bool needs_grad() const { return node_ && node_->tape_ != nullptr; }
 
-  // A leaf's gradient, zeros before backward(); std::logic_error for other nodes, and for a
-  // Parameter's leaf, whose gradient is in Parameter::grad.
+  // A leaf's gradient, zeros before backward(), while its tape lives; std::logic_error for other nodes,
+  // and for a Parameter's leaf, whose gradient is in Parameter::grad.
   Array<T> grad() const;
 
   Node<T>* node() const { return node_; }
@@ -241,11 +241,10 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 // constant, which keeps neither inputs nor pullback. Write the inputs as {x, y}: T is deduced from
 // `value` alone (Converted, array.hpp), which has to be an Array. (Wrap an expression:
 // Array<T>(a * b).) backward() calls the pullback with the result's node. The pullback
-//   - calls accumulate for the inputs, which adds, as an input may be used elsewhere too;
-//   - computes with Arrays; with Vars it would record, which is an error;
-//   - reads values from its node, and does not change them (the cotangent may be taken, last);
-//   - captures copies only, since a captured reference would dangle, and does not change them: it
-//     runs once for each backward().
+//   must      call accumulate for the inputs, which adds: an input may be used elsewhere, too;
+//   may       read values from its node and inputs, and take the cotangent, last;
+//   must not  compute with Vars (it would record, an error), change values, capture references (they
+//             would dangle), or change what it has captured: it runs once for each backward().
 // std::logic_error when an input is empty, its tape is gone, or inputs are on two tapes.
 template <class T, class Pullback>
 Var<T> record(const char* op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pullback) {

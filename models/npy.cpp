@@ -19,6 +19,7 @@ template <class... Parts> [[noreturn]] void fault(const std::string& file, const
 struct Header {
   std::string type;  // as "<f8"
   Shape shape;
+  bool by_columns;   // "fortran order"
   std::size_t size;  // of what stands before the numbers
 };
 
@@ -36,15 +37,15 @@ Header read_header(const std::string& file, std::istream& in, std::size_t file_s
   in.clear();
   in.seekg(std::streamoff(start));
   in.read(text.data(), std::streamsize(length));
-  static const std::regex form(R"(\{'descr': '([^']*)', 'fortran_order': (?:True|False), )"
+  static const std::regex form(R"(\{'descr': '([^']*)', 'fortran_order': (True|False), )"
                                R"('shape': \(([\d, ]*)\),? ?\}\s*)"),
       number(R"(\d+)");
   std::smatch match;
   if (length > 10000 || !std::regex_match(text, match, form)) {
     fault(file, "has a header that is none of an array of numbers: ", text.substr(0, 100));
   }
-  Header header{match[1], {}, start + length};
-  const std::string extents = match[2];
+  Header header{match[1], {}, match[2] == "True", start + length};
+  const std::string extents = match[3];
   for (std::sregex_iterator it(extents.begin(), extents.end(), number), end; it != end; ++it) {
     const std::string extent = it->str();
     header.shape.push_back(extent.size() < 19 ? std::stoull(extent) : std::size_t{1} << 62);
@@ -52,26 +53,37 @@ Header read_header(const std::string& file, std::istream& in, std::size_t file_s
   return header;
 }
 
-// An array of S as one of T.
-template <class S, class T> Array<T> read_as(const std::string& file, std::istream& in) {
-  const auto from = xt::load_npy<S>(in);
-  Array<T> to = uninitialized<T>(Shape(from.shape().begin(), from.shape().end()));
-  T* out = to.data();
-  for (auto it = from.template begin<xt::layout_type::row_major>(),
-            end = from.template end<xt::layout_type::row_major>();
-       it != end; ++it) {
-    const S x = *it;
+// Element i, row by row, of an array that is stored column by column.
+std::size_t by_columns(std::size_t i, const Shape& shape) {
+  std::size_t at = 0, stride = 1;
+  for (std::size_t extent : shape) stride *= extent;
+  for (std::size_t axis = shape.size(); axis-- > 0;) {
+    stride /= shape[axis];
+    at += i % shape[axis] * stride;
+    i /= shape[axis];
+  }
+  return at;
+}
+
+// Numbers of type S as ones of type T.
+template <class S, class T>
+void convert_numbers(const std::string& file, const std::string& bytes, bool columns,
+                     Array<T>& to) {
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    S x;
+    std::memcpy(&x, bytes.data() + (columns ? by_columns(i, to.shape()) : i) * sizeof(S),
+                sizeof(S));
     if constexpr (std::is_integral_v<T>) {
-      const bool fits =
-          std::is_floating_point_v<S> ? double(x) >= -0x1p63 && double(x) < 0x1p63 : true;
-      if (!fits || S(T(x)) != x || (T(x) < T(0)) != (x < S(0))) {
-        fault(file, "has ", +x, " at position ", out - to.data(), "; expected whole numbers ",
+      const bool within =
+          !std::is_floating_point_v<S> || (double(x) >= -0x1p63 && double(x) < 0x1p63);
+      const T y = within ? T(Index(x)) : T(0);
+      if (!within || S(y) != x || (y < T(0)) != (x < S(0))) {
+        fault(file, "has ", +x, " at position ", i, "; expected whole numbers ",
               sizeof(T) == 1 ? "from 0 to 255" : "of 64 bits");
       }
     }
-    *out++ = T(x);
+    to.data()[i] = T(x);
   }
-  return to;
 }
 
 }  // namespace
@@ -83,26 +95,27 @@ template <class T> Array<T> load_npy(const std::string& file) {
   if (size < 0) fault(file, "cannot be read: ", std::strerror(errno));
   in.seekg(0);
   const Header header = read_header(file, in, std::size_t(size));
-  using Read = Array<T> (*)(const std::string&, std::istream&);
-  static const std::pair<const char*, Read> readers[] = {
-      {"<f4", read_as<float, T>},         {"<f8", read_as<double, T>},
-      {"|i1", read_as<std::int8_t, T>},   {"<i2", read_as<std::int16_t, T>},
-      {"<i4", read_as<std::int32_t, T>},  {"<i8", read_as<std::int64_t, T>},
-      {"|u1", read_as<std::uint8_t, T>},  {"<u2", read_as<std::uint16_t, T>},
-      {"<u4", read_as<std::uint32_t, T>}, {"<u8", read_as<std::uint64_t, T>},
-      {"|b1", read_as<bool, T>}};
-  for (const auto& [type, read] : readers) {
+  using Convert = void (*)(const std::string&, const std::string&, bool, Array<T>&);
+  static const std::pair<const char*, Convert> types[] = {
+      {"<f4", convert_numbers<float, T>},         {"<f8", convert_numbers<double, T>},
+      {"|i1", convert_numbers<std::int8_t, T>},   {"<i2", convert_numbers<std::int16_t, T>},
+      {"<i4", convert_numbers<std::int32_t, T>},  {"<i8", convert_numbers<std::int64_t, T>},
+      {"|u1", convert_numbers<std::uint8_t, T>},  {"<u2", convert_numbers<std::uint16_t, T>},
+      {"<u4", convert_numbers<std::uint32_t, T>}, {"<u8", convert_numbers<std::uint64_t, T>},
+      {"|b1", convert_numbers<std::uint8_t, T>}};
+  for (const auto& [type, convert] : types) {
     if (header.type != type) continue;
-    // xtensor reads, but does not check.
-    const std::size_t bytes = std::size_t(size) - header.size;
+    std::string bytes(std::size_t(size) - header.size, ' ');
     const std::size_t needed =
         element_count(header.shape, file.c_str()) * std::size_t(type[2] - '0');
-    if (bytes != needed) {
-      fault(file, "has ", bytes, " bytes of numbers; expected ", needed, " for shape ",
+    if (bytes.size() != needed) {
+      fault(file, "has ", bytes.size(), " bytes of numbers; expected ", needed, " for shape ",
             header.shape, " of type ", type);
     }
-    in.seekg(0);
-    return read(file, in);
+    if (!in.read(bytes.data(), std::streamsize(bytes.size()))) fault(file, "cannot be read");
+    Array<T> numbers = uninitialized<T>(header.shape);
+    convert(file, bytes, header.by_columns, numbers);
+    return numbers;
   }
   fault(file, "has elements of type ", header.type,
         "; expected float32, float64, whole numbers or truth values, least significant byte first");

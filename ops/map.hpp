@@ -1,7 +1,7 @@
 // y_i = f(x_i, ..), the inner loop of every elementwise operator, and the operators made of it.
 //
-// f is a generic lambda, called with a vector register of numbers, as 8 floats, at once
-// (engine/simd.hpp); of Duals (engine/dual.hpp), which do not fit there, with one:
+// f is a generic lambda, called with a register of numbers, say 8 floats (engine/simd.hpp); for Duals,
+// of second derivatives, with one number:
 //
 //     map(x, [](auto x) { return simd::exp(-x); })
 //
@@ -64,7 +64,8 @@ Array<T> zip(const char* op, const Array<T>& a, const Array<T>& b, const F& f) {
   return map(*Stretched<T>(op, a, shape), *Stretched<T>(op, b, shape), f);
 }
 
-// The operator y = f(x) with the pullback xbar = vjp(ybar, x, y), formulas for one element.
+// The operator y = f(x) with the pullback xbar = vjp(ybar, x, y), formulas for one element. (With one
+// input, to be recorded is to need a gradient, so it need not ask.)
 template <class T, class F, class Vjp> Var<T> unary(const char* op, const Var<T>& x, F f, Vjp vjp) {
   return record(op, {x}, map(x.value(), f), [vjp](Node<T>& y) {
     accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), y.value(), vjp));

@@ -145,7 +145,7 @@ template <class T> Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims) {
                          ? elements(x.value(), winners(view, x.value(), std::greater<T>()), kept)
                          : full<T>(kept, -std::numeric_limits<T>::infinity());
   Array<T> e = map(x.value(), *Stretched<T>("logsumexp", m, x.shape()), [](auto x, auto m) {
-    return simd::exp(simd::select((x == m) & simd::isnan(x - m), T(0), x - m));
+    return simd::exp(simd::select(x == m && simd::isnan(x - m), T(0), x - m));
   });
   Array<T> total = sum_to_shape(e, kept);
   Array<T> value = map(m, total, [](auto m, auto total) { return m + simd::log(total); });

@@ -59,7 +59,7 @@ namespace {
 // maximum and minimum: `better(a, b)` when a wins. A NaN wins against every number.
 template <class T, class Better>
 Var<T> winner(const char* op, const Var<T>& a, const Var<T>& b, Better better) {
-  const auto wins = [better](auto a, auto b) { return better(a, b) | simd::isnan(a); };
+  const auto wins = [better](auto a, auto b) { return better(a, b) || simd::isnan(a); };
   const auto share = [wins](auto cbar, auto a, auto b) {  // a's
     return simd::select(wins(b, a), simd::select(wins(a, b), cbar * T(0.5), T(0)),
                         simd::select(wins(a, b), cbar, cbar * T(0.5)));
@@ -86,7 +86,7 @@ template <class T> Var<T> clip(const Var<T>& x, Converted<T> low, Converted<T> h
       "clip", x,
       [low, high](auto x) { return simd::select(x < low, low, simd::select(x > high, high, x)); },
       [low, high](auto ybar, auto x, auto) {
-        return simd::select((x < low) | (x > high), T(0), ybar);
+        return simd::select(x < low || x > high, T(0), ybar);
       });
 }
 

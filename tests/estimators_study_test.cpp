@@ -30,8 +30,10 @@ TEST_CASE("every cost is the same number on orders and on their matrices") {
 TEST_CASE("the toy's best order is the identity") {
   Generator random(3);
   const Indices orders = all_orders(6);
-  const Array<double> costs =
-      tapesort::by_name(tapesort::costs(), "target", "test", "cost").make(6, random).of_orders(orders).value();
+  const Array<double> costs = tapesort::by_name(tapesort::costs(), "target", "test", "cost")
+                                  .make(6, random)
+                                  .of_orders(orders)
+                                  .value();
   CHECK(std::min_element(costs.begin(), costs.end()) == costs.begin());  // lexicographic order
   // |I - T|^2 for T with 1/6 + 0.05 on the diagonal and 1/6 - 0.01 elsewhere
   const double on = 1 - 1.0 / 6 - 0.05, off = 1.0 / 6 - 0.01;

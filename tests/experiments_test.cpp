@@ -54,6 +54,10 @@ TEST_CASE("tapesort sort runs end to end, and the same seed gives the same resul
   const std::string history = folder.read("out/history.csv");
   CHECK(history.rfind("epoch,step,loss,validation,learning_rate,seconds\n1,40,", 0) == 0);
   CHECK(history.find("\n2,80,") != std::string::npos);
+  const std::string report = folder.read("out/report.html");
+  CHECK(report.rfind("<!doctype html>", 0) == 0);
+  CHECK(report.find("<th>permutation_accuracy</th>") != std::string::npos);
+  CHECK(report.find("<polyline") != std::string::npos);
 
   run(add_sort, "sort" + small + rate + " --out " + (folder / "again"));
   const json again = result(folder, "again");
@@ -218,6 +222,7 @@ TEST_CASE("paper_figures knows the paper's tables, also for .._published") {
   CHECK(paper_figures("sort", "sinkhorn_published", "15")->second == 0.078);
   CHECK(paper_figures("median", "vanilla", "9")->first == 699.15);
   CHECK(paper_figures("knn", "neural_sort", "cifar10:some/folder")->first == 0.907);
+  CHECK(paper_figures("knn", "neural_sort", "mnist")->first == 0.995);
   CHECK(!paper_figures("sort", "lap_sum", "5"));
   CHECK(!paper_figures("sort", "neural_sort", "4"));
 }
@@ -252,6 +257,10 @@ TEST_CASE("tapesort table runs what is missing and nothing twice") {
   CHECK(folder.read("t/table.md")
             .find("| neural_sort | ours | 0.300 +- 0.141 [2] (0.500 +- 0.000) "
                   "|\n| | paper | 0.837 (0.927) |\n") != std::string::npos);
+
+  CHECK(folder.read("t/table.csv") ==
+        "row,n,seed,permutation_accuracy,element_accuracy,validation,steps,seconds\n"
+        "neural_sort,5,2,0.2,0.5,,,\nneural_sort,5,4,0.4,0.5,,,\n");
 
   // One more method, one of whose cells fails: the others are run, and only they.
   CHECK(error_of([&] { run(add_table, command + "neural_sort,sinkhorn -- --digits 1"); }) !=
@@ -377,13 +386,32 @@ TEST_CASE("a table whose commands were printed keeps its arguments, and its cell
   add_table(program);
   {
     const Quiet quiet;
-    program.parse(command + " --threads 3 -- --epochs 1", false);
+    program.parse(command + " --threads 3 --data mnist -- --epochs 1", false);
   }
   CHECK(json::parse(folder.read("t/grid.json"))["arguments"] ==
-        json{"--threads", "3", "--epochs", "1"});
+        json{"--data", "mnist", "--threads", "3", "--epochs", "1"});
   CHECK(error_of([&] {
           run(add_table, command + " -- --epochs 2");
         }).find("or remove that file if its commands will not be run") != std::string::npos);
+}
+
+TEST_CASE("tapesort table has a row for each combination of what --set lists") {
+  const TemporaryFolder folder;
+  const std::string command = "table sort --commands --n 5 --methods neural_sort --seeds 1 --out " +
+                              (folder / "t") + " --set tau=1,5 --set lr=0.1,0.2 ";
+  CLI::App program;
+  add_table(program);
+  const Redirected output(stdout, folder / "out");
+  program.parse(command, false);
+  std::fflush(stdout);
+  const std::string lines = folder.read("out");
+  CHECK(std::count(lines.begin(), lines.end(), '\n') == 4);
+  CHECK(lines.find("t/neural_sort-tau=5-lr=0.1-5-seed1 --resume --tau 5 --lr 0.1\n") !=
+        std::string::npos);
+  for (const char* wrong : {"tau", "=1", "tau=", "tau=x", "taus=1"}) {
+    CAPTURE(wrong);
+    CHECK(error_of([&] { run(add_table, command + "--set " + wrong); }) != "no error");
+  }
 }
 
 TEST_CASE("a figure that some seeds have not says how many it is the mean of") {

@@ -208,6 +208,8 @@ TEST_CASE("a dual is a number with its derivative") {
   CHECK((1 / x).tangent == doctest::Approx(-1.0 / 9));
   CHECK(pow(x, D(2)).tangent == 6);
   CHECK(abs(-x).tangent == 1);
+  CHECK(tanh(D(20, 1)).tangent == doctest::Approx(4 * std::exp(-40)).epsilon(1e-12));
+  CHECK(tanh(D(1000, 1)).tangent == 0);
   CHECK(x == D(3, 7));  // comparisons look at the value
   CHECK(isnan(D(1, NAN)));
   std::ostringstream text;

@@ -129,6 +129,35 @@ TEST_CASE("a training that was interrupted and resumed equals one that was not, 
             "elsewhere");
 }
 
+TEST_CASE("a finished training goes on with more epochs, when its schedule is constant") {
+  const TemporaryFolder folder;
+  TrainerOptions options;
+  options.epochs = 4;
+  options.seed = 3;
+  LineTask whole_task;
+  const Outcome whole = run(whole_task, options);
+
+  options.checkpoint = folder / "checkpoint.safetensors";
+  options.resume = true;
+  options.epochs = 2;
+  options.settings = R"({"epochs": 2, "schedule": "constant"})";
+  LineTask first_task;
+  run(first_task, options);
+  options.epochs = 4;
+  options.settings = R"({"epochs": 4, "schedule": "constant"})";
+  LineTask second_task;
+  const Outcome second = run(second_task, options);
+  CHECK(second.result.steps == 20);
+  CHECK(second.values == whole.values);
+
+  for (const char* settings :
+       {R"({"epochs": 3, "schedule": "constant"})", R"({"epochs": 5, "schedule": "cosine"})"}) {
+    options.settings = settings;
+    LineTask task;
+    CHECK(error_of([&] { run(task, options); }).find("was made with ") != std::string::npos);
+  }
+}
+
 TEST_CASE("the mean of the last part's weights is kept when it is asked for, and resumed as well") {
   const TemporaryFolder folder;
   TrainerOptions options;

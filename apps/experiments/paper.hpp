@@ -38,7 +38,7 @@ const std::vector<PaperTable>& paper_tables();
 // The paper's figures of a cell, in the units of the result rows times Figure::scale:
 //   sort    permutations and elements in order, fractions; column: n
 //   median  mean squared error * 1e-4, R2; column: n
-//   knn     test accuracy, fraction; column: digits (MNIST), fashion, cifar10
+//   knn     test accuracy, fraction; column: mnist or digits, fashion, cifar10
 // Nothing for what the paper does not have. Methods called .._published are looked up without this
 // ending, as the paper's figures are of the published code.
 std::optional<std::pair<double, double>> paper_figures(const std::string& task, std::string method,

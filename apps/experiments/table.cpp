@@ -15,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "apps/experiments/paper.hpp"
 #include "apps/program/processes.hpp"
@@ -33,14 +34,21 @@ using nlohmann::json;
 using Words = std::vector<std::string>;
 
 struct TableOptions {
-  Words columns, methods, arguments;
+  Words columns, methods, arguments, sets;  // sets: KEY=V1,V2
   std::vector<std::uint64_t> seeds{1, 2, 3};
-  std::string out, program;  // empty: this program
+  std::string out, data, program;  // data: of each cell, empty: its own; program, empty: this one
   bool commands = false, report = false;
 };
 
+// A row of the table: a method, with one value for each --set.
+struct TableRow {
+  std::string method, label;
+  Words arguments;
+};
+
 struct Cell {
-  std::string method, column;
+  TableRow row;
+  std::string column;
   std::uint64_t seed;
   fs::path folder;
 
@@ -48,14 +56,41 @@ struct Cell {
   bool done() const { return fs::exists(result()); }
 };
 
-std::vector<Cell> cells_of(const TableOptions& o, const fs::path& folder) {
+// The methods with all combinations of what --set lists; each value must pass the check of the cell's
+// own option.
+std::vector<TableRow> rows_of(const PaperTable& table, const TableOptions& o) {
+  std::vector<TableRow> rows;
+  for (const std::string& method : o.methods) rows.push_back({method, method, {}});
+  for (const std::string& set : o.sets) {
+    const std::size_t equals = set.find('=');
+    require(equals != 0 && equals != std::string::npos && equals + 1 < set.size(), "table: --set ",
+            set, " is not KEY=V1,V2");
+    const std::string key = set.substr(0, equals), flag = "--" + key;
+    const Check check = Command::check_of(table.add, table.task, flag);
+    std::vector<TableRow> more;
+    for (const TableRow& row : rows) {
+      std::istringstream values(set.substr(equals + 1));
+      for (std::string value; std::getline(values, value, ',');) {
+        const std::string fault = check.fault(value);
+        require(fault.empty(), "table: --set ", key, ": ", fault);
+        more.push_back({row.method, row.label + "-" + key + "=" + value, row.arguments});
+        more.back().arguments.insert(more.back().arguments.end(), {flag, value});
+      }
+    }
+    rows = std::move(more);
+  }
+  return rows;
+}
+
+std::vector<Cell> cells_of(const std::vector<TableRow>& rows, const TableOptions& o,
+                           const fs::path& folder) {
   std::vector<Cell> cells;
-  for (const std::string& method : o.methods) {
+  for (const TableRow& row : rows) {
     for (const std::string& column : o.columns) {
       for (const std::uint64_t seed : o.seeds) {
-        std::string name = to_message(method, "-", column, "-seed", seed);
+        std::string name = to_message(row.label, "-", column, "-seed", seed);
         std::replace(name.begin(), name.end(), '/', '_');
-        cells.push_back({method, column, seed, folder / name});
+        cells.push_back({row, column, seed, folder / name});
       }
     }
   }
@@ -116,10 +151,10 @@ json row_of(const PaperTable& table, const Cell& cell) {
     return (row[at].is_string() ? row[at].get<std::string>() : text_of(row[at])) == expected;
   };
   if (!is("task", table.task) || !is("seed", std::to_string(cell.seed)) ||
-      !is("settings/method", cell.method) ||
+      !is("settings/method", cell.row.method) ||
       !is(std::string("settings/") + (table.option + 2), cell.column)) {
     throw std::runtime_error(to_message(cell.result().string(), ": is not the result of ",
-                                        table.task, " by ", cell.method, " with ", table.option,
+                                        table.task, " by ", cell.row.method, " with ", table.option,
                                         " ", cell.column, " --seed ", cell.seed,
                                         "; move it away to run the cell again"));
   }
@@ -204,9 +239,15 @@ std::string text_of_ours(const PaperTable& table, const std::vector<Summary>& ou
   return text;
 }
 
-// Markdown, JSON and a picture of the cells that are done.
-void report(const PaperTable& table, const TableOptions& o, const fs::path& folder,
-            const std::vector<Cell>& cells) {
+// ",value", or "," where the row has no number of that name.
+std::string field(const json& row, const char* key) {
+  const json value = row.value(key, json());
+  return "," + (value.is_number() ? text_of(value) : "");
+}
+
+// Markdown, CSV, JSON and a picture of the cells that are done.
+void report(const PaperTable& table, const std::vector<TableRow>& table_rows, const TableOptions& o,
+            const fs::path& folder, const std::vector<Cell>& cells) {
   std::string text = to_message("# ", table.title,
                                 "\n\nOurs: the mean over seeds +- their standard deviation [how "
                                 "many, unless one]. Paper: Grover et al. 2019.\n\n| method | |");
@@ -220,16 +261,23 @@ void report(const PaperTable& table, const TableOptions& o, const fs::path& fold
   text += "\n" + rule + "\n";
   json summary = json::array(), rows = json::array();
   auto cell = cells.begin();
-  for (const std::string& method : o.methods) {
-    Series our_bars{method, {}, {}, {}}, paper_bars{method + ", paper", {}, {}, {}};
+  std::string csv = to_message("row,", table.option + 2, ",seed");
+  for (const Figure& figure : table.figures) csv += to_message(",", figure.key);
+  csv += ",validation,steps,seconds\n";
+  for (const auto& [method, label, arguments] : table_rows) {
+    Series our_bars{label, {}, {}, {}}, paper_bars{method + ", paper", {}, {}, {}};
     bool in_paper = false;
-    text += "| " + method + " | ours |";
+    text += "| " + label + " | ours |";
     std::string paper_line = "| | paper |";
     for (const std::string& column : o.columns) {
       std::vector<std::vector<double>> values(table.figures.size());
       for (const auto end = cell + std::ptrdiff_t(o.seeds.size()); cell != end; ++cell) {
         if (!cell->done()) continue;
         rows.push_back(row_of(table, *cell));
+        csv += to_message(label, ",", column, ",", cell->seed);
+        for (const Figure& figure : table.figures) csv += field(rows.back(), figure.key);
+        for (const char* key : {"validation", "steps", "seconds"}) csv += field(rows.back(), key);
+        csv += "\n";
         for (std::size_t f = 0; f < values.size(); ++f) {
           const json value = rows.back().value(table.figures[f].key, json());  // NaN is null
           if (value.is_number()) values[f].push_back(value.get<double>() * table.figures[f].scale);
@@ -244,7 +292,7 @@ void report(const PaperTable& table, const TableOptions& o, const fs::path& fold
       paper_bars.error.push_back(0);
       in_paper = in_paper || papers;
       std::string paper_text = papers ? "" : "-";
-      json entry{{"method", method}, {"column", column}};
+      json entry{{"method", method}, {"row", label}, {"column", column}};
       for (std::size_t f = 0; f < ours.size(); ++f) {
         json& figure = entry[table.figures[f].key];
         figure = {{"mean", ours[f].mean},
@@ -264,9 +312,11 @@ void report(const PaperTable& table, const TableOptions& o, const fs::path& fold
     if (in_paper) plot.series.push_back(paper_bars);
   }
   std::printf("%s", text.c_str());
-  std::fprintf(stderr, "table: %zu of %zu cells are done; table.md, table.json, table.png: %s\n",
+  std::fprintf(stderr,
+               "table: %zu of %zu cells are done; table.md, table.csv, table.json, table.png: %s\n",
                rows.size(), cells.size(), folder.c_str());
   replace_file_content((folder / "table.md").string(), {text});
+  replace_file_content((folder / "table.csv").string(), {csv});
   write_result(
       (folder / "table.json").string(),
       {{"task", table.task}, {"option", table.option}, {"summary", summary}, {"cells", rows}});
@@ -301,13 +351,15 @@ int run_table(const PaperTable& table, TableOptions& o) {
   }
 
   const auto command_of = [&](const Cell& cell) {
-    Words words{fs::canonical(program).string(), table.task, "--method", cell.method};
+    Words words{fs::canonical(program).string(), table.task, "--method", cell.row.method};
     words.insert(words.end(), {table.option, cell.column, "--seed", std::to_string(cell.seed)});
     words.insert(words.end(), {"--out", cell.folder.string(), "--resume"});
+    words.insert(words.end(), cell.row.arguments.begin(), cell.row.arguments.end());
     words.insert(words.end(), o.arguments.begin(), o.arguments.end());
     return words;
   };
-  const std::vector<Cell> cells = cells_of(o, folder);
+  const std::vector<TableRow> rows = rows_of(table, o);
+  const std::vector<Cell> cells = cells_of(rows, o, folder);
   std::size_t failed = 0, position = 0;
   for (const Cell& cell : cells) {
     ++position;
@@ -320,7 +372,7 @@ int run_table(const PaperTable& table, TableOptions& o) {
       continue;
     }
     std::fprintf(stderr, "table: cell %zu of %zu: %s, %s = %s, seed %llu\n", position, cells.size(),
-                 cell.method.c_str(), table.option + 2, cell.column.c_str(),
+                 cell.row.label.c_str(), table.option + 2, cell.column.c_str(),
                  static_cast<unsigned long long>(cell.seed));
     fs::create_directories(cell.folder);
     const int status = run(words, (cell.folder / "output.txt").string());
@@ -335,7 +387,7 @@ int run_table(const PaperTable& table, TableOptions& o) {
   }
   if (o.commands) return 0;
 
-  report(table, o, folder, cells);
+  report(table, rows, o, folder, cells);
   return failed == 0 ? 0 : 1;
 }
 
@@ -358,6 +410,12 @@ void add_table(Command program) {
     one.add(table.option, o->columns, "columns, as a,b (default: the paper's)",
             Command::check_of(table.add, table.task, table.option))
         .separated_by_commas();
+    one.add("--set", o->sets, "KEY=V1,V2: a row for each value of the cells' option --KEY",
+            file_name)
+        .repeated();
+    if (table.option != std::string("--data")) {
+      one.add("--data", o->data, "of each cell", file_name);
+    }
     one.add("--seeds", o->seeds, "runs of each cell", any_seed)
         .separated_by_commas()
         .shows_default("1,2,3");
@@ -372,6 +430,7 @@ void add_table(Command program) {
       if (!threads.empty()) {  // it is the cells that work
         o->arguments.insert(o->arguments.begin(), {"--threads", threads});
       }
+      if (!o->data.empty()) o->arguments.insert(o->arguments.begin(), {"--data", o->data});
       return run_table(table, *o);
     });
   }

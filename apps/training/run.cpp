@@ -14,6 +14,7 @@
 #include "apps/data/augment.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
+#include "apps/report/html_report.hpp"
 #include "apps/report/plot.hpp"
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
@@ -167,23 +168,25 @@ void finish(const TrainingOptions& o, const std::string& task, const std::string
   if (o.json) std::printf("%s\n", text_of(row).c_str());
   if (o.out.empty()) return;
   write_result(o.in_out(result_name), row);
+  std::vector<LinePlot> curves;
   if (trained) {
     Series loss{"training", {}, {}, {}}, validation{"validation", {}, {}, {}};
-    for (const TrainingResult::Epoch& epoch : result.epochs) {
-      loss.x.push_back(double(loss.x.size() + 1));
-      loss.y.push_back(epoch.loss);
-      validation.y.push_back(epoch.validation);
-    }
-    validation.x = loss.x;
     std::string history = "epoch,step,loss,validation,learning_rate,seconds\n";
-    for (std::size_t i = 0; i < result.epochs.size(); ++i) {
-      const TrainingResult::Epoch& e = result.epochs[i];
-      history += to_message(i + 1, ",", e.step, ",", e.loss, ",", e.validation, ",",
+    for (const TrainingResult::Epoch& e : result.epochs) {
+      loss.x.push_back(double(loss.x.size() + 1));
+      loss.y.push_back(e.loss);
+      validation.y.push_back(e.validation);
+      history += to_message(loss.x.size(), ",", e.step, ",", e.loss, ",", e.validation, ",",
                             e.learning_rate, ",", e.seconds, "\n");
     }
+    validation.x = loss.x;
     replace_file_content(o.in_out(history_name), {history});
     draw_learning_curve(title, {loss}, {validation}, o.in_out(curve_name));
+    curves = {{"loss", "epoch", "", false, false, {loss}},
+              {"validation", "epoch", "", false, false, {validation}}};
   }
+  replace_file_content(o.in_out(report_name), {html_report(task + ", " + title, row, curves,
+                                                           {o.in_out(neighbours_name)})});
   say(o, "pictures and result: ", o.out);
 }
 

@@ -38,10 +38,11 @@ void complete(TrainingOptions& options, std::size_t images);
 // In a run's folder: its trainer's checkpoint, its lock, its result,
 constexpr const char *checkpoint_name = "checkpoint.safetensors", *lock_name = ".lock",
                      *result_name = "result.json", *curve_name = "learning_curve.png",
-                     *neighbours_name = "neighbours.png", *history_name = "history.csv";
+                     *neighbours_name = "neighbours.png", *history_name = "history.csv",
+                     *report_name = "report.html";
 // and so all that runs write there.
-constexpr const char* run_files[] = {checkpoint_name, lock_name,       result_name,
-                                     curve_name,      neighbours_name, history_name};
+constexpr const char* run_files[] = {checkpoint_name, lock_name,    result_name, curve_name,
+                                     neighbours_name, history_name, report_name};
 
 // Checks before a run begins, as it may take hours, that its results can be written. While it lives,
 // no other run can have the same folder: two would overwrite each other's checkpoints.
@@ -61,7 +62,8 @@ class RunFolder {
 };
 
 // Trains as the options say. When it was interrupted, says how to go on; otherwise writes the
-// trained model where --save wants it. A run can be resumed with the same settings and seed only.
+// trained model where --save wants it. A run can be resumed with the same settings and seed only, but for
+// more epochs where the schedule is constant.
 TrainingResult train(Task& task, const TrainingOptions& options);
 
 // A line for people: on stdout, or on stderr when stdout is for JSON.
@@ -75,7 +77,8 @@ std::string trained_text(const TrainingResult& result, const std::string& valida
 std::string augmented_by(const TrainingOptions& options);
 
 // The result row (report/result_row.hpp) of what was trained, if anything was, and tested: printed
-// with --json, and written to --out, with the learning curve and history.csv, a line an epoch.
+// with --json, and written to --out, with the learning curve, history.csv, a line an epoch,
+// and report.html, which has all of it.
 using Figures = std::vector<std::pair<const char*, double>>;
 void finish(const TrainingOptions& options, const std::string& task, const std::string& title,
             const TrainingResult& result, const Figures& figures);

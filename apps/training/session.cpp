@@ -120,9 +120,12 @@ void Session::load() {
   };
   const json settings = parsed("settings"), progress = parsed("progress");
   const json own = parse_strict_json("settings", options_.settings, deepest);
+  // More epochs change nothing of what was done, unless the learning rate or a mean looked ahead.
+  const bool may_grow = own.value("schedule", json()) == "constant" && options_.average == 0;
   for (const auto& [key, now] : own.items()) {
     const json then = settings.contains(key) ? settings[key] : json();
-    if (then == now) continue;
+    const bool more = key == "epochs" && may_grow && then.is_number() && now > then;
+    if (then == now || more) continue;
     throw std::runtime_error(file + ": was made with " + key + " = " + text_of(then) +
                              ", this run has " + text_of(now) +
                              "; resume with the same settings, or start anew elsewhere");
