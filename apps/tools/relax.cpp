@@ -221,7 +221,7 @@ void write_relaxed_json(std::ostream& out, const Relaxation& relaxation,
 template <class T>
 void write_relaxed_csv(std::ostream& out, Relaxation relaxation, const std::vector<double>& taus,
                        const std::vector<Array<double>>& sets) {
-  const auto exact = [](double x) { return printed("%.17g", x); };
+  const auto number = [&](double x) { write_json(out, scalar(x)); };
   out << "set,tau,place,item,score,soft_sorted,soft_rank\n";
   for (std::size_t set = 0; set < sets.size(); ++set) {
     for (const double tau : taus) {
@@ -229,10 +229,15 @@ void write_relaxed_csv(std::ostream& out, Relaxation relaxation, const std::vect
       const Relaxed<T> result = relax<T>(relaxation, sets[set], nullptr, false);
       for (std::size_t place = 0; place < result.permutation.size(); ++place) {
         const std::size_t item = std::size_t(result.permutation.data()[place]);
-        out << set + 1 << ',' << exact(tau) << ',' << place + 1 << ',' << item << ',';
-        if (relaxation.method != Method::sinkhorn) out << exact(double(result.scores.data()[item]));
-        out << ',' << (result.sorted ? exact(double(result.sorted->data()[place])) : "") << ','
-            << (result.ranks ? exact(double(result.ranks->data()[item])) : "") << '\n';
+        out << set + 1 << ',';
+        number(tau);
+        out << ',' << place + 1 << ',' << item << ',';
+        if (relaxation.method != Method::sinkhorn) number(double(result.scores.data()[item]));
+        out << ',';
+        if (result.sorted) number(double(result.sorted->data()[place]));
+        out << ',';
+        if (result.ranks) number(double(result.ranks->data()[item]));
+        out << '\n';
       }
     }
   }
