@@ -213,7 +213,7 @@ TEST_CASE("relax --csv has a line for each set, tau and place") {
   write_relaxed_csv<double>(out, relaxation, {1e-3, 1e9}, {Array<double>{1.0, 4.0}});
   const std::string text = out.str();
   CHECK(text.rfind("set,tau,place,item,score,soft_sorted,soft_rank\n"
-                   "1,0.001,1,1,4,4,1\n1,0.001,2,0,1,1,2\n1,1000000000,1,1,4,2.5",
+                   "1,0.001,1,1,4.0,4.0,1.0\n1,0.001,2,0,1.0,1.0,2.0\n1,1000000000.0,1,1,4.0,2.5",
                    0) == 0);
   CHECK(std::count(text.begin(), text.end(), '\n') == 5);
 }
