@@ -55,6 +55,12 @@ template <class T> class Subject {
     return f_(tape, leaves);
   }
 
+  std::vector<double> value(const Values& x) const {
+    Tape<T> tape(Recording::off);
+    std::vector<Var<T>> leaves;
+    return values_of(run(tape, x, leaves).value());
+  }
+
   Values pull(const Values& x, const std::vector<double>& u) const {
     Tape<T> tape;
     std::vector<Var<T>> leaves;
@@ -128,11 +134,7 @@ GradcheckReport detail::check_vars(const VarFunction<T>& f, const std::vector<Ar
   const Shape& shape = result.shape();
   problem.output_shape.assign(shape.begin(), shape.end());
 
-  problem.f = [&](const Values& x) {
-    Tape<T> tape(Recording::off);
-    std::vector<Var<T>> leaves;
-    return values_of(subject.run(tape, x, leaves).value());
-  };
+  problem.f = [&](const Values& x) { return subject.value(x); };
   problem.vjp = [&](const Values& x, const std::vector<double>& u) { return subject.pull(x, u); };
   problem.explain_not_finite = [&] { return subject.where_not_finite(at, element_count(shape)); };
   GradcheckReport report = gradcheck(problem, options);
@@ -160,21 +162,15 @@ GradcheckReport detail::check_second(const VarFunction<double>& f,
     return pull_along(f_duals, inputs, x, u, v);
   };
   if (options.mode == GradcheckMode::taylor) {
-    problem.f = [&](const Values& x) {
-      Tape<double> tape(Recording::off);
-      std::vector<Var<double>> leaves;
-      return values_of(subject.run(tape, x, leaves).value());
-    };
+    problem.f = [&](const Values& x) { return subject.value(x); };
     problem.vjp = [&](const Values& x, const std::vector<double>& u) { return subject.pull(x, u); };
     problem.second = second;
     return gradcheck(problem, options);
   }
   // g(x) = J(x)'u, whose Jacobian is the Hessian of <u, f>. That is symmetric: its vjp is its jvp.
-  Tape<double> tape;
-  std::vector<Var<double>> leaves;
   Generator random(options.seed);
   const std::vector<double> u =
-      values_of(random.uniform<double>(Shape{subject.run(tape, at, leaves).size()}, 0.5, 1.5));
+      values_of(random.uniform<double>(Shape{subject.value(at).size()}, 0.5, 1.5));
   problem.f = [&](const Values& x) {
     std::vector<double> g;
     for (const auto& part : subject.pull(x, u)) g.insert(g.end(), part.begin(), part.end());

@@ -181,17 +181,23 @@ Var<float> PoolTask::training_images(Tape<float>& tape, const Indices& which,
 }
 
 Array<float> PoolTask::outputs_of(const ImageSet& set) {
+  return network_outputs(network(), set, options_.mirror);
+}
+
+Array<float> network_outputs(Layer<float>& network, const ImageSet& set, bool mirror,
+                             const std::function<void(std::size_t done)>& tell) {
   constexpr std::size_t batch = 500;
   Array<float> all;
   for (std::size_t begin = 0; begin < set.size(); begin += batch) {
     const std::size_t end = std::min(set.size(), begin + batch);
     Tape<float> off(Recording::off);
     const Array<float> x = images(set, begin, end);
-    Var<float> y = network().forward({off}, off.constant(x));
-    if (options_.mirror) y = 0.5f * (y + network().forward({off}, off.constant(mirrored(x))));
+    Var<float> y = network.forward({off}, off.constant(x));
+    if (mirror) y = 0.5f * (y + network.forward({off}, off.constant(mirrored(x))));
     const std::size_t d = y.size() / (end - begin);
     if (begin == 0) all = uninitialized<float>({set.size(), d});
     std::copy_n(y.value().data(), y.size(), all.data() + begin * d);
+    if (tell) tell(end);
   }
   return all;
 }

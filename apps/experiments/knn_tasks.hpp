@@ -79,6 +79,11 @@ const std::vector<KnnMethod>& knn_methods();
 // The one of that name. std::invalid_argument, with the list of names, when there is none.
 const KnnMethod& knn_method(const std::string& name);
 
+// The network's outputs for all images of a set, (N, outputs), outside of training; with `mirror`, the
+// mean of an image's and of its mirror image's. Calls tell(images done), if it is not empty.
+Array<float> network_outputs(Layer<float>& network, const ImageSet& set, bool mirror,
+                             const std::function<void(std::size_t done)>& tell = {});
+
 // kNN on given points (q, d) and (c, d).
 PoolTask::Answer classify_by_neighbours(const Array<float>& queries, const Array<float>& known,
                                         const Indices& labels, std::size_t k);

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "apps/data/data_set.hpp"
+#include "apps/experiments/knn_tasks.hpp"
 #include "apps/program/program.hpp"
 #include "engine/check.hpp"
 #include "models/npy.hpp"
@@ -17,7 +18,6 @@ struct EmbedOptions {
 };
 
 void run_embed(const EmbedOptions& o) {
-  constexpr std::size_t batch = 500;
   const SavedNetwork saved = load_network(o.model);
   const DataSet data = load_data(o.data);
   const ImageSet& set = o.part == "test" ? data.test : data.train;
@@ -27,16 +27,10 @@ void run_embed(const EmbedOptions& o) {
           "embed: ", data.name, " has images ", set.height(), " x ", set.width(), " x ",
           set.channels(), "; ", o.model, " takes ", shape.height, " x ", shape.width, " x ",
           shape.channels);
-  Array<float> all;
-  for (std::size_t begin = 0; begin < set.size(); begin += batch) {
-    const std::size_t end = std::min(set.size(), begin + batch);
-    Tape<float> off(Recording::off);
-    const Var<float> y = saved.network->forward({off}, off.constant(images(set, begin, end)));
-    const std::size_t outputs = y.size() / (end - begin);
-    if (begin == 0) all = uninitialized<float>({set.size(), outputs});
-    std::copy_n(y.value().data(), y.size(), all.data() + begin * outputs);
-    if (isatty(2)) std::fprintf(stderr, "\rembed  %zu of %zu images", end, set.size());
-  }
+  const auto progress = [&](std::size_t done) {
+    if (isatty(2)) std::fprintf(stderr, "\rembed  %zu of %zu images", done, set.size());
+  };
+  const Array<float> all = network_outputs(*saved.network, set, /*mirror=*/false, progress);
   if (isatty(2)) std::fprintf(stderr, "\n");
   save_npy(o.out, all);
   if (!o.labels.empty()) save_npy(o.labels, set.labels);

@@ -51,17 +51,16 @@ void Session::validated(double validation, double learning_rate) {
 }
 
 void Session::average() {
-  Checkpoint<float> now;
-  add_to_checkpoint(now, state_);
-  ++averaged_;
-  for (auto& [name, array] : now.arrays) {
+  const float share = 1 / float(++averaged_);
+  const auto add = [&](const std::string& name, const Array<float>& now) {
     Array<float>& mean = mean_.arrays[name];
-    if (averaged_ == 1) mean = zeros<float>(array.shape());
-    const float share = 1 / float(averaged_);
+    if (averaged_ == 1) mean = zeros<float>(now.shape());
     for (std::size_t i = 0; i < mean.size(); ++i) {
-      mean.data()[i] += (array.data()[i] - mean.data()[i]) * share;
+      mean.data()[i] += (now.data()[i] - mean.data()[i]) * share;
     }
-  }
+  };
+  for (const Parameter<float>* p : state_.parameters) add(p->name, p->value);
+  for (const auto& buffer : state_.buffers) add(buffer.name, *buffer.value);
 }
 
 bool Session::take_mean() {

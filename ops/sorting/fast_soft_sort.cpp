@@ -145,7 +145,7 @@ struct Solution {
     // Sums of n differences must not overflow; of floats they cannot.
     const double most =
         std::numeric_limits<double>::max() / (2 * double(std::max<std::size_t>(n, 1)));
-    for (std::size_t i = 0; i < scores.size(); ++i) {
+    for (std::size_t i = 0; std::is_same_v<T, double> && i < scores.size(); ++i) {
       require(std::abs(double(scores.data()[i])) <= most, op, ": score ", i % n, " of row ", i / n,
               " is ", scores.data()[i], "; need at most ", most, " in magnitude, in sets of ", n);
     }
