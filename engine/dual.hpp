@@ -125,17 +125,16 @@ template <class T> Array<T> tangents(const Array<Dual<T>>& x) {
 template <class T> using Wide = std::conditional_t<std::is_same_v<T, float>, double, T>;
 
 namespace detail {
-template <class T> constexpr bool first_order(const T*) { return true; }
-template <class T> constexpr bool first_order(const Dual<T>*) {
+template <class T> struct NoSecondDerivative {
   static_assert(!std::is_same_v<T, T>,
                 "this operator has no second derivative; README.md, Limits, says which have");
-  return true;
-}
+};
+template <class T> struct Once { using Result = Var<T>; };
+template <class T> struct Once<Dual<T>> { using Result = NoSecondDerivative<T>; };
 }  // namespace detail
 
 // Var<T>: the result of an operator that a Tape<Dual<double>> does not have.
-template <class T>
-using FirstOrder = std::conditional_t<detail::first_order(static_cast<T*>(nullptr)), Var<T>, void>;
+template <class T> using FirstOrder = typename detail::Once<T>::Result;
 
 }  // namespace tapesort
 
