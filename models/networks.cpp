@@ -3,6 +3,7 @@
 #include "engine/check.hpp"
 #include "models/by_name.hpp"
 #include "models/resnet.hpp"
+#include "models/whitening.hpp"
 #include "ops/shape.hpp"
 
 namespace tapesort {
@@ -127,6 +128,26 @@ std::unique_ptr<Layer<float>> medium(const ImageShape& image, std::size_t output
   return five_blocks("medium", {32, 32, 64, 128, 256}, image, outputs, random);
 }
 
+// The picture is large where channels are few: pooling comes early, before the normalisation.
+std::unique_ptr<Layer<float>> whitened(const ImageShape& image, std::size_t outputs,
+                                       Generator& random) {
+  require(image.height >= 9 && image.width >= 9, "whitened: images are ", image.height, " x ",
+          image.width, "; need at least 9 x 9");
+  auto net = std::make_unique<Net>();
+  net->add<Whitening>("whitening", image.channels);
+  std::size_t in = 8 * image.channels;
+  for (const std::size_t out : {64, 128, 256}) {
+    const std::string name = "conv" + std::to_string(out);
+    net->add<Conv2d<float>>(name + "a", 3, in, out, Conv2dOptions::same(3), Init::he, random,
+                            /*bias=*/false);
+    net->add<MaxPool2d<float>>(2).add<BatchNorm2d<float>>(name + "a.norm", out, /*relu=*/true);
+    add_conv_block(*net, name + "b", out, out, random);
+    in = out;
+  }
+  add_head(*net, in, outputs, random);
+  return net;
+}
+
 std::unique_ptr<Layer<float>> resnet18(const ImageShape& image, std::size_t outputs,
                                        Generator& random) {
   return resnet({64, 128, 256, 512}, image, outputs, random);
@@ -152,14 +173,9 @@ struct Entry {
   std::unique_ptr<Layer<float>> (*make)(const ImageShape&, std::size_t, Generator&);
 };
 constexpr Entry networks[] = {
-    {"paper_mnist", paper_mnist},
-    {"paper_sort", paper_sort},
-    {"column", column},
-    {"resnet18", resnet18},
-    {"small_resnet", small_resnet},
-    {"small", small},
-    {"medium", medium},
-    {"mlp", mlp},
+    {"paper_mnist", paper_mnist}, {"paper_sort", paper_sort},     {"column", column},
+    {"resnet18", resnet18},       {"small_resnet", small_resnet}, {"small", small},
+    {"medium", medium},           {"whitened", whitened},         {"mlp", mlp},
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "models/pca.hpp"
 
+#include <algorithm>
 #include <xtensor-blas/xlinalg.hpp>
 
 #include "engine/blas.hpp"
@@ -35,10 +36,12 @@ Pca::Pca(const Array<float>& x, std::size_t components) {
                covariance.data(), d);
   const auto [values, vectors] = xt::linalg::eigh(covariance);  // ascending eigenvalues
   components_ = uninitialized<float>({d, components});
-  for (std::size_t i = 0; i < d; ++i) {
-    for (std::size_t k = 0; k < components; ++k) {
+  variances_ = uninitialized<float>({components});
+  for (std::size_t k = 0; k < components; ++k) {
+    for (std::size_t i = 0; i < d; ++i) {
       components_.data()[i * components + k] = float(vectors(i, d - 1 - k));
     }
+    variances_.data()[k] = float(std::max(values(d - 1 - k), 0.0));
   }
 }
 

@@ -14,9 +14,14 @@ class Pca {
   // (m, d) -> (m, components): centred by the fitted mean, then projected.
   Array<float> transform(const Array<float>& x) const;
 
+  // The mean (d), the components (d, components) as orthonormal columns, and the variance along each
+  // (components), falling.
+  const Array<float>& mean() const { return mean_; }
+  const Array<float>& components() const { return components_; }
+  const Array<float>& variances() const { return variances_; }
+
  private:
-  Array<float> mean_;        // (d)
-  Array<float> components_;  // (d, components), orthonormal columns
+  Array<float> mean_, components_, variances_;
 };
 
 }  // namespace tapesort

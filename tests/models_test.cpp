@@ -9,6 +9,7 @@
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
 #include "models/optimizers.hpp"
+#include "models/whitening.hpp"
 #include "op_table.hpp"
 #include "ops/distances.hpp"
 #include "ops/elementwise.hpp"
@@ -94,6 +95,10 @@ TEST_CASE("networks by name: shapes, parameters, and what is said to an unknown 
   CHECK(outputs("medium", {28, 28, 1}, 0) ==
         std::make_pair(Shape{2, 256},
                        std::size_t(9 * (32 + 32 * 32 + 32 * 64 + 64 * 128 + 128 * 256) + 2 * 512)));
+  CHECK(outputs("whitened", {9, 32, 3}, 0) ==
+        std::make_pair(Shape{2, 256}, std::size_t(9 * (24 * 64 + 64 * 64 + 64 * 128 + 128 * 128 +
+                                                       128 * 256 + 256 * 256) +
+                                                  4 * 448)));
   CHECK(outputs("small_resnet", {28, 28, 1}, 10).first == Shape{2, 10});
   // 11,171,146 as published, and 1,024 of the last normalisation
   CHECK(outputs("resnet18", {8, 8, 3}, 10) == std::make_pair(Shape{2, 10}, std::size_t(11172170)));
@@ -104,6 +109,47 @@ TEST_CASE("networks by name: shapes, parameters, and what is said to an unknown 
   CHECK(error_of([&] {
           make_network("paper_mnist", {8, 8, 1}, 0, random);
         }) == "invalid_argument: paper_mnist: images are 8 x 8; need at least 16 x 16");
+}
+
+TEST_CASE(
+    "whitened patches have mean 0 and the covariance of white noise, from the first pass on") {
+  Generator random(1);
+  Array<float> images = random.uniform<float>({20, 6, 5, 2});
+  for (std::size_t i = 1; i < images.size(); i += 2) {  // two channels that are nearly equal
+    images.data()[i] = 0.1f * images.data()[i] + images.data()[i - 1];
+  }
+  Whitening layer("whitening", 2);
+  const auto forward = [&](bool training, const Array<float>& x) {
+    Tape<float> off(Recording::off);
+    return layer.forward({off, training}, off.constant(x)).value();
+  };
+  CHECK(forward(false, images) == zeros<float>({20, 5, 4, 16}));
+  const Array<float> y = forward(true, images);
+  forward(true, random.uniform<float>({3, 6, 5, 2}));
+  CHECK(forward(false, images) == y);
+
+  const std::size_t patches = 20 * 5 * 4, size = 8;
+  std::vector<double> z;  // relu(a) - relu(-a)
+  for (std::size_t p = 0; p < patches; ++p) {
+    for (std::size_t k = 0; k < size; ++k) {
+      z.push_back(double(y.data()[p * 16 + k]) - double(y.data()[p * 16 + 8 + k]));
+    }
+  }
+  for (std::size_t a = 0; a < size; ++a) {
+    for (std::size_t b = 0; b <= a; ++b) {
+      double mean = 0, product = 0;
+      for (std::size_t p = 0; p < patches; ++p) {
+        mean += z[p * size + a] / double(patches);
+        product += z[p * size + a] * z[p * size + b] / double(patches - 1);
+      }
+      CAPTURE(a);
+      CAPTURE(b);
+      CHECK(mean == doctest::Approx(0).epsilon(1e-4));
+      // The least variance is about 4e-4, and epsilon a fourteenth of it.
+      CHECK(std::abs(product - double(a == b)) < 0.1);
+      CHECK((a != b || product < 1));
+    }
+  }
 }
 
 TEST_CASE("truncated normal weights stay within two deviations") {
@@ -360,7 +406,7 @@ TEST_CASE("a steady training step on two threads takes no new memory for arrays 
           doctest::skip(!Storage::recycles())) {
   const int before = threads();
   set_threads(2);
-  for (const char* name : {"paper_mnist", "small", "small_resnet", "mlp"}) {
+  for (const char* name : {"paper_mnist", "small", "small_resnet", "whitened", "mlp"}) {
     Generator random(4);
     const auto network = make_network(name, {28, 28, 1}, 0, random);
     Adam<float> optimizer(network->state().parameters, 1e-3);
