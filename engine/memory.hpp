@@ -1,8 +1,7 @@
 // Where arrays and nodes get their memory. Not reverse mode: leave it for a second reading.
 //
 // One training step frees exactly the blocks that the next one asks for. glibc hands large blocks
-// back to the kernel, which then faults and zeroes every page anew; here they wait in a list
-// (memory.cpp).
+// back to the kernel, which then faults and zeroes every page anew; here they wait in a list.
 #pragma once
 
 #include <cstddef>

@@ -54,7 +54,7 @@ template <class T> class Leaf final : public Node<T> {
   explicit Leaf(Array<T> value) : Node<T>("leaf", {}, std::move(value)) {}
 
  private:
-  Array<T> gradient_;  // the number 0, of shape (), until something arrives
+  Array<T> gradient_;  // 0, of shape (), until something arrives (a scalar adds to that 0)
 
   void pull() override {
     if (gradient_.shape() == this->value().shape()) {
@@ -83,12 +83,12 @@ template <class T> Var<T> Tape<T>::append(Node<T>* node) {
   return var;
 }
 
-// The last node first. The other way round, deleting one would delete the next, down a long chain, and
-// destructors would run inside each other. What a Var still holds is left to it, as an orphan.
+// The last node first. Otherwise nodes live on as inputs of later ones, until the last ends, and with it
+// its inputs, with them theirs: destructors deep inside each other. A Var's node is left as an orphan.
 template <class T> Tape<T>::~Tape() {
   while (!nodes_.empty()) {
     Node<T>& node = *nodes_.back().node();
-    if (node.references_ > 1) {  // beside the tape's own Var
+    if (node.references_ > 1) {  // not the tape's alone; later nodes, whose input it was, are gone
       node.orphaned_ = true;
       node.tape_ = nullptr;
       node.cotangent_.reset();

@@ -59,15 +59,15 @@ template <class T> class Var;
 template <class T> class Parameter;  // what training changes (parameter.hpp)
 template <class T> using InputVars = std::vector<Var<T>, RecyclingAllocator<Var<T>>>;
 
-// One value, and how it came about. (Recycled: its memory is used again, memory.hpp.)
+// One value, and how it came about. (Recycled, RecyclingAllocator: memory is used again, memory.hpp.)
 template <class T> class Node : public Recycled {
  public:
   virtual ~Node() = default;
   const char* op() const { return op_; }
   const Array<T>& value() const { return borrows_ ? borrowed() : value_; }  // or a Parameter's
 
-  Tape<T>* tape() const { return tape_; }       // null: a constant or orphan
   bool orphaned() const { return orphaned_; }   // was recorded, but its tape is gone
+  Tape<T>* tape() const { return tape_; }       // null: a constant or orphan
   std::size_t index() const { return index_; }  // position on the tape
 
   const InputVars<T>& inputs() const { return inputs_; }
@@ -79,7 +79,7 @@ template <class T> class Node : public Recycled {
   bool has_cotangent() const { return cotangent_ != nullptr; }
   const Array<T>& cotangent() const { return cotangent_ ? cotangent_->array : no_cotangent(); }
   // Moves the cotangent out, for a pullback that would otherwise copy it. Afterwards cotangent()
-  // throws, so use it last.
+  // throws, so use it last. (On a tape that keeps cotangents, it copies.)
   Array<T> take_cotangent();
   // Adds the contribution of one use; undoes broadcasting, where a small array was used as a larger
   // one (broadcast.hpp).
@@ -185,9 +185,9 @@ template <class T> class Tape {
   // A value that needs no gradient. It is not put on the tape.
   Var<T> constant(Array<T> value) { return tapesort::constant<T>(std::move(value)); }
 
-  // Adds d result / d leaf to the gradient of every leaf that `result`, of one element, depends on.
-  // With u, in result's shape, it is as if the result were sum(u * result). Each call adds to what
-  // earlier calls have left. When a pullback throws, gradients may be incomplete.
+  // Adds d result / d leaf to the gradient of every leaf that `result`, of one element, depends on. A
+  // result of any shape takes u, of that shape, to start from: J'u is added, the gradient of
+  // sum(u * result). When a pullback throws, gradients may be incomplete.
   // std::logic_error when result is not of this tape or needs no gradient, or when a parameter that
   // it depends on is gone or has changed; std::invalid_argument on shapes.
   void backward(const Var<T>& result);
@@ -238,9 +238,9 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 }  // namespace detail
 
 // The result of operator `op` (a string literal): recorded when an input needs a gradient, else a
-// constant, which keeps neither inputs nor pullback. Write the inputs as {x, y}: T is deduced from
-// `value` alone (Converted, array.hpp), which has to be an Array. (Wrap an expression:
-// Array<T>(a * b).) backward() calls the pullback with the result's node. The pullback
+// constant, which keeps neither inputs nor pullback. Write the inputs as {x, y}. Braces have no type
+// to deduce T from, so `value` tells it, and has to be an Array; wrap an expression: Array<T>(a * b).
+// backward() calls the pullback with the result's node. The pullback
 //   must      call accumulate for the inputs, which adds: an input may be used elsewhere, too;
 //   may       read values from its node and inputs, and take the cotangent, last;
 //   must not  compute with Vars (it would record, an error), change values, capture references (they

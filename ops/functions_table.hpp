@@ -1,4 +1,5 @@
-// Operators as a table of derivatives. (A new row wants a line in functions.hpp, and in functions.cpp.)
+// Operators as a table of derivatives. A new row is declared in functions.hpp, and made for each type by
+// a line in functions.cpp: INSTANTIATE_OVERLOAD_TWICE(exp, OfVar) for exp.
 #pragma once
 
 #include "ops/functions.hpp"
@@ -18,7 +19,7 @@ namespace tapesort {
   }
 
 // simd::select(c, a, b) is c ? a : b, for many numbers at once; positive_part(x) is max(x, 0), NaN
-// where x is. Conditions are such that where x is NaN, ybar passes.
+// where x is. Every comparison with NaN is false, so that there the last branch passes ybar on.
 // clang-format off
 FUNCTION(exp,    simd::exp(x),            ybar * y)
 FUNCTION(log,    simd::log(x),            ybar / x)

@@ -1,7 +1,7 @@
 // y_i = f(x_i, ..), the inner loop of every elementwise operator, and the operators made of it.
 //
-// f is a generic lambda, called with a register of numbers, say 8 floats (engine/simd.hpp); for Duals,
-// of second derivatives, with one number:
+// f is a generic lambda. Write it as for one number; it is called with several at once, say 8 floats, a
+// register of the processor (engine/simd.hpp):
 //
 //     map(x, [](auto x) { return simd::exp(-x); })
 //
@@ -31,7 +31,7 @@ Array<T> map_lanes(const Shape& shape, const F& f, const Xs*... xs) {
       if (i < end) {
         simd::store_part(y + i, Lanes<T>(f(simd::load_part(xs + i, end - i)...)), end - i);
       }
-    } else {  // Duals
+    } else {  // numbers of other types: one by one (dual.hpp)
       for (; i < end; ++i) y[i] = f(xs[i]...);
     }
   });
@@ -64,8 +64,8 @@ Array<T> zip(const char* op, const Array<T>& a, const Array<T>& b, const F& f) {
   return map(*Stretched<T>(op, a, shape), *Stretched<T>(op, b, shape), f);
 }
 
-// The operator y = f(x) with the pullback xbar = vjp(ybar, x, y), formulas for one element. (With one
-// input, to be recorded is to need a gradient, so it need not ask.)
+// The operator y = f(x) with the pullback xbar = vjp(ybar, x, y), formulas for one element. (It is
+// recorded only when x needs a gradient, so the pullback need not ask.)
 template <class T, class F, class Vjp> Var<T> unary(const char* op, const Var<T>& x, F f, Vjp vjp) {
   return record(op, {x}, map(x.value(), f), [vjp](Node<T>& y) {
     accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), y.value(), vjp));
