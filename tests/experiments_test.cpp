@@ -376,7 +376,7 @@ TEST_CASE("a table's cell that cannot be started, and a result that is no JSON, 
         "exception: " + cell + "result.json: not JSON, or cut off");
 }
 
-TEST_CASE("a table whose commands were printed keeps its arguments, and its cells the threads") {
+TEST_CASE("a table whose commands were printed keeps its arguments, and its cells their cores") {
   const TemporaryFolder folder;
   const std::string command =
       "table sort --commands --n 5 --methods neural_sort --seeds 1 --out " + (folder / "t");
