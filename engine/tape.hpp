@@ -182,8 +182,10 @@ template <class T> class Tape {
   Var<T> leaf(Array<T> value);
   // A leaf that borrows the parameter's value (parameter.hpp); backward() adds to parameter.grad.
   Var<T> leaf(Parameter<T>& parameter);
-  // A value that needs no gradient. It is not put on the tape.
-  Var<T> constant(Array<T> value) { return tapesort::constant<T>(std::move(value)); }
+  Var<T> constant(Array<T> value) { return tapesort::constant<T>(std::move(value)); }  // on no tape
+  // Arrays of another type lose digits: write convert<T>(array).
+  template <class U> Var<T> leaf(const Array<U>&) = delete;
+  template <class U> Var<T> constant(const Array<U>&) = delete;
 
   // Adds d result / d leaf to the gradient of every leaf that `result`, of one element, depends on. A
   // result of any shape takes u, of that shape, to start from: J'u is added, the gradient of

@@ -9,12 +9,13 @@ namespace {
 
 // y = x / (1 + |x|), element by element: ybar / (1 + |x|)^2 goes to x.
 template <class T> Var<T> softsign(const Var<T>& x) {
-  const auto f = [](T v) { return v / (T(1) + std::abs(v)); };
+  using std::abs;  // and not std::abs(v): T may be a Dual, whose abs is tapesort's
+  const auto f = [](T v) { return v / (T(1) + abs(v)); };
   Array<T> value = x.value();
   std::transform(value.begin(), value.end(), value.begin(), f);
   return record("softsign", {x}, std::move(value), [](Node<T>& y) {
     Array<T> slope = y.input(0).value();
-    for (T& v : slope) v = T(1) / ((T(1) + std::abs(v)) * (T(1) + std::abs(v)));
+    for (T& v : slope) v = T(1) / ((T(1) + abs(v)) * (T(1) + abs(v)));
     accumulate(y.input(0), y.cotangent() * slope);
   });
 }

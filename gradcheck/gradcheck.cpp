@@ -46,6 +46,7 @@ class Checker {
   GradcheckReport run(GradcheckMode mode) {
     try {
       y_ = evaluate(x_);
+      if (y_.empty()) throw Failure("f gives an empty result: there is nothing to check");
       const std::vector<double> again = evaluate(x_);
       if (y_ != again) {
         throw Failure(
@@ -147,7 +148,8 @@ class Checker {
       }
     }
     largest = std::max(largest, 1.0);
-    return {0.0625 / largest, std::max(smallest / largest, 1e-290), epsilon_};
+    const double first = problem_.single ? 0.25 : 0.0625, ratio = problem_.single ? 4 : 8;
+    return {first / largest, std::max(smallest / largest, 1e-290), epsilon_, 0, ratio};
   }
 
   // All outputs' slopes along v, in which one element moves. Where some output has a kink, all get

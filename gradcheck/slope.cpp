@@ -8,7 +8,6 @@
 namespace tapesort {
 namespace {
 
-constexpr double ratio = 8;  // of one step to the next
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // What f gave at one step, for one of its numbers.
@@ -19,6 +18,7 @@ struct Level {
 };
 
 double richardson(const Level& coarse, const Level& fine) {
+  const double ratio = coarse.h / fine.h;
   return fine.central() + (fine.central() - coarse.central()) / (ratio * ratio - 1);
 }
 
@@ -46,10 +46,11 @@ Slope best_slope(const std::vector<Level>& levels, double size, double epsilon) 
   // together as the step does.
   for (std::size_t k = best; k < levels.size(); ++k) {
     const Level &coarsest = levels[k - 2], &coarse = levels[k - 1], &fine = levels[k];
-    const double side_error = std::max(
-        {std::abs(fine.above - coarse.above), std::abs(fine.below - coarse.below),
-         std::abs(coarse.above - coarsest.above) / ratio,
-         std::abs(coarse.below - coarsest.below) / ratio, 4 * noise(size, epsilon, fine.h)});
+    const double side_error =
+        std::max({std::abs(fine.above - coarse.above), std::abs(fine.below - coarse.below),
+                  std::abs(coarse.above - coarsest.above) * (fine.h / coarse.h),
+                  std::abs(coarse.below - coarsest.below) * (fine.h / coarse.h),
+                  4 * noise(size, epsilon, fine.h)});
     if (std::abs(fine.gap()) > 4 * side_error && (!slope.kink || side_error < slope.side_error)) {
       slope.kink = true;
       slope.above = fine.above, slope.below = fine.below, slope.side_error = side_error;
@@ -72,7 +73,7 @@ std::vector<Slope> slopes(const Line& f, const std::vector<double>& at_zero,
   std::vector<Slope> result(count);
   std::exception_ptr error;
   bool any = false;
-  for (double h = scan.largest_step; h >= scan.smallest_step; h /= ratio) {
+  for (double h = scan.largest_step; h >= scan.smallest_step; h /= scan.ratio) {
     try {
       const std::vector<double> above = f(h), below = f(-h);
       any = true;

@@ -1,8 +1,8 @@
 // Derivatives of functions of one real number by differences, each with an estimate of its error.
 //
 // The central difference D(h) = (f(h) - f(-h)) / 2h is off by a multiple of h^2 and by f's rounding
-// over h. No step suits every f, so we scan: h = H, H / 8, H / 64, ..; Richardson's combination
-// R(h) = D(h) + (D(h) - D(8h)) / 63 cancels the h^2. Where steps are too large for f, neighbouring
+// over h. No step suits every f, so we scan: h = H, H / r, H / r^2, ..; Richardson's combination
+// R(h) = D(h) + (D(h) - D(rh)) / (r^2 - 1) cancels the h^2. Where steps are too large for f, neighbouring
 // R differ by the truncation; where they are too small, by the rounding. We keep the R whose
 // neighbours agree best, and how far they differ is the estimate of its error.
 // (The scan: Ridders, Accurate computation of F'(x) and F'(x) F''(x), 1982.)
@@ -28,6 +28,7 @@ struct SlopeScan {
   double smallest_step = 1e-10;  // the scan ends there, or earlier when every slope has settled
   double epsilon = 2.220446049250313e-16;  // relative rounding error of f ..
   double rounded = 0;                      // .. and of what size, where that is more than |f(0)|
+  double ratio = 8;                        // r: less for f in float, of which few steps suit
 };
 
 // f(t) for a step t: several numbers, always equally many. A step at which f throws or is not

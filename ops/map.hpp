@@ -1,11 +1,9 @@
 // y_i = f(x_i, ..), the inner loop of every elementwise operator, and the operators made of it.
 //
 // f is a generic lambda. Write it as for one number; it is called with several at once, say 8 floats, a
-// register of the processor (engine/simd.hpp):
+// register of the processor (engine/simd.hpp), and large arrays are shared out to threads:
 //
 //     map(x, [](auto x) { return simd::exp(-x); })
-//
-// Large arrays are shared out to threads.
 #pragma once
 
 #include "engine/broadcast.hpp"

@@ -29,8 +29,8 @@ template <class T, class X> decltype(auto) operand(const X& x) {
     return T(x);
   } else if constexpr (is_var<X>) {
     static_assert(!is_var<X>,
-                  "Var<float> beside Var<double>: make both of one type, as by "
-                  "constant(convert<double>(x.value()))");
+                  "Var<float> beside Var<double>: make both of one type, from their leaves on; "
+                  "constant(convert<double>(x.value())) passes no gradient on");
     return T();
   } else if constexpr (is_parameter<X>) {
     static_assert(!is_parameter<X>, "a Parameter takes part as a leaf: tape.leaf(parameter)");

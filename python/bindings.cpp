@@ -6,6 +6,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <unistd.h>
 
 #include <mutex>
 
@@ -23,6 +24,28 @@ using namespace pybind11::literals;
 using namespace tapesort;
 
 namespace {
+
+// Python ends a daemon thread that wants the interpreter's lock after the interpreter's end, and C++
+// frames cannot be left in that way: it takes the process with it. Such a thread waits instead, until
+// the process is gone.
+void wait_if_ending() {
+  while (_Py_IsFinalizing()) pause();
+}
+
+// While it lives, this thread does without the lock.
+class Unlocked {
+ public:
+  Unlocked() : state_(PyEval_SaveThread()) {}
+  ~Unlocked() noexcept(false) {
+    wait_if_ending();
+    PyEval_RestoreThread(state_);
+  }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
 
 using Extents = std::vector<std::size_t>;
 Shape shape_of(const Extents& extents) { return Shape(extents.begin(), extents.end()); }
@@ -64,7 +87,7 @@ template <class T> class CallOf final : public Call {
   CallOf(const std::vector<py::object>& inputs, bool record, const F& f)
       : tape_(std::make_shared<Tape<T>>(record ? Recording::on : Recording::off)) {
     for (const py::object& input : inputs) leaves_.push_back(tape_->leaf(to_array<T>(input)));
-    const py::gil_scoped_release release;
+    const Unlocked unlocked;
     y_ = f(leaves_);
   }
 
@@ -75,7 +98,7 @@ template <class T> class CallOf final : public Call {
     Array<T> u = to_array<T>(ybar);
     std::vector<Array<T>> found;
     {
-      const py::gil_scoped_release release;
+      const Unlocked unlocked;
       const std::lock_guard<std::mutex> lock(mutex_);  // a tape is one thread's at a time
       tape_->zero_grad();
       if (y_.needs_grad()) tape_->backward(y_, std::move(u));
@@ -147,6 +170,7 @@ Relaxation relaxation_of(const std::string& method, double tau, const std::strin
 // A Python cost of orders, called with the lock; f outlives it, and is not copied without the lock.
 template <class T> OrderCost<T> order_cost(const py::object& f) {
   return [&f](const Indices& orders) {
+    wait_if_ending();
     const py::gil_scoped_acquire lock;
     return constant(to_array<T>(f(to_numpy(orders))));
   };

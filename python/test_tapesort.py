@@ -6,6 +6,8 @@ import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import unittest
 
@@ -167,6 +169,20 @@ class Values(unittest.TestCase):
         worker.join()
         self.assertGreater(counted[0], 0)
 
+    def test_a_daemon_thread_may_still_call_when_the_interpreter_ends(self):
+        program = """
+import threading, numpy as np, tapesort
+begun = threading.Event()
+def work():
+    while True:
+        tapesort.neural_sort_values(np.ones(3))
+        begun.set()
+threading.Thread(target=work, daemon=True).start()
+begun.wait()
+"""
+        for _ in range(5):
+            subprocess.run([sys.executable, "-c", program], check=True)
+
 
 class Gradients(unittest.TestCase):
     def test_every_operator(self):
@@ -176,6 +192,15 @@ class Gradients(unittest.TestCase):
                     lambda *x: op(*x, **options),
                     lambda *x: tapesort.vjp(op, *x[:-1], **options)[1](x[-1]), arrays)
                 self.assertTrue(report, str(report))
+
+    def test_right_gradients_in_float_are_accepted(self):
+        for seed in range(40):
+            x = np.random.default_rng(seed).normal(size=(4, 5)).astype(np.float32)
+            report = tapesort.gradcheck(
+                lambda x: np.exp(x).mean(-1), lambda x, u: u[:, None] * np.exp(x) / x.shape[1], [x])
+            self.assertTrue(report, str(report))
+            self.assertFalse(tapesort.gradcheck(
+                lambda x: np.exp(x).mean(-1), lambda x, u: 1.02 * u[:, None] * np.exp(x) / x.shape[1], [x]))
 
     def test_vjp_may_be_called_again(self):
         y, back = tapesort.vjp(tapesort.neural_sort_values, S, tau=0.5)
@@ -248,6 +273,13 @@ class Torch(unittest.TestCase):
         with self.assertRaisesRegex(RuntimeError, "modified by an inplace operation"):
             y.add_(1)
             y.sum().backward()
+
+    def test_second_derivatives_are_refused(self):
+        s, f = torch.tensor(S, dtype=torch.float64), tapesort.torch.neural_sort_values
+        for second in (lambda: torch.autograd.functional.hessian(lambda x: f(x).square().sum(), s),
+                       lambda: torch.autograd.functional.jvp(f, s, torch.ones_like(s))):
+            with self.assertRaisesRegex(RuntimeError, "first derivatives only"):
+                second()
 
 
 if __name__ == "__main__":

@@ -58,6 +58,8 @@ TEST_CASE("tapesort sort runs end to end, and the same seed gives the same resul
   CHECK(report.rfind("<!doctype html>", 0) == 0);
   CHECK(report.find("<th>permutation_accuracy</th>") != std::string::npos);
   CHECK(report.find("<polyline") != std::string::npos);
+  CHECK(report.find("true order, after epoch 1<") != std::string::npos);
+  CHECK(report.find("true order, after epoch 2<") != std::string::npos);
 
   run(add_sort, "sort" + small + rate + " --out " + (folder / "again"));
   const json again = result(folder, "again");

@@ -140,6 +140,9 @@ TEST_CASE("plain functions without a tape, in float and double") {
   };
   CHECK(gradcheck<float>(f, right, {2, 3}).ok());
   CHECK(!gradcheck<float>(f, wrong, {2, 3}).ok());
+  const auto nothing = [](const std::vector<float>&) { return std::vector<float>(); };
+  CHECK(gradcheck<float>(nothing, wrong, {2, 3}).text().find("f gives an empty result") !=
+        std::string::npos);
   const auto array_f = [](const Array<double>& x) { return Array<double>(x * x); };
   const auto array_vjp = [](const Array<double>& x, const Array<double>& ybar) {
     return Array<double>(2 * x * ybar);
@@ -155,6 +158,33 @@ TEST_CASE("plain functions without a tape, in float and double") {
                   },
                   {1.0, -2.0, 3.0})
             .ok());
+}
+
+TEST_CASE("in float, right gradients are accepted, and an element off by 2 % is found") {
+  const auto softmax = [](const std::vector<float>& x) {
+    std::vector<float> y;
+    float sum = 0;
+    for (float v : x) y.push_back(std::exp(v)), sum += y.back();
+    for (float& p : y) p /= sum;
+    return y;
+  };
+  for (const float off : {1.0f, 1.02f}) {
+    const auto vjp = [&](const std::vector<float>& x, const std::vector<float>& ybar) {
+      std::vector<float> y = softmax(x);
+      float mean = 0;
+      for (std::size_t i = 0; i < x.size(); ++i) mean += y[i] * ybar[i];
+      for (std::size_t i = 0; i < x.size(); ++i) y[i] *= ybar[i] - mean;
+      y[3] *= off;
+      return y;
+    };
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+      Generator random(seed);
+      std::vector<float> x(16);
+      for (float& v : x) v = float(random.normal<double>({1})(0));
+      const GradcheckReport report = gradcheck<float>(softmax, vjp, x);
+      CHECK_MESSAGE(report.ok() == (off == 1), report.text());
+    }
+  }
 }
 
 TEST_CASE("a layer is checked with its parameters, by name, and is left as it was") {

@@ -11,12 +11,11 @@ unsigned run_count = 0, failed_count = 0;
 struct Counter final : doctest::IReporter {
   explicit Counter(const doctest::ContextOptions&) {}
   void test_run_end(const doctest::TestRunStats& stats) override {
-    run_count = stats.numTestCasesPassingFilters;
     failed_count = stats.numTestCasesFailed;
   }
   void report_query(const doctest::QueryData&) override {}
   void test_run_start() override {}
-  void test_case_start(const doctest::TestCaseData&) override {}
+  void test_case_start(const doctest::TestCaseData&) override { ++run_count; }
   void test_case_reenter(const doctest::TestCaseData&) override {}
   void test_case_end(const doctest::CurrentTestCaseStats&) override {}
   void test_case_exception(const doctest::TestCaseException&) override {}

@@ -26,15 +26,18 @@ TEST_CASE("a report is one HTML file with figures, curves and pictures") {
                       false,      false,   {{"a & b", {1, 2, 3}, {5, NAN, 4}, {}}}};
   const std::string html =
       html_report("t \"x\"", {{"accuracy", 0.5}, {"settings", {{"lr", "1e-3"}}}}, {plot},
-                  {folder / "p.png", folder / "none.png"});
+                  {{"P <0>", {{0.25f, 1.0f}}}}, {folder / "p.png", folder / "none.png"});
   for (const char* part :
        {"<title>t &quot;x&quot;</title>", "<tr><th>accuracy</th><td>0.5</td></tr>",
         "<h2>settings</h2>", "<td>1e-3</td>", "loss &lt;1>", "a &amp; b",
-        "points=\"60.0,30.0 680.0,250.0 \"", "src=\"data:image/png;base64,YWJjZA==\""}) {
+        "points=\"60.0,30.0 680.0,250.0 \"", "<figcaption>P &lt;0>",
+        "<rect x=\"10\" y=\"0\" width=\"9\" height=\"9\" fill=\"#4477aa\" fill-opacity=\"1.00\"/>",
+        "src=\"data:image/png;base64,YWJjZA==\""}) {
     CHECK_MESSAGE(html.find(part) != std::string::npos, part);
   }
   CHECK(html.find("http") == std::string::npos);
-  CHECK(html_report("t", {{"accuracy", 0.5}}, {{"", "", "", false, false, {{"", {}, {}, {}}}}}, {})
+  CHECK(html_report("t", {{"accuracy", 0.5}}, {{"", "", "", false, false, {{"", {}, {}, {}}}}}, {},
+                    {})
             .find("nan") == std::string::npos);
 }
 

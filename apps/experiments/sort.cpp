@@ -9,6 +9,8 @@
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "models/saved_network.hpp"
+#include "ops/matmul.hpp"
+#include "ops/shape.hpp"
 #include "ops/softmax.hpp"
 
 namespace tapesort {
@@ -38,24 +40,54 @@ class SortTask : public DigitTask {
 
   double validate() override {
     SortingScores scores;
-    pools_.for_validation([&](const DigitSets& sets) { look(sets, scores); });
+    bool first = true;
+    pools_.for_validation([&](const DigitSets& sets) {
+      const auto P_hat = look(sets, scores);
+      if (P_hat && first) seen_.push_back(by_true_place(*P_hat, sets.labels));
+      first = false;
+    });
     return scores.permutations();
   }
 
-  void look(const DigitSets& sets, SortingScores& scores) {
+  // P_hat (sets, n, n), of a method that gives one.
+  std::optional<Array<float>> look(const DigitSets& sets, SortingScores& scores) {
     Tape<float> off(Recording::off);
     const Pass<float> pass{off};
     const Var<float> x = outputs_of(network_, pass, sets);
     const Indices order = method_.order(x.value());
     scores.add(order, sets.labels);
-    if (sorting_method(options_.method).gives == Gives::matrix) {
-      scores.add_soft(softmax(method_.logits(pass, x)).value(), order, sets.labels);
+    if (sorting_method(options_.method).gives != Gives::matrix) return std::nullopt;
+    const Array<float> P_hat = softmax(method_.logits(pass, x)).value();
+    scores.add_soft(P_hat, order, sets.labels);
+    return P_hat;
+  }
+
+  // P_hat of one validation set, at up to five validations of this process, of which the last was
+  // after `epochs` epochs.
+  std::vector<MatrixPlot> sharpening(std::size_t epochs) const {
+    std::vector<MatrixPlot> plots;
+    const std::size_t count = seen_.size(), shown = std::min<std::size_t>(count, 5);
+    for (std::size_t i = 0; i < shown; ++i) {
+      const std::size_t which = shown > 1 ? i * (count - 1) / (shown - 1) : 0;
+      plots.push_back(
+          {to_message("P_hat of a validation set, its items in their true order, after epoch ",
+                      epochs - count + which + 1),
+           seen_[which]});
     }
+    return plots;
   }
 
  private:
+  // Of the first set: row i's mass on items that belong at place k. Perfectly sorted, the identity.
+  static Array<float> by_true_place(const Array<float>& P_hat, const Indices& labels) {
+    const Var<float> places = transpose(constant(true_rows(labels)), {0, 2, 1});
+    const Var<float> mass = matmul(constant(P_hat), places);
+    return with_shape(slice(mass, 0, 0, 1).value(), {mass.shape()[1], mass.shape()[2]});
+  }
+
   Layer<float>& network_;
   SortingMethod& method_;
+  std::vector<Array<float>> seen_;
 };
 
 int run_sort(DigitOptions& o) {
@@ -86,7 +118,8 @@ int run_sort(DigitOptions& o) {
     figures.push_back({"soft_element_accuracy", test.soft_elements()});
     figures.push_back({"soft_hard_gap", test.gap()});
   }
-  finish(o, "sort", "sorting with " + o.method, result, figures);
+  finish(o, "sort", "sorting with " + o.method, result, figures,
+         task.sharpening(result.epochs.size()));
   return 0;
 }
 

@@ -16,7 +16,8 @@ constexpr const char* style =
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60em;"
     "margin:2em auto;padding:0 1em}td,th{text-align:left;padding:.1em 1.5em .1em 0;"
     "vertical-align:top}svg{width:100%;height:auto}img{max-width:100%}"
-    "text{fill:currentColor;font-size:12px}.axis{stroke:currentColor;stroke-opacity:.3}";
+    "figure{display:inline-block;margin:0 1em 1em "
+    "0}text{fill:currentColor;font-size:12px}.axis{stroke:currentColor;stroke-opacity:.3}";
 constexpr const char* colours[] = {"#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee"};
 
 std::string escaped(const std::string& text) {
@@ -115,15 +116,29 @@ std::string svg(const LinePlot& plot) {
   return out + "</svg>\n";
 }
 
+std::string svg(const MatrixPlot& matrix) {
+  const std::size_t rows = matrix.values.shape(0), columns = matrix.values.shape(1);
+  std::string out = printed("<svg viewBox=\"0 -2 %zu %zu\" style=\"width:10em\" role=\"img\">\n",
+                            10 * columns, 10 * rows + 2);
+  for (std::size_t i = 0; i < matrix.values.size(); ++i) {
+    out += printed(
+        "<rect x=\"%zu\" y=\"%zu\" width=\"9\" height=\"9\" fill=\"%s\" fill-opacity=\"%.2f\"/>\n",
+        10 * (i % columns), 10 * (i / columns), colours[0], double(matrix.values.data()[i]));
+  }
+  return "<figure>" + out + "</svg><figcaption>" + escaped(matrix.title) +
+         "</figcaption></figure>\n";
+}
+
 }  // namespace
 
 std::string html_report(const std::string& title, const nlohmann::json& row,
-                        const std::vector<LinePlot>& plots,
+                        const std::vector<LinePlot>& plots, const std::vector<MatrixPlot>& matrices,
                         const std::vector<std::string>& pictures) {
   std::string out = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n<title>" +
                     escaped(title) + "</title>\n<style>" + style + "</style>\n<h1>" +
                     escaped(title) + "</h1>\n";
   for (const LinePlot& plot : plots) out += svg(plot);
+  for (const MatrixPlot& matrix : matrices) out += svg(matrix);
   out += table(row);
   for (const std::string& file : pictures) {
     std::ifstream in(file, std::ios::binary);

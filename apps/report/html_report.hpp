@@ -1,5 +1,5 @@
 // A run told in one HTML file, which needs no other file and no network: figures, settings, curves
-// (SVG), pictures (PNG, inside), in light and dark.
+// and matrices (SVG), pictures (PNG, inside), in light and dark.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -7,13 +7,19 @@
 #include <vector>
 
 #include "apps/report/plot.hpp"
+#include "engine/array.hpp"
 
 namespace tapesort {
+
+struct MatrixPlot {
+  std::string title;
+  Array<float> values;  // (rows, columns), of 0 .. 1: from nothing to full colour
+};
 
 // row: an object; its numbers and texts are listed, and those of the objects in it under their keys.
 // pictures: PNG files; those that are not there are left out. A plot's axes are linear.
 std::string html_report(const std::string& title, const nlohmann::json& row,
-                        const std::vector<LinePlot>& plots,
+                        const std::vector<LinePlot>& plots, const std::vector<MatrixPlot>& matrices,
                         const std::vector<std::string>& pictures);
 
 }  // namespace tapesort

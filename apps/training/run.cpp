@@ -14,7 +14,6 @@
 #include "apps/data/augment.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
-#include "apps/report/html_report.hpp"
 #include "apps/report/plot.hpp"
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
@@ -155,7 +154,8 @@ std::string augmented_by(const TrainingOptions& o) {
 }
 
 void finish(const TrainingOptions& o, const std::string& task, const std::string& title,
-            const TrainingResult& result, const Figures& figures) {
+            const TrainingResult& result, const Figures& figures,
+            const std::vector<MatrixPlot>& matrices) {
   nlohmann::json row = result_row(task, o.command.settings(), o.seed);
   const bool trained = !result.epochs.empty();
   if (trained) {
@@ -186,7 +186,7 @@ void finish(const TrainingOptions& o, const std::string& task, const std::string
               {"validation", "epoch", "", false, false, {validation}}};
   }
   replace_file_content(o.in_out(report_name), {html_report(task + ", " + title, row, curves,
-                                                           {o.in_out(neighbours_name)})});
+                                                           matrices, {o.in_out(neighbours_name)})});
   say(o, "pictures and result: ", o.out);
 }
 

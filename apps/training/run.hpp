@@ -3,6 +3,7 @@
 #pragma once
 
 #include "apps/program/options.hpp"
+#include "apps/report/html_report.hpp"
 #include "apps/report/printed.hpp"
 #include "apps/training/trainer.hpp"
 #include "engine/check.hpp"
@@ -78,9 +79,10 @@ std::string augmented_by(const TrainingOptions& options);
 
 // The result row (report/result_row.hpp) of what was trained, if anything was, and tested: printed
 // with --json, and written to --out, with the learning curve, history.csv, a line an epoch,
-// and report.html, which has all of it.
+// and report.html, which has all of it, and the matrices.
 using Figures = std::vector<std::pair<const char*, double>>;
 void finish(const TrainingOptions& options, const std::string& task, const std::string& title,
-            const TrainingResult& result, const Figures& figures);
+            const TrainingResult& result, const Figures& figures,
+            const std::vector<MatrixPlot>& matrices = {});
 
 }  // namespace tapesort

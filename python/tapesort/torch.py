@@ -5,7 +5,8 @@
     >>> ts.neural_sort_values(s, tau=0.1).square().sum().backward()
 
 A tensor's memory is shown to tapesort and back without a copy, but for one into the tape. Cost
-functions get NumPy arrays of orders, and no gradient reaches what else they use.
+functions get NumPy arrays of orders, and no gradient reaches what else they use. A gradient has no
+derivative of its own here: asking PyTorch for second derivatives is an error.
 """
 
 import torch
@@ -13,21 +14,31 @@ import torch
 import tapesort
 
 
+class _Gradient(torch.autograd.Function):
+    """The gradient as a function of ybar and the inputs, as PyTorch has to know what it depends on."""
+
+    @staticmethod
+    def forward(ctx, call, ybar, *tensors):
+        return tuple(torch.from_numpy(g) for g in call.vjp(ybar.detach().contiguous().numpy()))
+
+    @staticmethod
+    def backward(ctx, *_):
+        raise RuntimeError("tapesort.torch has first derivatives only; C++ has second ones, of some operators")
+
+
 class _Call(torch.autograd.Function):
     @staticmethod
     def forward(ctx, op, options, *tensors):
         arrays = {name: t.detach().contiguous().numpy() for name, t in zip(op.arrays, tensors)}
-        ctx.call = op.record(**arrays, **options)
+        ctx.call, ctx.tensors = op.record(**arrays, **options), tensors
         y = torch.from_numpy(ctx.call.writeable_value)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx, ybar):
         ctx.saved_tensors  # throws when y, which the gradient is computed from, has been changed
-        gradients = ctx.call.vjp(ybar.detach().contiguous().numpy())
-        return (None, None, *(torch.from_numpy(g) for g in gradients))
+        return (None, None, *_Gradient.apply(ctx.call, ybar, *ctx.tensors))
 
 
 def _function(op):
