@@ -27,7 +27,7 @@ struct ImageShape {
 //   "medium"        the same with 32, 32, pool, 64, 128, pool, 256: 256 features. For an hour
 //   "whitened"      whitened patches (whitening.hpp), then 3x3 convolutions, each normalised: 64, 64,
 //                   128, 128, 256, 256 with a pool after the first of each two: 256 features. For
-//                   coloured images: CIFAR-10 in an hour on two cores
+//                   coloured images
 //   "mlp"           dense 256, ReLU, dense `outputs`
 //
 // outputs = 0 asks for the network's own: 500 of paper_mnist, 1 of paper_sort and column, 64 of mlp,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/check.hpp"
 #include "models/pca.hpp"
 #include "ops/elementwise.hpp"
 
@@ -15,6 +16,9 @@ Whitening::Whitening(const std::string& name, std::size_t channels)
 
 Var<float> Whitening::forward(const Pass<float>& pass, const Var<float>& x) {
   const bool fitted = std::any_of(weight_.begin(), weight_.end(), [](float w) { return w != 0; });
+  require(x.dimension() == 4 && 8 * x.shape()[3] == bias_.size() && x.shape()[1] >= 2 &&
+              x.shape()[2] >= 2,
+          name_, ": images are ", x.shape(), "; need (N, H, W, ", bias_.size() / 8, "), H, W >= 2");
   if (pass.training && !fitted) fit(x.value());
   return relu(conv2d(x, pass.tape.constant(weight_), pass.tape.constant(bias_)));
 }

@@ -17,7 +17,7 @@
 namespace tapesort {
 
 // (N, H, W, C) -> (N, H - 1, W - 1, 8 C). Buffers name.weight (2, 2, C, 8 C) and name.bias (8 C),
-// zero until they are fitted.
+// zero until they are fitted. std::invalid_argument for images of other channels, or without patches.
 class Whitening : public Layer<float> {
  public:
   Whitening(const std::string& name, std::size_t channels);

@@ -124,6 +124,10 @@ TEST_CASE(
     return layer.forward({off, training}, off.constant(x)).value();
   };
   CHECK(forward(false, images) == zeros<float>({20, 5, 4, 16}));
+  CHECK(error_of([&] {
+          forward(true, zeros<float>({20, 6, 5, 1}));
+        }) ==
+        "invalid_argument: whitening: images are (20, 6, 5, 1); need (N, H, W, 2), H, W >= 2");
   const Array<float> y = forward(true, images);
   forward(true, random.uniform<float>({3, 6, 5, 2}));
   CHECK(forward(false, images) == y);

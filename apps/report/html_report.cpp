@@ -16,8 +16,8 @@ constexpr const char* style =
     ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60em;"
     "margin:2em auto;padding:0 1em}td,th{text-align:left;padding:.1em 1.5em .1em 0;"
     "vertical-align:top}svg{width:100%;height:auto}img{max-width:100%}"
-    "figure{display:inline-block;margin:0 1em 1em "
-    "0}text{fill:currentColor;font-size:12px}.axis{stroke:currentColor;stroke-opacity:.3}";
+    "figure{display:inline-block;margin:0 1em 1em 0}"
+    "text{fill:currentColor;font-size:12px}.axis{stroke:currentColor;stroke-opacity:.3}";
 constexpr const char* colours[] = {"#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee"};
 
 std::string escaped(const std::string& text) {
