@@ -11,10 +11,10 @@ namespace tapesort {
 template <class T> void Tape<T>::sweep(std::size_t last) {
   for (std::size_t i = last + 1; i-- > 0;) {
     Node<T>& node = *nodes_[i].node();
-    if (!node.has_cotangent()) continue;           // no gradient reaches this value
-    run_pullback(node);                            // xbar += J' ybar for each input x
-    detail::tell(detail::Event::passed_on, node);  // observe.hpp
-    if (!keep_cotangents_) node.cotangent_.reset();
+    if (!node.has_cotangent()) continue;  // no gradient reaches this value
+    run_pullback(node);                   // xbar += J' ybar for each input x; a leaf keeps it
+    detail::tell(detail::Event::passed_on, node);    // observe.hpp
+    if (!keep_cotangents_) node.cotangent_.reset();  // it is kept only to be looked at
   }
 }
 
@@ -24,7 +24,7 @@ template <class T> void Tape<T>::backward(const Var<T>& result) {
 }
 
 template <class T> void Tape<T>::backward(const Var<T>& result, Array<T> u) {
-  check(result, u.shape());
+  check(result, u.shape());                 // u: result's cotangent
   if (keep_cotangents_) drop_cotangents();  // left by the previous backward()
   try {
     result.node()->receive(std::move(u));

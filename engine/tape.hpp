@@ -1,4 +1,4 @@
-// Reverse mode on a linear tape. Read this file first, from top to bottom.
+// Reverse mode on a linear tape. Read this page first, then the file's end, "who write operators".
 //
 // A program computes a number L from arrays, step by step: y = f(x), z = g(y), .. How does L change
 // when x changes a little? Write xbar for dL/dx, an array of x's shape; it is called the cotangent
@@ -244,7 +244,7 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 // to deduce T from, so `value` tells it, and has to be an Array; wrap an expression: Array<T>(a * b).
 // backward() calls the pullback with the result's node. The pullback
 //   must      call accumulate for the inputs, which adds: an input may be used elsewhere, too;
-//   may       read values from its node and inputs, and take the cotangent, last;
+//   may       read values from its node and inputs, and move the cotangent out (take_cotangent), last;
 //   must not  compute with Vars (it would record, an error), change values, capture references (they
 //             would dangle), or change what it has captured: it runs once for each backward().
 // std::logic_error when an input is empty, its tape is gone, or inputs are on two tapes.

@@ -53,6 +53,12 @@ class Checker {
             "f is not deterministic: two calls with the same inputs give different "
             "results; make every generator that it uses anew, from a fixed seed, inside f");
       }
+      const std::vector<double> ones(y_.size(), 1.0);
+      if (pull(ones) != pull(ones)) {
+        throw Failure(
+            "vjp is not deterministic: two calls with the same arguments give different results; "
+            "is xbar zero before it is added to?");
+      }
       shape_ = problem_.output_shape;
       if (product(shape_) != y_.size()) shape_ = {y_.size()};
       const bool small = n_ + y_.size() <= 500;

@@ -19,9 +19,10 @@ bool right(const GradcheckRow& row) { return row.wrong + row.unsettled == 0; }
 std::string line_of(const GradcheckEntry& entry) {
   const double ratio = entry.analytic / entry.numeric;
   const char* digits = std::abs(ratio - 1) < 1e-3 ? "%.10g" : "%.6g";
-  std::string text = entry.where + ": analytic " + number(entry.analytic, digits) + ", numeric " +
-                     number(entry.numeric, digits) + ", ratio " +
-                     number(ratio, std::abs(ratio - 1) < 1e-3 ? "%.10g" : "%.4g");
+  std::string text =
+      entry.where + ": analytic " + number(entry.analytic, digits) + ", numeric " +
+      number(entry.numeric, digits) + ", ratio " +
+      (std::isnan(ratio) ? "-" : number(ratio, std::abs(ratio - 1) < 1e-3 ? "%.10g" : "%.4g"));
   switch (entry.verdict) {
     case GradcheckVerdict::unsettled:
       return text + "; differences do not settle (error " + number(entry.error, "%.1e") +

@@ -1,5 +1,5 @@
-// Operators as a table of derivatives. A new row is declared in functions.hpp, and made for each type by
-// a line in functions.cpp: INSTANTIATE_OVERLOAD_TWICE(exp, OfVar) for exp.
+// Operators as a table of derivatives. A new row is declared in functions.hpp, as exp is, and compiled for
+// float, double and Dual<double> by a line in functions.cpp: INSTANTIATE_OVERLOAD_TWICE(exp, OfVar).
 #pragma once
 
 #include "ops/functions.hpp"
@@ -18,8 +18,8 @@ namespace tapesort {
         });                                                                                \
   }
 
-// simd::select(c, a, b) is c ? a : b, for many numbers at once; positive_part(x) is max(x, 0), NaN
-// where x is. Every comparison with NaN is false, so that there the last branch passes ybar on.
+// Each is one number or several, of which simd:: has exp, tanh, ..; select(c, a, b) is c ? a : b, and
+// positive_part(x) max(x, 0), NaN where x is. Comparisons with NaN are false: the last branch is taken.
 // clang-format off
 FUNCTION(exp,    simd::exp(x),            ybar * y)
 FUNCTION(log,    simd::log(x),            ybar / x)

@@ -160,6 +160,39 @@ TEST_CASE("plain functions without a tape, in float and double") {
             .ok());
 }
 
+namespace {
+
+void scale(const double* x, std::size_t n, const double* a, double* y) {
+  for (std::size_t i = 0; i < n; ++i) y[i] = *a * x[i];
+}
+void scale_backward(const double* x, std::size_t n, const double* a, const double* ybar,
+                    double* xbar, double* abar) {
+  *abar = 0;
+  for (std::size_t i = 0; i < n; ++i) xbar[i] = *a * ybar[i], *abar += x[i] * ybar[i];
+}
+
+}  // namespace
+
+TEST_CASE("functions behind a C interface, as gradcheck/README.md shows them") {
+  GradcheckProblem problem;
+  problem.inputs = {{"x", {3}, {1.0, -2.0, 0.5}}, {"a", {}, {3.0}}};
+  problem.f = [](const GradcheckProblem::Values& in) {
+    std::vector<double> y(3);
+    scale(in[0].data(), 3, in[1].data(), y.data());
+    return y;
+  };
+  problem.vjp = [](const GradcheckProblem::Values& in, const std::vector<double>& ybar) {
+    GradcheckProblem::Values bar{std::vector<double>(3), std::vector<double>(1)};
+    scale_backward(in[0].data(), 3, in[1].data(), ybar.data(), bar[0].data(), bar[1].data());
+    return bar;
+  };
+  const GradcheckReport report = gradcheck(problem);
+  CHECK_MESSAGE(report.ok(), report.text());
+  REQUIRE(report.rows.size() == 2);
+  CHECK(report.rows[1].input == "a");
+  CHECK(report.rows[0].compared + report.rows[1].compared == 12);
+}
+
 TEST_CASE("in float, right gradients are accepted, and an element off by 2 % is found") {
   const auto softmax = [](const std::vector<float>& x) {
     std::vector<float> y;
@@ -270,6 +303,17 @@ TEST_CASE("every usual failure has its own sentence") {
   const auto id = [](const Numbers& v) { return v; };
   CHECK(gradcheck(id, [](const Numbers&, const Numbers&) { return Numbers{1.0}; }, {1.0, 2.0})
             .failure == "vjp gives 1 numbers for input 0 of shape (2), which has 2");
+  Numbers kept(2);
+  CHECK(
+      gradcheck(id,
+                [&](const Numbers&, const Numbers& u) {
+                  for (std::size_t i = 0; i < 2; ++i) kept[i] += u[i];
+                  return kept;
+                },
+                {1.0, 2.0})
+          .failure ==
+      "vjp is not deterministic: two calls with the same arguments give different results; is xbar "
+      "zero before it is added to?");
   const auto jump = gradcheck([](const Numbers& v) { return Numbers{std::floor(v[0])}; },
                               [](const Numbers&, const Numbers&) { return Numbers{0.0}; }, {1.0});
   CHECK(contains(jump.text(), "UNSETTLED, 1 of 1"));

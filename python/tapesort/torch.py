@@ -45,10 +45,11 @@ def _function(op):
     def function(*args, **options):
         bound = op.__signature__.bind(*args, **options).arguments
         tensors = [bound.pop(name) for name in op.arrays]
-        for t in tensors:
+        for name, t in zip(op.arrays, tensors):
             if not isinstance(t, torch.Tensor) or t.device.type != "cpu" or t.dtype not in (
                     torch.float32, torch.float64):
-                raise ValueError(f"{op.__name__}: need CPU tensors of float32 or float64")
+                got = f"{t.dtype} on {t.device}" if isinstance(t, torch.Tensor) else type(t).__name__
+                raise ValueError(f"{op.__name__}: {name} is {got}; need CPU tensors of float32 or float64")
         for name, value in bound.items():
             if isinstance(value, torch.Tensor):
                 if value.requires_grad:
