@@ -1,66 +1,223 @@
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Generic, Literal, ParamSpec, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __version__: str
 
-class Operator:
+_P = ParamSpec("_P")
+_Array = NDArray[Any]
+_Extents = int | Sequence[int]
+_Direction = Literal["descending", "ascending"]
+_Swap = Literal["logistic", "logistic_phi", "gaussian", "reciprocal", "cauchy", "optimal"]
+_Regularization = Literal["l2", "kl"]
+_Cost = Callable[[NDArray[np.int64]], ArrayLike]
+
+class _Call:
+    value: _Array
+    def vjp(self, ybar: ArrayLike) -> tuple[_Array, ...]: ...
+
+class Operator(Generic[_P]):
     __name__: str
     arrays: tuple[str, ...]
-    def __call__(self, *args: Any, **options: Any) -> NDArray[Any]: ...
-    def record(self, *args: Any, **options: Any) -> Any: ...
+    def __call__(self, *args: _P.args, **options: _P.kwargs) -> _Array: ...
+    def record(self, *args: _P.args, **options: _P.kwargs) -> _Call: ...
 
 class GradcheckReport:
-    ok: bool
-    failure: str
+    @property
+    def ok(self) -> bool: ...
+    @property
+    def failure(self) -> str: ...
     def json(self) -> str: ...
     def __bool__(self) -> bool: ...
 
 def vjp(
-    op: Operator, *args: Any, **options: Any
-) -> tuple[NDArray[Any], Callable[[ArrayLike], tuple[NDArray[Any], ...]]]: ...
+    op: Operator[_P], *args: _P.args, **options: _P.kwargs
+) -> tuple[_Array, Callable[[ArrayLike], tuple[_Array, ...]]]: ...
 def gradcheck(
     f: Callable[..., ArrayLike],
-    vjp: Callable[..., Any],
+    vjp: Callable[..., ArrayLike | tuple[ArrayLike, ...]],
     inputs: Sequence[ArrayLike],
-    mode: str = ...,
+    mode: Literal["automatic", "full", "fast", "sparse", "taylor"] = ...,
     tolerance: float = ...,
     seed: int = ...,
     names: Sequence[str] | None = ...,
 ) -> GradcheckReport: ...
-def argsort(scores: ArrayLike, direction: str = ...) -> NDArray[np.int64]: ...
-def pl_sample(
-    log_scores: ArrayLike, seed: int, samples: Sequence[int] = ...
-) -> NDArray[np.int64]: ...
+def argsort(scores: ArrayLike, direction: _Direction = ...) -> NDArray[np.int64]: ...
+def pl_sample(log_scores: ArrayLike, seed: int, samples: _Extents = ...) -> NDArray[np.int64]: ...
 
-bitonic: Operator
-bitonic_values: Operator
-exact_expectation: Operator
-fast_soft_rank: Operator
-fast_soft_sort: Operator
-gumbel_sinkhorn: Operator
-lap_sum: Operator
-lap_sum_rank: Operator
-lap_sum_sort: Operator
-lap_sum_top_k: Operator
-neural_sort: Operator
-neural_sort_cross_entropy: Operator
-neural_sort_logits: Operator
-neural_sort_mean_ranks: Operator
-neural_sort_payload: Operator
-neural_sort_quantile: Operator
-neural_sort_ranks: Operator
-neural_sort_top_k: Operator
-neural_sort_values: Operator
-odd_even: Operator
-odd_even_values: Operator
-pl_divergence: Operator
-pl_entropy: Operator
-pl_log_prob: Operator
-pl_relaxed_sample: Operator
-reinforce: Operator
-sinkhorn: Operator
-soft_sort: Operator
-soft_sort_ranks: Operator
-soft_sort_values: Operator
+# What becomes an operator of these arguments.
+def _operator(f: Callable[_P, _Array]) -> Operator[_P]: ...
+@_operator
+def bitonic(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    swap: _Swap = ...,
+    steepness: float = ...,
+    art_lambda: float = ...,
+) -> _Array: ...
+@_operator
+def bitonic_values(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    swap: _Swap = ...,
+    steepness: float = ...,
+    art_lambda: float = ...,
+) -> _Array: ...
+@_operator
+def exact_expectation(log_scores: ArrayLike, cost: _Cost) -> _Array: ...
+@_operator
+def fast_soft_rank(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    regularization: _Regularization = ...,
+) -> _Array: ...
+@_operator
+def fast_soft_sort(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    regularization: _Regularization = ...,
+) -> _Array: ...
+@_operator
+def gumbel_sinkhorn(
+    log_alpha: ArrayLike,
+    tau: float = ...,
+    seed: int = ...,
+    noise_scale: float = ...,
+    iterations: int = ...,
+    tolerance: float = ...,
+) -> _Array: ...
+@_operator
+def lap_sum(
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
+) -> _Array: ...
+@_operator
+def lap_sum_rank(
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
+) -> _Array: ...
+@_operator
+def lap_sum_sort(
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
+) -> _Array: ...
+@_operator
+def lap_sum_top_k(
+    scores: ArrayLike, k: float, tau: float = ..., direction: _Direction = ...
+) -> _Array: ...
+@_operator
+def neural_sort(
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
+) -> _Array: ...
+@_operator
+def neural_sort_cross_entropy(
+    scores: ArrayLike, truth: ArrayLike, tau: float = ..., direction: _Direction = ...
+) -> _Array: ...
+@_operator
+def neural_sort_logits(
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ...
+) -> _Array: ...
+@_operator
+def neural_sort_payload(
+    scores: ArrayLike, payload: ArrayLike, tau: float = ..., direction: _Direction = ...
+) -> _Array: ...
+@_operator
+def neural_sort_quantile(
+    scores: ArrayLike,
+    fractions: float | Sequence[float],
+    tau: float = ...,
+    direction: _Direction = ...,
+) -> _Array: ...
+@_operator
+def neural_sort_ranks(
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
+) -> _Array: ...
+@_operator
+def neural_sort_mean_ranks(
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ...
+) -> _Array: ...
+@_operator
+def neural_sort_top_k(
+    scores: ArrayLike, k: int, tau: float = ..., direction: _Direction = ..., hard: bool = ...
+) -> _Array: ...
+@_operator
+def neural_sort_values(
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
+) -> _Array: ...
+@_operator
+def odd_even(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    swap: _Swap = ...,
+    steepness: float = ...,
+    art_lambda: float = ...,
+) -> _Array: ...
+@_operator
+def odd_even_values(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    swap: _Swap = ...,
+    steepness: float = ...,
+    art_lambda: float = ...,
+) -> _Array: ...
+@_operator
+def pl_divergence(p: ArrayLike, q: ArrayLike, seed: int, samples: int) -> _Array: ...
+@_operator
+def pl_entropy(log_scores: ArrayLike, seed: int, samples: int) -> _Array: ...
+@_operator
+def pl_log_prob(log_scores: ArrayLike, order: ArrayLike) -> _Array: ...
+@_operator
+def pl_relaxed_sample(
+    log_scores: ArrayLike,
+    seed: int,
+    samples: _Extents = ...,
+    method: str = ...,
+    tau: float = ...,
+    straight_through: bool = ...,
+) -> _Array: ...
+@_operator
+def reinforce(
+    log_scores: ArrayLike, cost: _Cost, samples: int, seed: int, leave_one_out: bool = ...
+) -> _Array: ...
+@_operator
+def sinkhorn(
+    log_alpha: ArrayLike,
+    tau: float = ...,
+    hard: bool = ...,
+    iterations: int = ...,
+    tolerance: float = ...,
+) -> _Array: ...
+@_operator
+def soft_sort(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    power: float = ...,
+) -> _Array: ...
+@_operator
+def soft_sort_ranks(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    power: float = ...,
+) -> _Array: ...
+@_operator
+def soft_sort_values(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    power: float = ...,
+) -> _Array: ...
