@@ -29,7 +29,7 @@ using Indices = Array<Index>;
 // Up to four extents without an allocation; the same type for every T.
 using Shape = typename Array<float>::shape_type;
 
-// T, for an argument that the compiler does not deduce T from, but converts to it.
+// T itself; but the compiler does not deduce T from an argument of this type, it converts it.
 template <class T> using Converted = std::common_type_t<T>;
 
 // "(64, 10)", "(3)", "()" -- the form used by every message of this library.

@@ -12,9 +12,20 @@ template <class T> void Tape<T>::sweep(std::size_t last) {
   for (std::size_t i = last + 1; i-- > 0;) {
     Node<T>& node = *nodes_[i].node();
     if (!node.has_cotangent()) continue;  // no gradient reaches this value
-    run_pullback(node);                   // xbar += J' ybar for each input x; a leaf keeps it
-    detail::tell(detail::Event::passed_on, node);    // observe.hpp
-    if (!keep_cotangents_) node.cotangent_.reset();  // it is kept only to be looked at
+    run_pullback(node);  // what record() was given: xbar += J^T ybar; a leaf adds to its gradient
+    if (!keep_cotangents_) node.cotangent_.reset();  // freed; kept only for printing
+  }
+}
+
+// One use's contribution to a cotangent.
+template <class T> void Node<T>::receive(Array<T> contribution) {
+  if (contribution.shape() != value().shape()) {  // this value was stretched when it was used
+    contribution = sum_to_shape(contribution, value().shape());
+  }
+  if (cotangent_ == nullptr) {
+    cotangent_ = std::make_unique<Cotangent>(std::move(contribution));
+  } else {
+    add_into(cotangent_->array, contribution);
   }
 }
 
@@ -24,26 +35,15 @@ template <class T> void Tape<T>::backward(const Var<T>& result) {
 }
 
 template <class T> void Tape<T>::backward(const Var<T>& result, Array<T> u) {
-  check(result, u.shape());                 // u: result's cotangent
+  check(result, u.shape());                 // u: the cotangent to start from
   if (keep_cotangents_) drop_cotangents();  // left by the previous backward()
   try {
     result.node()->receive(std::move(u));
     detail::tell(detail::Event::begun, *result.node());
     sweep(result.node()->index());
-  } catch (...) {
+  } catch (...) {  // from a pullback
     drop_cotangents();
     throw;
-  }
-}
-
-template <class T> void Node<T>::receive(Array<T> contribution) {
-  if (contribution.shape() != value().shape()) {  // this value was stretched when it was used
-    contribution = sum_to_shape(contribution, value().shape());
-  }
-  if (cotangent_ == nullptr) {
-    cotangent_ = std::make_unique<Cotangent>(std::move(contribution));
-  } else {
-    add_into(cotangent_->array, contribution);
   }
 }
 

@@ -145,7 +145,6 @@ template <class T> void Tape<T>::check(const Var<T>& result, const Shape& cotang
 }
 
 template <class T> void Tape<T>::run_pullback(Node<T>& node) {
-  if (node.inputs_.empty()) return node.pull();
   const std::size_t recorded = nodes_.size();
   const auto text = [&](const std::exception& error) {
     return to_message("pullback of ", node.op_, " (node ", node.index_, "): ", error.what());
@@ -161,6 +160,7 @@ template <class T> void Tape<T>::run_pullback(Node<T>& node) {
   } catch (const std::logic_error& error) {
     throw std::logic_error(text(error));
   }
+  detail::tell(detail::Event::passed_on, node);
 }
 
 template <class T> void Tape<T>::check(const Var<T>& result) const {

@@ -2,14 +2,14 @@
 //
 // A program computes a number L from arrays, step by step: y = f(x), z = g(y), .. How does L change
 // when x changes a little? Write xbar for dL/dx, an array of x's shape; it is called the cotangent
-// of x. Let J be f's Jacobian, the matrix J_ij = dy_i/dx_j (arrays read as vectors), and J' its
+// of x. Read x and y as vectors, and let J be f's Jacobian, the matrix J_ij = dy_i/dx_j, and J^T its
 // transpose. By the chain rule xbar_j = sum_i ybar_i dy_i/dx_j, which is
 //
-//     xbar = J' ybar         (when x is used once; otherwise such terms of all its uses add up)
+//     xbar = J^T ybar        (when x is used once; otherwise such terms of all its uses add up)
 //
 // so cotangents are found from the last step to the first, starting at Lbar = dL/dL = 1. The
-// function ybar -> J' ybar is the pullback of f, or its vjp (vector-Jacobian product: the row ybar' J,
-// transposed). It never needs the matrix J. Of y = exp(x), element by element, J is diagonal; the
+// function ybar -> J^T ybar is the pullback of f, also called its vjp (vector-Jacobian product). It is
+// written as a formula; J is never formed. For y = exp(x), element by element, J is diagonal, and the
 // pullback is xbar = ybar * y, element by element, too.
 //
 // A Var is a handle to a value. A computation with Vars writes down what it does: each operator
@@ -32,18 +32,25 @@
 //       });
 //     }
 //
-// Why no topological sort? A node can use only values that exist already, so its inputs stand
-// before it. Walking from the end, backward() has met every use of a value before the value itself.
-// A value that is used twice, as x in x * x, has then received both contributions, and their sum is
-// its cotangent. A leaf keeps what it gets, added up over all calls of backward(): its gradient.
+// Why no topological sort? A node's pullback may run when its cotangent is complete, after those of
+// all its uses. In a graph, such an order is first searched for: a topological sort. On a tape it is
+// there: a node can use only values that exist already, so its uses stand behind it, and backward(),
+// which walks from the end, has met them all. A value that is used twice, as x in x * x, has then
+// received both contributions, and their sum is its cotangent. A leaf keeps what it gets, added up
+// over all calls of backward(): its gradient.
 //
 // What is recorded? Leaves, and operators with an input that depends on a leaf. Everything else is
-// a constant: it is on no tape, and is freed with the last Var that holds it. A tape with
-// Recording::off makes constants even of leaves: for programs that need no gradients.
+// a constant: it is on no tape, and is freed with the last Var that holds it. With Recording::off
+// leaves are constants, too: values are freed as soon as nobody holds them, and backward() is an error.
 //
-// What is freed when? A cotangent, as soon as its node has passed it on. Nodes, when the tape ends. A
-// node that a Var holds longer keeps its value until its last Var ends; to compute with it is an error,
-// since no gradient could be passed on.
+// What is freed when?
+//   a cotangent                    as soon as its node has passed it on
+//   values, inputs and pullbacks   when the tape ends; not before, as backward() may be called again
+//   a node that a Var still holds  keeps its value until the last such Var ends; to compute with it is
+//                                  an error, since no gradient could be passed on
+//
+// Is a pullback right? With a small h and random v and u, the sum of u (f(x + h v) - f(x - h v)) / 2h
+// is nearly that of v (J^T u), the pullback's answer to u: gradcheck/gradcheck.hpp.
 #pragma once
 
 #include <memory>
@@ -78,8 +85,8 @@ template <class T> class Node : public Recycled {
   // again after it has been passed on.
   bool has_cotangent() const { return cotangent_ != nullptr; }
   const Array<T>& cotangent() const { return cotangent_ ? cotangent_->array : no_cotangent(); }
-  // Moves the cotangent out, for a pullback that would otherwise copy it. Afterwards cotangent()
-  // throws, so use it last. (On a tape that keeps cotangents, it copies.)
+  // Moves the cotangent out, for a pullback that would otherwise copy it, as the last that it does:
+  // cotangent() throws then. (On a tape that keeps cotangents, it copies.)
   Array<T> take_cotangent();
   // Adds the contribution of one use; undoes broadcasting, where a small array was used as a larger
   // one (broadcast.hpp).
@@ -91,7 +98,7 @@ template <class T> class Node : public Recycled {
 
   // The kinds of node differ in this: an operator pulls, a leaf has a gradient, and a Parameter's leaf
   // borrows its value.
-  virtual void pull() {}  // xbar += J' ybar for each input x
+  virtual void pull() {}  // an operator's pullback: xbar += J^T ybar for each input x
   virtual const Array<T>* gradient() const { return nullptr; }
   virtual void clear_gradient() {}
   virtual const Array<T>& borrowed() const { return value_; }
@@ -188,7 +195,7 @@ template <class T> class Tape {
   template <class U> Var<T> constant(const Array<U>&) = delete;
 
   // Adds d result / d leaf to the gradient of every leaf that `result`, of one element, depends on. A
-  // result of any shape takes u, of that shape, to start from: J'u is added, the gradient of
+  // result of any shape takes u, of that shape, to start from: J^T u is added, the gradient of
   // sum(u * result). When a pullback throws, gradients may be incomplete.
   // std::logic_error when result is not of this tape or needs no gradient, or when a parameter that
   // it depends on is gone or has changed; std::invalid_argument on shapes.
@@ -212,7 +219,7 @@ template <class T> class Tape {
   void check(const Var<T>& result) const;  // one element
   void check(const Var<T>& result, const Shape& cotangent) const;
   void sweep(std::size_t last);
-  void run_pullback(Node<T>& node);  // node.pull(), and its name in errors (tape.cpp)
+  void run_pullback(Node<T>& node);  // node.pull(), with its name in errors (tape.cpp)
   void drop_cotangents();
 
   Recording recording_;
@@ -239,14 +246,14 @@ template <class T> Var<T> unrecorded(const char* op, Array<T> value);
 template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 }  // namespace detail
 
-// The result of operator `op` (a string literal): recorded when an input needs a gradient, else a
-// constant, which keeps neither inputs nor pullback. Write the inputs as {x, y}. Braces have no type
-// to deduce T from, so `value` tells it, and has to be an Array; wrap an expression: Array<T>(a * b).
-// backward() calls the pullback with the result's node. The pullback
-//   must      call accumulate for the inputs, which adds: an input may be used elsewhere, too;
-//   may       read values from its node and inputs, and move the cotangent out (take_cotangent), last;
-//   must not  compute with Vars (it would record, an error), change values, capture references (they
-//             would dangle), or change what it has captured: it runs once for each backward().
+// The result y of operator `op` (a string literal): recorded when an input needs a gradient, else a
+// constant, which keeps neither inputs nor pullback. `value` has to be an Array; wrap an expression:
+// Array<T>(a * b). The inputs may be a list in braces, as T is deduced from `value` alone (Converted).
+// backward() calls the pullback with y's node, once for each call of backward(). The pullback
+//   must      call accumulate for each input; it adds, as an input may be used elsewhere, too;
+//   may       read values of y and its inputs, and y's cotangent;
+//   must not  compute with Vars (with their values instead), change values or what it has captured,
+//             or capture references, which would dangle.
 // std::logic_error when an input is empty, its tape is gone, or inputs are on two tapes.
 template <class T, class Pullback>
 Var<T> record(const char* op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pullback) {

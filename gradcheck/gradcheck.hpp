@@ -17,16 +17,16 @@
 // iterators (spans, Arrays); for several inputs, see GradcheckProblem. For functions of Vars and for
 // layers there is gradcheck/vars.hpp. This header needs nothing but the standard library.
 //
-// Let J be the Jacobian of f, and J' its transpose. vjp(x, u) should be J'u (for u = ybar).
+// Let J be the Jacobian of f, and J^T its transpose. vjp(x, u) should be J^T u (for u = ybar).
 //
 // The full mode compares J element by element: rows by vjp, columns by differences (slope.hpp). For
 // n inputs and m outputs it costs m calls of vjp and about 20 n of f. It is what runs on small
 // problems, and it says what is wrong: where, by which factor, and which usual mistake it looks
 // like.
 //
-// The fast and the sparse mode compare two numbers for each direction (u, v): <J'u, v>, the sum of the
+// The fast and the sparse mode compare two numbers for each direction (u, v): <J^T u, v>, the sum of the
 // products of elements, and the slope of <u, f(x + t v)> at t = 0. All elements of v are +1 or -1 by
-// chance, those of u between 1 and 2 in magnitude. A direction sees a wrong element of J' with a
+// chance, those of u between 1 and 2 in magnitude. A direction sees a wrong element of J^T with a
 // probability of at least 1/4 (README.md), whatever else is wrong, so that 3 directions (fast) miss it
 // with at most .42, and 20 (sparse) with .0032; a lone wrong element is missed by none. A direction
 // that disagrees is halved until one element is left, which is named.
@@ -36,7 +36,7 @@
 // several items tie, the slopes at points close by, at which the tie is broken, count as well.)
 //
 // The Taylor mode chooses no tolerance. With f for <u, f>: |f(x + h v) - f(x)| falls as h, and the
-// remainder |f(x + h v) - f(x) - h <J'u, v>| as h^2 when the gradient is right, and, less its term in
+// remainder |f(x + h v) - f(x) - h <J^T u, v>| as h^2 when the gradient is right, and, less its term in
 // h^2, as h^3 when second derivatives are. The report has the orders observed at h, h/2, h/4.
 #pragma once
 
@@ -82,7 +82,7 @@ struct GradcheckOptions {
   GradcheckMode mode = GradcheckMode::automatic;
   // Accepted besides the estimated error of the difference, relative to the larger of the two
   // numbers (for a direction, at least to the root of the sum of the squares that make up
-  // <J'u, v>). 0: 1e-7 in double, 1e-3 in float.
+  // <J^T u, v>). 0: 1e-7 in double, 1e-3 in float.
   double tolerance = 0;
   std::uint64_t seed = 1;  // of u and v
 };

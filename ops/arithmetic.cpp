@@ -1,7 +1,7 @@
 #include "ops/arithmetic.hpp"
 
 #include "engine/instantiate.hpp"
-#include "ops/map.hpp"
+#include "ops/binary.hpp"
 
 namespace tapesort {
 

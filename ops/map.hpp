@@ -1,4 +1,4 @@
-// y_i = f(x_i, ..), the inner loop of every elementwise operator, and the operators made of it.
+// y_i = f(x_i, ..), the inner loop of every elementwise operator, and operators of one operand made of it.
 //
 // f is a generic lambda. Write it as for one number; it is called with several at once, say 8 floats, a
 // register of the processor (engine/simd.hpp), and large arrays are shared out to threads:
@@ -54,35 +54,11 @@ Array<T> map(const Array<T>& x1, const Array<T>& x2, const Array<T>& x3, const A
   return detail::map_lanes<T>(x1.shape(), f, x1.data(), x2.data(), x3.data(), x4.data());
 }
 
-// f(a, b), where a and b are stretched to their common shape (the copies live until map returns).
-template <class T, class F>
-Array<T> zip(const char* op, const Array<T>& a, const Array<T>& b, const F& f) {
-  if (a.shape() == b.shape()) return map(a, b, f);
-  const Shape shape = broadcast_shape(op, a.shape(), b.shape());
-  return map(*Stretched<T>(op, a, shape), *Stretched<T>(op, b, shape), f);
-}
-
 // The operator y = f(x) with the pullback xbar = vjp(ybar, x, y), formulas for one element. (It is
 // recorded only when x needs a gradient, so the pullback need not ask.)
 template <class T, class F, class Vjp> Var<T> unary(const char* op, const Var<T>& x, F f, Vjp vjp) {
   return record(op, {x}, map(x.value(), f), [vjp](Node<T>& y) {
     accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), y.value(), vjp));
-  });
-}
-
-// The operator c = f(a, b) with abar = a_vjp(cbar, a, b, c) and bbar = b_vjp(cbar, a, b, c), a and b
-// stretched to c's shape; accumulate sums back.
-template <class T, class F, class AVjp, class BVjp>
-Var<T> binary(const char* op, const Var<T>& a, const Var<T>& b, F f, AVjp a_vjp, BVjp b_vjp) {
-  return record(op, {a, b}, zip(op, a.value(), b.value(), f), [a_vjp, b_vjp](Node<T>& c) {
-    const Stretched<T> a_value(c.op(), c.input(0).value(), c.value().shape());
-    const Stretched<T> b_value(c.op(), c.input(1).value(), c.value().shape());
-    const auto pull = [&](const Var<T>& input, const auto& vjp) {
-      if (input.needs_grad())
-        accumulate(input, map(c.cotangent(), *a_value, *b_value, c.value(), vjp));
-    };
-    pull(c.input(0), a_vjp);
-    pull(c.input(1), b_vjp);
   });
 }
 

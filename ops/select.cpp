@@ -2,7 +2,7 @@
 
 #include "engine/check.hpp"
 #include "engine/instantiate.hpp"
-#include "ops/map.hpp"
+#include "ops/binary.hpp"
 
 namespace tapesort {
 
