@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <map>
 #include <stdexcept>
 #include <vector>
 #include <xtensor-blas/xblas.hpp>
@@ -44,16 +45,12 @@ Level cpu_level() {
 }
 
 Level kernel_level(const std::string& name) {
-  for (const char* k : {"SkylakeX", "Cooperlake", "SapphireRapids"}) {
-    if (name == k) return avx512;
-  }
-  for (const char* k : {"Haswell", "Zen", "Excavator"}) {
-    if (name == k) return avx2;
-  }
-  for (const char* k : {"Sandybridge", "Bulldozer", "Piledriver", "Steamroller"}) {
-    if (name == k) return avx;
-  }
-  return sse;
+  static const std::map<std::string, Level> levels{
+      {"SkylakeX", avx512}, {"Cooperlake", avx512}, {"SapphireRapids", avx512}, {"Haswell", avx2},
+      {"Zen", avx2},        {"Excavator", avx2},    {"Sandybridge", avx},       {"Bulldozer", avx},
+      {"Piledriver", avx},  {"Steamroller", avx}};
+  const auto found = levels.find(name);
+  return found == levels.end() ? sse : found->second;
 }
 
 std::string cpu_features() {
@@ -158,11 +155,7 @@ bool switch_blas_kernel(const std::string& name) {
   setenv(kernel_variable, name.c_str(), 1);
   gotoblas_dynamic_quit();
   gotoblas_dynamic_init();
-  if (set) {
-    setenv(kernel_variable, before.c_str(), 1);
-  } else {
-    unsetenv(kernel_variable);
-  }
+  set ? setenv(kernel_variable, before.c_str(), 1) : unsetenv(kernel_variable);
   return blas_kernel() == name;
 }
 

@@ -23,18 +23,6 @@ template <class T> Array<T> power(const Array<T>& base, const Array<T>& exponent
 
 // The gradients are products of up to three factors, any two of which may be out of range where the
 // product is not: double has room for float's.
-template <class T> Var<T> pow(const Var<T>& x, Converted<T> p) {
-  return record("pow", {x}, power(x.value(), full<T>(x.shape(), p)), [p](Node<T>& y) {
-    if (p == T(0)) return;  // constant 1; 0 * 0^-1 would be NaN
-    const T *x = y.input(0).value().data(), *ybar = y.cotangent().data();
-    Array<T> xbar = uninitialized<T>(y.value().shape());
-    for (std::size_t i = 0; i < xbar.size(); ++i) {
-      xbar.data()[i] = T(Wide<T>(ybar[i]) * Wide<T>(p) * pow(Wide<T>(x[i]), Wide<T>(p) - 1));
-    }
-    accumulate(y.input(0), std::move(xbar));
-  });
-}
-
 template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
   const Shape shape = broadcast_shape("pow", base.shape(), exponent.shape());
   Array<T> value = power(*Stretched<T>("pow", base.value(), shape),
@@ -43,11 +31,12 @@ template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
     const Stretched<T> stretched_a("pow", y.input(0).value(), shape);
     const Stretched<T> stretched_b("pow", y.input(1).value(), shape);
     Array<T> abar = zeros<T>(shape), bbar = zeros<T>(shape);
+    const bool both = y.input(1).needs_grad();  // not with a number for exponent
     for (std::size_t i = 0; i < abar.size(); ++i) {
       const Wide<T> a = (*stretched_a).data()[i], b = (*stretched_b).data()[i];
       const Wide<T> ybar = y.cotangent().data()[i], value = y.value().data()[i];
       if (b != 0) abar.data()[i] = T(ybar * b * pow(a, b - 1));
-      if (a != 0) bbar.data()[i] = T(ybar * value * log(a));
+      if (a != 0 && both) bbar.data()[i] = T(ybar * value * log(a));
     }
     accumulate(y.input(0), std::move(abar));
     accumulate(y.input(1), std::move(bbar));
@@ -128,8 +117,6 @@ template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& s
                 [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
 }
 
-template <class T> using PowerOfNumber = Var<T>(const Var<T>&, T);
-INSTANTIATE_OVERLOAD_TWICE(pow, PowerOfNumber)
 template <class T> using OfTwo = Var<T>(const Var<T>&, const Var<T>&);
 template <class T> using OfThree = Var<T>(const Var<T>&, const Var<T>&, const Var<T>&);
 INSTANTIATE_OVERLOAD_TWICE(pow, OfTwo)

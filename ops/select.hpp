@@ -42,7 +42,9 @@ template <class T> Var<T> stop_gradient(const Var<T>& x);
 // derivative. std::invalid_argument when their shapes differ. Source: Bengio, Leonard, Courville
 // 2013.
 template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& soft);
-template <class T> Var<T> pow(const Var<T>& x, Converted<T> exponent);
 template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent);
+template <class T> Var<T> pow(const Var<T>& x, Converted<T> exponent) {
+  return pow(x, constant(scalar<T>(exponent)));
+}
 
 }  // namespace tapesort
