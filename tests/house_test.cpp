@@ -133,10 +133,13 @@ TEST_CASE("the README's table of operators is what the headers declare") {
 
 // Whoever makes a floor smaller lowers its limit.
 TEST_CASE("each floor stays small") {
-  const std::size_t most[] = {2625, 9200, 1980, 1670, 8595};
+  const std::size_t most[] = {2624, 9199, 1980, 1668, 8594};
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
     std::size_t lines = 0;
-    for (const fs::path& file : files_of(floors[floor])) lines += lines_of(file).size();
+    for (const fs::path& file : files_of(floors[floor])) {
+      const bool course = file.string().find("/apps/course/") != std::string::npos;  // no program's
+      if (!course) lines += lines_of(file).size();
+    }
     std::printf("%-9s %5zu lines of at most %zu\n", floors[floor].c_str(), lines, most[floor]);
     CHECK_MESSAGE(lines <= most[floor], floors[floor]);
   }

@@ -1,0 +1,111 @@
+#include <derivatives.hpp>
+
+using course::check;
+using course::check_near;
+
+TASK("1.1") {
+  const auto f = [](double x) { return std::exp(x); };
+  const double x = 1, h = 0.1, up = f(x + h), here = f(x), down = f(x - h);
+  check_near(
+      "The difference of exp at 1 with h = 0.1", central_difference(f, x, h), (up - down) / (2 * h),
+      {{(up - here) / h,
+        "That is the one-sided difference, f(x + h) - f(x), whose error falls like h only. Go "
+        "to both sides."},
+       {(here - down) / h,
+        "That is the one-sided difference, f(x) - f(x - h), whose error falls like h only. Go "
+        "to both sides."},
+       {(up - down) / h,
+        "It is twice as large as it should be: from x - h to x + h the way is 2 h."},
+       {(down - up) / (2 * h), "The sign is wrong: the value further right comes first."}});
+}
+
+TASK("1.2") {
+  const double at_0 = good_step(0);
+  check(at_0 > 0, "At x = 0 your step is " + course::to_text({at_0}) +
+                      "; it has to be larger than 0. Let it be proportional to max(1, |x|).");
+  const auto error = [](double h) {
+    return std::abs((std::exp(1 + h) - std::exp(1 - h)) / (2 * h) / std::exp(1) - 1);
+  };
+  const double h = good_step(1);
+  const std::string met = "Your step at 1 is " + course::to_text({h}) +
+                          ", where the difference of exp is off by " + course::to_text({error(h)}) +
+                          ". ";
+  check(h > 1e-6,
+        met +
+            "It is too small: f(x + h) and f(x - h) agree in all but a few digits, and the "
+            "rounding of these, about 1e-16, is divided by h. Balance 1e-16 / h with h^2.");
+  check(h < 1e-4,
+        met +
+            "It is too large: the error of the formula grows like h^2. Balance it with the "
+            "error of rounding, about 1e-16 / h.");
+  const double far = good_step(1e6);
+  check(far > 100 * h, "At x = 1e6 your step is " + course::to_text({far}) +
+                           ". There, numbers are 1e-10 apart, a million times as far as at 1; the "
+                           "step has to grow with |x|.");
+}
+
+TASK("1.3") {
+  const Dual a{3, 0.5}, b{-2, 4}, c = a * b;
+  check_near("The value of (3, derivative 0.5) * (-2, derivative 4)", c.value, -6);
+  check_near("The derivative of (3, derivative 0.5) * (-2, derivative 4)", c.derivative, 11,
+             {{2, "The derivative of a product is not the product of the derivatives."},
+              {-1, "The term a b' is missing: b changes, too."},
+              {12, "The term a' b is missing: a changes, too."},
+              {-13, "It is a sum of two terms, not a difference."}});
+}
+
+TASK("1.4") {
+  const Dual a{3, 0.5}, b{-2, 4}, c = a / b;
+  check_near("The value of (3, derivative 0.5) / (-2, derivative 4)", c.value, -1.5);
+  check_near("The derivative of (3, derivative 0.5) / (-2, derivative 4)", c.derivative,
+             (0.5 * -2 - 3 * 4) / 4.0,
+             {{0.125, "The derivative of a quotient is not the quotient of the derivatives."},
+              {(3 * 4 - 0.5 * -2) / 4.0, "The sign is wrong: it is a' b - a b', over b^2."},
+              {(0.5 * -2 - 3 * 4) / -2.0, "It is divided by b only once; it should be by b^2."},
+              {(0.5 * -2 + 3 * 4) / 4.0, "It is a difference of two terms, not a sum."},
+              {-0.25, "The term of b' is missing: b changes, too."}});
+}
+
+TASK("1.5") {
+  const Dual x{2, 3};  // as after x = 3 t - 4 at t = 2
+  const Dual y = exp(x), z = sin(x);
+  const char* inner =
+      "It has not been multiplied by the derivative of the argument, which is 3 here.";
+  check_near("The value of exp(2, derivative 3)", y.value, std::exp(2));
+  check_near("The derivative of exp(2, derivative 3)", y.derivative, 3 * std::exp(2),
+             {{std::exp(2), inner},
+              {std::exp(3), "It is exp of the derivative; the chain rule is f'(x) x'."}});
+  check_near("The value of sin(2, derivative 3)", z.value, std::sin(2));
+  check_near("The derivative of sin(2, derivative 3)", z.derivative, 3 * std::cos(2),
+             {{std::cos(2), inner},
+              {-3 * std::cos(2), "The sign is wrong: sin' = cos, and cos' = -sin."},
+              {std::cos(3), "It is cos of the derivative; the chain rule is f'(x) x'."}});
+}
+
+TASK("1.6") {
+  int calls = 0;
+  // Without operators, so that it needs no other task: f = x0 + 10 x1 + 100 x2.
+  const auto f = [&calls](const std::vector<Dual>& x) {
+    ++calls;
+    Dual sum;
+    double weight = 1;
+    for (const Dual& one : x) {
+      sum.value += weight * one.value;
+      sum.derivative += weight * one.derivative;
+      weight *= 10;
+    }
+    return sum;
+  };
+  check_near(
+      "The gradient of x0 + 10 x1 + 100 x2", gradient(f, {5, 6, 7}), {1, 10, 100},
+      {{{111, 111, 111},
+        "Every input's derivative is 1 in every evaluation, so you get the sum of all "
+        "derivatives. In evaluation i only input i changes."},
+       {{111},
+        "That is one number, the sum of all derivatives. A gradient has one for each input."},
+       {{0, 0, 0}, "No input changes: the derivative of input i with respect to itself is 1."},
+       {{100, 10, 1}, "The order is reversed."}});
+  check(calls == 3, "f was evaluated " + std::to_string(calls) +
+                        " times for 3 inputs; forward mode needs one evaluation for each input.");
+}
+int main(int, char** argv) { return course::run(argv[1]); }

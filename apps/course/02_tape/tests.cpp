@@ -1,0 +1,175 @@
+#include <tape.hpp>
+
+using course::check;
+using course::check_near;
+
+TASK("2.1") {
+  Tape tape;
+  const Var x = tape.leaf(3);
+  accumulate(x, 2);
+  check_near("The cotangent after accumulate(x, 2)", x.node().cotangent, 2,
+             {{0, "Nothing has been added to x.node().cotangent."}});
+  accumulate(x, 5);
+  check_near("The cotangent after accumulate(x, 2) and accumulate(x, 5)", x.node().cotangent, 7,
+             {{5,
+               "The second contribution has replaced the first. A value that is used twice gets "
+               "the sum of both."}});
+}
+
+namespace {
+
+// What the pullback of y adds to its inputs' cotangents, when y's is ybar.
+std::vector<double> pull(Var y, double ybar) {
+  course::check(static_cast<bool>(y.node().pullback),
+                "The result has no pullback: return what record() gives.");
+  y.node().cotangent = ybar;
+  y.node().pullback(y.node());
+  std::vector<double> cotangents;
+  for (const Var& x : y.node().inputs) cotangents.push_back(x.node().cotangent);
+  return cotangents;
+}
+
+}  // namespace
+
+TASK("2.2") {
+  Tape tape;
+  const Var a = tape.leaf(3), b = tape.leaf(-2);
+  const Var y = a * b;
+  check_near("3 * -2", y.value(), -6);
+  check(y.node().inputs.size() == 2, "A product has two inputs: record({a, b}, ..).");
+  check_near(
+      "What the pullback of 3 * -2 gives a and b, for ybar = 10,", pull(y, 10), {-20, 30},
+      {{{30, -20}, "They are exchanged: a is multiplied by b, so dy/da is b."},
+       {{-2, 3},
+        "These are the local derivatives. Multiply them by ybar, y.cotangent: the chain rule."},
+       {{10, 10}, "That is the pullback of a sum. dy/da is b, and dy/db is a."},
+       {{-20, 0}, "Only the first input gets something."},
+       {{0, 30}, "Only the second input gets something."}});
+  Tape other;
+  const Var x = other.leaf(5);
+  check_near("What the pullback of x * x gives x = 5, for ybar = 1,", pull(x * x, 1)[0], 10,
+             {{5, "x is both inputs, and each has to add its contribution."}});
+}
+
+TASK("2.3") {
+  Tape tape;
+  const Var x = tape.leaf(2);
+  const Var y = exp(x);
+  check_near("exp(2)", y.value(), std::exp(2));
+  check_near("What the pullback of exp at 2 gives x, for ybar = 10,", pull(y, 10),
+             {10 * std::exp(2)},
+             {{{20}, "That is ybar x. The derivative of exp at x is exp(x), the value y itself."},
+              {{std::exp(2)}, "That is the local derivative. Multiply it by ybar, y.cotangent."},
+              {{10}, "That is ybar. Multiply it by the derivative, which is the value y."}});
+}
+
+// Its operators are its own, so that it needs 2.1 and 2.4 alone.
+namespace {
+
+std::vector<std::string> visited;
+
+Var times(Var a, Var b, const char* name) {
+  return record({a, b}, a.value() * b.value(), [name](Node& y) {
+    visited.push_back(name);
+    accumulate(y.inputs[0], y.cotangent * y.inputs[1].value());
+    accumulate(y.inputs[1], y.cotangent * y.inputs[0].value());
+  });
+}
+
+}  // namespace
+
+TASK("2.4") {
+  {
+    Tape tape;
+    const Var x = tape.leaf(3);
+    const Var y = times(x, x, "y");
+    const Var z = times(y, x, "z");
+    const Var unused = times(z, z, "unused");
+    visited.clear();
+    tape.backward(z);
+    check(!visited.empty(), "No pullback has been called: call node.pullback(node) for each node.");
+    check_near(
+        "The gradient of x * x * x at 3", x.gradient(), 27,
+        {{0, visited.front() == "y"
+                 ? "The nodes are visited from the first to the last. Cotangents come from the "
+                   "end: begin at the result, and go down."
+                 : "Either nothing begins (the result's own cotangent is dL/dL = 1), or a "
+                   "leaf, which has no pullback, does not add its cotangent to its gradient."},
+         {9,
+          "Only a part of what reaches x has arrived. Has the loop gone down to node 0, and "
+          "has every cotangent been passed on before it was set to 0?"}});
+    check(unused.node().gradient == 0, "Something was passed to a node behind the result.");
+  }
+  {
+    Tape tape;
+    const Var x = tape.leaf(3);
+    const Var y = times(x, x, "y");
+    tape.backward(y);
+    tape.backward(y);
+    check_near("After two calls of backward() for y = x * x, the gradient at 3", x.gradient(), 12,
+               {{18,
+                 "Cotangents of the first call are still there, and are passed on again. Set each "
+                 "to 0 when it has been passed on."},
+                {24,
+                 "Cotangents of the first call are still there, and are passed on again. Set each "
+                 "to 0 when it has been passed on."},
+                {30,
+                 "Cotangents of the first call are still there, and are passed on again. Set each "
+                 "to 0 when it has been passed on."},
+                {6, "It is that of one call. A leaf adds up what it gets: +=."}});
+  }
+}
+
+TASK("2.5") {
+  const double answer = diamond();
+  Tape tape;
+  const Var x = tape.leaf(3);
+  const Var y = times(x, x, "y");
+  const Var L = y + y;
+  L.node().cotangent = 1;
+  recurse(L);
+  check_near("Your answer", answer, x.node().cotangent,
+             {{12,
+               "That is the right gradient of 2 x^2. But what does the recursive engine answer? "
+               "L's pullback gives y 1 + 1 = 2. Then recurse(y) is called twice, and each time y "
+               "passes on all that it has."},
+              {6,
+               "L's pullback gives y 1 + 1 = 2, not 1. Then recurse(y) is called twice, and each "
+               "time y passes on all that it has."},
+              {18,
+               "L's pullback gives y both contributions before it goes on to y: y passes on 2 each "
+               "time, not 1 and then 2."}});
+}
+
+namespace {
+
+int calls = 0;
+
+void recursion(int k) {
+  ++calls;
+  if (k > 0) {
+    recursion(k - 1);
+    recursion(k - 1);
+  }
+}
+
+}  // namespace
+
+TASK("2.6") {
+  for (const int k : {10, 2, 1, 0}) {
+    calls = 0;
+    recursion(k);
+    check_near(
+        "The number of calls for k = " + std::to_string(k), recursive_calls(k), calls,
+        {{std::pow(2, k),
+          "That is the number of calls that reach x. Those for the other y count, "
+          "too: 1 + 2 + 4 + .. + 2^k."},
+         {2.0 * k + 1, "Each call of y_k makes two of y_(k-1), so the number doubles with each k."},
+         {2.0 * k, "Each call of y_k makes two of y_(k-1), so the number doubles with each k."},
+         {k + 1.0,
+          "That is what a tape does: each node once. The recursion meets y_(k-1) twice for "
+          "each time that it meets y_k."}});
+  }
+}
+
+int main(int, char** argv) { return course::run(argv[1]); }

@@ -1,0 +1,144 @@
+#include <arrays.hpp>
+
+using course::check;
+using course::check_near;
+
+namespace {
+
+std::string text(Shape s) {
+  return "(" + std::to_string(s.rows) + ", " + std::to_string(s.columns) + ")";
+}
+
+void check_shape(const std::string& what, Shape got, Shape right) {
+  check(got == right, what + " is " + text(got) + ", but should be " + text(right) + ".");
+}
+
+bool refuses(Shape a, Shape b) {
+  try {
+    broadcast_shape(a, b);
+    return false;
+  } catch (const std::invalid_argument&) {
+    return true;
+  }
+}
+
+// What the pullback of y adds to its inputs' cotangents, when y's is ybar. It stands in for
+// accumulate, so that a task does not need that one: contributions have their inputs' shapes.
+std::vector<Array> pull(Var y, const Array& ybar) {
+  check(static_cast<bool>(y.node().pullback),
+        "The result has no pullback: return what record() gives.");
+  y.node().cotangent = ybar;
+  y.node().pullback(y.node());
+  std::vector<Array> cotangents;
+  for (const Var& x : y.node().inputs) cotangents.push_back(x.node().cotangent);
+  return cotangents;
+}
+
+const Array x23({2, 3}, {1, 2, 3, 4, 5, 6});
+
+}  // namespace
+
+TASK("3.1") {
+  check_shape("The common shape of (2, 3) and (2, 3)", broadcast_shape({2, 3}, {2, 3}), {2, 3});
+  check_shape("The common shape of (2, 3) and (1, 3)", broadcast_shape({2, 3}, {1, 3}), {2, 3});
+  check_shape("The common shape of (2, 1) and (1, 3)", broadcast_shape({2, 1}, {1, 3}), {2, 3});
+  check_shape("The common shape of (1, 1) and (4, 5)", broadcast_shape({1, 1}, {4, 5}), {4, 5});
+  check(refuses({2, 3}, {4, 3}),
+        "(2, 3) and (4, 3) do not fit, since 2 is not 4 and neither is 1, but no "
+        "std::invalid_argument was thrown. The larger one is not enough.");
+  check(refuses({2, 3}, {2, 2}),
+        "(2, 3) and (2, 2) do not fit, but no std::invalid_argument was thrown.");
+  check_shape("The common shape of (1, 3) and (0, 3)", broadcast_shape({1, 3}, {0, 3}), {0, 3});
+}
+
+TASK("3.2") {
+  const Array row = broadcast_to(Array({1, 3}, {1, 2, 3}), {2, 3});
+  check_shape("The shape of (1, 3) stretched to (2, 3)", row.shape, {2, 3});
+  check_near("The row (1, 2, 3) stretched to (2, 3), row by row,", row.numbers, {1, 2, 3, 1, 2, 3},
+             {{{1, 2, 3, 0, 0, 0}, "The row has to be repeated in every row."}});
+  check_near("The column (1, 2) stretched to (2, 3), row by row,",
+             broadcast_to(Array({2, 1}, {1, 2}), {2, 3}).numbers, {1, 1, 1, 2, 2, 2},
+             {{{1, 2, 1, 2, 1, 2}, "It was read as a row. With one column, j is always 0."}});
+  check_near("The single number 7 stretched to (2, 2)",
+             broadcast_to(Array({1, 1}, {7}), {2, 2}).numbers, {7, 7, 7, 7});
+  check_near("(2, 3) stretched to (2, 3), itself,", broadcast_to(x23, {2, 3}).numbers, x23.numbers);
+}
+
+TASK("3.3") {
+  const Array row = sum_to_shape(x23, {1, 3});
+  check_shape("The shape of (2, 3) summed to (1, 3)", row.shape, {1, 3});
+  check_near("(1, 2, 3; 4, 5, 6) summed to one row", row.numbers, {5, 7, 9},
+             {{{1, 2, 3}, "That is the first row alone."},
+              {{4, 5, 6}, "That is the last row alone: add, do not assign."},
+              {{2.5, 3.5, 4.5},
+               "That is the mean. Each use contributes in full: no division by their number."}});
+  check_near("(1, 2, 3; 4, 5, 6) summed to one column", sum_to_shape(x23, {2, 1}).numbers, {6, 15});
+  check_near("(1, 2, 3; 4, 5, 6) summed to one number", sum_to_shape(x23, {1, 1}).numbers, {21});
+  check_near("(1, 2, 3; 4, 5, 6) brought to its own shape", sum_to_shape(x23, {2, 3}).numbers,
+             x23.numbers);
+}
+
+TASK("3.4") {
+  Tape tape;
+  const Var row = tape.leaf(Array({1, 3}));
+  accumulate(row, Array({1, 3}, {1, 2, 3}));
+  check_shape("The shape of the cotangent of a (1, 3) after accumulate", row.node().cotangent.shape,
+              {1, 3});
+  check_near("The cotangent of a (1, 3) after a contribution (1, 2, 3)",
+             row.node().cotangent.numbers, {1, 2, 3});
+  accumulate(row, x23);
+  check_shape("The shape of the cotangent of a (1, 3) after a contribution of (2, 3)",
+              row.node().cotangent.shape, {1, 3});
+  check_near("The cotangent of a (1, 3) after (1, 2, 3) and (1, 2, 3; 4, 5, 6)",
+             row.node().cotangent.numbers, {6, 9, 12},
+             {{{5, 7, 9}, "The second contribution has replaced the first."},
+              {{2, 4, 6},
+               "The second row has been left out. The (1, 3) was stretched to two rows, "
+               "both count: sum_to_shape first."}});
+}
+
+TASK("3.5") {
+  Tape tape;
+  const Var x = tape.leaf(x23), y = sum_rows(x);
+  check_shape("The shape of sum_rows of a (2, 3)", y.value().shape, {1, 3});
+  check_near("sum_rows of (1, 2, 3; 4, 5, 6)", y.value().numbers, {5, 7, 9});
+  check_near(
+      "What its pullback gives x, for ybar = (1, 10, 100),",
+      pull(y, Array({1, 3}, {1, 10, 100}))[0].numbers, {1, 10, 100, 1, 10, 100},
+      {{{1, 1, 1, 1, 1, 1}, "It does not depend on ybar. Each element gets its column's ybar."},
+       {{111, 111, 111, 111, 111, 111}, "Each element gets its own column's ybar, not the sum."},
+       {{1, 10, 100, 0, 0, 0}, "The second row gets nothing, but it was summed, too."},
+       {{0, 0, 0, 0, 0, 0}, "The pullback adds nothing to the input's cotangent."}});
+}
+
+TASK("3.6") {
+  const Array ybar({2, 2}, {1, 10, 100, 1000});
+  const Array p({2, 2}, {1, 2, 3, 4}), q({2, 2}, {5, 6, 7, 9});
+  {  // of square matrices, for which all products have the right shape
+    Tape tape;
+    const Var y = matmul(tape.leaf(p), tape.leaf(q));
+    check_near("The product of square matrices, row by row,", y.value().numbers,
+               product(p, q).numbers);
+    const std::vector<Array> bars = pull(y, ybar);
+    check(bars.size() == 2, "A product has two inputs: record({a, b}, ..).");
+    check_near("With square matrices, what the pullback gives a", bars[0].numbers,
+               product(ybar, transposed(q)).numbers,
+               {{{0, 0, 0, 0}, "Nothing arrives at the first factor."},
+                {product(ybar, q).numbers, "b has to be transposed."},
+                {product(transposed(q), ybar).numbers, "The order is wrong: abar = ybar b^T."}});
+    check_near("With square matrices, what the pullback gives b", bars[1].numbers,
+               product(transposed(p), ybar).numbers,
+               {{{0, 0, 0, 0}, "Nothing arrives at the second factor."},
+                {product(p, ybar).numbers, "a has to be transposed."},
+                {product(ybar, transposed(p)).numbers, "The order is wrong: bbar = a^T ybar."}});
+  }
+  const Array b32({3, 2}, {1, -1, 2, 0, 0, 3});
+  Tape tape;
+  const std::vector<Array> bars = pull(matmul(tape.leaf(x23), tape.leaf(b32)), ybar);
+  check_near("What the pullback gives a (2, 3)", bars[0].numbers,
+             product(ybar, transposed(b32)).numbers);
+  check_near("What the pullback gives b (3, 2)", bars[1].numbers,
+             product(transposed(x23), ybar).numbers);
+}
+
+int main(int, char** argv) { return course::run(argv[1]); }

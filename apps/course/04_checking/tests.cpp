@@ -1,0 +1,233 @@
+#include <checking.hpp>
+#include <iomanip>
+
+using course::check;
+using course::check_near;
+
+namespace {
+
+Vector map(const Vector& x, const std::function<double(double)>& f) {
+  Vector y;
+  for (double one : x) y.push_back(f(one));
+  return y;
+}
+Vector map(const Vector& a, const Vector& b, const std::function<double(double, double)>& f) {
+  Vector y;
+  for (std::size_t i = 0; i < a.size(); ++i) y.push_back(f(a[i], b[i]));
+  return y;
+}
+
+const double matrix[2][3] = {{1, 2, 3}, {-4, 5, 6}};
+
+// y = M x.
+Vector linear(const Vector& x) {
+  Vector y(2);
+  for (int i = 0; i < 2; ++i) {
+    for (int j = 0; j < 3; ++j) y[i] += matrix[i][j] * x[j];
+  }
+  return y;
+}
+Vector linear_vjp(const Vector&, const Vector& ybar) {
+  Vector x(3);
+  for (int i = 0; i < 2; ++i) {
+    for (int j = 0; j < 3; ++j) x[j] += matrix[i][j] * ybar[i];
+  }
+  return x;
+}
+
+Vector squares(const Vector& x) {
+  return map(x, [](double one) { return one * one; });
+}
+
+}  // namespace
+
+TASK("4.1") {
+  const Vector x{1, 2, 3}, v{1, -1, 0.5};
+  const Vector got = along(squares, x, v);
+  check_near("J v for y = x^2 at (1, 2, 3), v = (1, -1, 0.5),", got, {2, -4, 3},
+             {{{4, -8, 6}, "It is twice as large as it should be: the way is 2 h."},
+              {{2, 4, 6}, "That is the derivative of each element; the direction v is left out."},
+              {{0, 0, 0}, "x has not moved: make two copies of it, x + h v and x - h v."}},
+             1e-6);
+  check_near("J v for y = M x, of 2 outputs and 3 inputs,", along(linear, x, v), {0.5, -6}, {},
+             1e-6);
+  const double steep =
+      along([](const Vector& z) { return map(z, [](double t) { return std::exp(10 * t); }); }, {1},
+            {1})[0];
+  check(std::abs(steep - 10 * std::exp(10)) < 0.1,
+        "For exp(10 x) at 1 the difference is " + course::to_text({steep}) + ", too far from " +
+            course::to_text({10 * std::exp(10)}) + ". Use both sides, x + h v and x - h v.");
+}
+
+TASK("4.2") {
+  const Vector x{1, 2, 3}, u{1, -2}, v{0.5, 1, 2};
+  const double right = mismatch(linear, linear_vjp, x, u, v);
+  check(right < 1e-6, "For y = M x and its right pullback the two numbers differ by " +
+                          course::to_text({right}) +
+                          ". Compare <vjp(x, u), v> with <u, along(f, x, v)>.");
+  const Vjp twice = [](const Vector& at, const Vector& ybar) {
+    return map(linear_vjp(at, ybar), [](double one) { return 2 * one; });
+  };
+  // <J v, u> = (8.5, 15) . (1, -2) = -21.5
+  check_near("For y = M x and a pullback that is twice the right one, the mismatch",
+             mismatch(linear, twice, x, u, v), 21.5,
+             {{-21.5, "Take the absolute value."},
+              {0, "Nothing is noticed: is the pullback called at all?"}},
+             1e-6);
+}
+
+TASK("4.3") {
+  const Vector x{1, 2, 3};
+  const Vjp wrong = [](const Vector& at, const Vector& ybar) {
+    Vector xbar = linear_vjp(at, ybar);
+    xbar[2] += 0.5 * ybar[1];  // M_12 = 6.5 instead of 6
+    return xbar;
+  };
+  const Element e = worst_element(linear, wrong, x);
+  check(
+      !(e.i == 2 && e.j == 1),
+      "It should be output 1, input 2, where the pullback says 6.5 and the difference 6; yours "
+      "has input and output exchanged. The pullback gives rows of J, a difference gives columns.");
+  check_near("The worst element's output and input", {double(e.i), double(e.j)}, {1, 2});
+  check_near("What the pullback says there", e.analytic, 6.5,
+             {{6, "That is what the difference says; analytic and numeric are exchanged."}}, 1e-6);
+  check_near("What the difference says there", e.numeric, 6, {}, 1e-6);
+}
+
+TASK("4.4") {
+  const auto relu = [](double x) { return x > 0 ? x : 0; };
+  const auto square = [](double x) { return x * x; };
+  check(is_slope(square, 3, 6),
+        "The slope of x^2 at 3 is 6, but it is refused. Differences are not exact; "
+        "allow for 1e-4 or so.");
+  check(!is_slope(square, 3, 6.1), "6.1 is no slope of x^2 at 3, but it is accepted.");
+  check(is_slope(relu, 0, 0) && is_slope(relu, 0, 1),
+        "max(x, 0) has a kink at 0: 0 from the left, 1 from the right. Both are derivatives there, "
+        "but one is refused. A central difference sees 0.5 only.");
+  check(is_slope(relu, 0, 0.5),
+        "Between the slopes of both sides everything is a derivative (a "
+        "subgradient), also 0.5 of max(x, 0) at 0. It is refused.");
+  check(!is_slope(relu, 0, 1.5) && !is_slope(relu, 0, -0.5),
+        "1.5 or -0.5 is accepted as a slope of max(x, 0) at 0; neither is between 0 and 1.");
+  check(is_slope([](double x) { return std::min(x, 0.0); }, 0, 0.25),
+        "min(x, 0) has slope 1 from the left and 0 from the right. 0.25 is between them, but "
+        "refused: the "
+        "left slope may be the larger one.");
+  check(!is_slope(relu, 1, 0.5), "At 1, max(x, 0) is smooth with slope 1; 0.5 is accepted.");
+}
+
+namespace {
+
+struct Case {
+  char name;
+  const char* what;
+  Map f;
+  Vjp vjp;
+  Vector x;
+};
+
+const std::vector<Case>& cases() {
+  static const auto times = [](double a, double b) { return a * b; };
+  static const double square[3][3] = {{1, 2, 3}, {-4, 5, 6}, {7, -8, 9}};
+  static const auto apply = [](const Vector& x) {
+    Vector y(3);
+    for (int i = 0; i < 3; ++i) {
+      for (int j = 0; j < 3; ++j) y[i] += square[i][j] * x[j];
+    }
+    return y;
+  };
+  static const auto total = [](const Vector& x) { return dot(x, Vector(x.size(), 1)); };
+  static const std::vector<Case> all{
+      {'A',
+       "transposed",
+       apply,
+       [](const Vector&, const Vector& u) { return apply(u); },
+       {1, 2, 3}},
+      {'B',
+       "right",
+       [](const Vector& x) { return map(x, [](double t) { return std::sin(t); }); },
+       [](const Vector& x, const Vector& u) {
+         return map(u, x, [](double ybar, double t) { return ybar * std::cos(t); });
+       },
+       {0.3, 1.2, -2}},
+      {'C',
+       "forgotten use",  // y = x sum(x)
+       [](const Vector& x) { return map(x, [&](double t) { return t * total(x); }); },
+       [](const Vector& x, const Vector& u) {
+         return map(u, [&](double t) { return t * total(x); });
+       },
+       {1, 2, 3}},
+      {'D',
+       "zero",
+       [](const Vector& x) { return map(x, [](double t) { return std::tanh(t); }); },
+       [](const Vector& x, const Vector&) { return Vector(x.size()); },
+       {0.3, 1.2, -2}},
+      {'E',
+       "missing sum",
+       [](const Vector& x) { return Vector(3, x[0]); },
+       [](const Vector&, const Vector& u) { return Vector{u[0]}; },
+       {2}},
+      {'F',
+       "factor",
+       squares,
+       [](const Vector& x, const Vector& u) { return map(u, x, times); },
+       {1, 2, -3}},
+      {'G',
+       "wrong branch",
+       [](const Vector& x) { return map(x, [](double t) { return t * std::abs(t); }); },
+       [](const Vector& x, const Vector& u) {
+         return map(u, x, [](double ybar, double t) { return 2 * ybar * t; });
+       },
+       {1, -2, 3}},
+      {'H',
+       "sign",
+       [](const Vector& x) { return map(x, [](double t) { return 1 / t; }); },
+       [](const Vector& x, const Vector& u) {
+         return map(u, x, [](double ybar, double t) { return ybar / (t * t); });
+       },
+       {1, -2, 3}},
+  };
+  return all;
+}
+
+// Both Jacobians, side by side (without the student's functions).
+std::string jacobians(const Case& c) {
+  const std::size_t m = c.f(c.x).size(), n = c.x.size();
+  std::ostringstream out;
+  out << std::fixed << std::setprecision(2);
+  for (std::size_t i = 0; i < m; ++i) {
+    Vector e(m);
+    e[i] = 1;
+    const Vector row = c.vjp(c.x, e);
+    out << "\n       ";
+    for (double one : row) out << std::setw(8) << one + 0.0;
+    out << "    ";
+    for (std::size_t j = 0; j < n; ++j) {
+      Vector up = c.x, down = c.x;
+      up[j] += 1e-5;
+      down[j] -= 1e-5;
+      const double numeric = (c.f(up)[i] - c.f(down)[i]) / 2e-5;
+      out << std::setw(8) << (std::abs(numeric) < 5e-3 ? 0 : numeric);
+    }
+  }
+  return out.str();
+}
+
+}  // namespace
+
+TASK("4.5") {
+  std::string message;
+  int wrong = 0;
+  for (const Case& c : cases()) {
+    const std::string said = diagnosis(c.name);
+    if (said == c.what) continue;
+    ++wrong;
+    message += std::string("\n") + c.name + ": \"" + said +
+               "\" is not it. At x = " + course::to_text(c.x) +
+               " dy_i / dx_j is, by the pullback and by differences,";
+    message += jacobians(c);
+  }
+  check(wrong == 0, std::to_string(wrong) + " of 8 are not diagnosed." + message);
+}
+
+int main(int, char** argv) { return course::run(argv[1]); }
