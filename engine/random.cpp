@@ -52,7 +52,7 @@ double Generator::uniform() { return to_unit(bits()); }
 
 std::uint64_t Generator::below(std::uint64_t end) {
   require(end >= 1, "Generator::below: need end >= 1, got 0");
-  const std::uint64_t rejected = (0 - end) % end;  // 2^64 mod end: so many values are one too many
+  const std::uint64_t rejected = (0 - end) % end;  // 2^64 mod end; the rest divide evenly
   for (;;) {
     const std::uint64_t x = bits();
     if (x >= rejected) return x % end;

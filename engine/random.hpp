@@ -17,8 +17,8 @@ class Generator {
  public:
   explicit Generator(std::uint64_t seed) : key_(seed) {}
 
-  // An independent stream for each label; neither this generator nor the order of calls matters
-  // to it, only this generator's key. For example random.split(epoch).
+  // An independent stream for each label. It depends only on this generator's key and the label, not
+  // on how many numbers were drawn before. For example random.split(epoch).
   Generator split(std::uint64_t label) const;
 
   std::uint64_t bits();                    // 64 uniform bits
