@@ -28,7 +28,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 LAST = ROOT / "build" / "course"  # names the folder that was made last
 MARK = ".course"  # in a student's folder
-FIRST_WITH_LIBRARY = 5  # stages before use nothing but the standard library
+WITH_LIBRARY = "#include \"engine/"  # in a header that uses tapesort itself
 HOLE = re.compile(r"^( *)//\[(\d+\.\d+)\] ?([^\n]*)\n(.*?)^ *//\[end\]\n", re.M | re.S)
 
 
@@ -67,14 +67,14 @@ class Stage:
             yield task, name, message, body
 
 
-STAGES = [Stage(folder) for folder in sorted(HERE.glob("[0-9][0-9]_*"))]
+STAGES = [Stage(tests.parent) for tests in sorted(HERE.glob("[0-9][0-9]_*/tests.cpp"))]
 
 
-def compile_tests(stage, folder, program, source="tests.cpp"):
+def compile_tests(stage, folder, program, source="tests.cpp", flags=()):
     """Builds the stage's tests against the header in `folder`; the compiler's words, or None."""
-    command = [os.environ.get("CXX", "c++"), "-std=c++17", "-Wall", "-Wextra", "-Wno-unused-parameter",
-               f"-I{folder}", str(stage.folder / source), "-o", str(program)]
-    if stage.number >= FIRST_WITH_LIBRARY:
+    command = [os.environ.get("CXX", "c++"), "-std=c++17", "-Werror=return-type", f"-I{folder}", *flags,
+               str(stage.folder / source), "-o", str(program)]
+    if WITH_LIBRARY in stage.solution:
         command += [f"-I{ROOT}", "-isystem", "/usr/include/openblas", str(ROOT / "build/libtapesort.a"),
                     "-lopenblas", "-pthread"]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -88,10 +88,23 @@ def verdict(program, task):
     except subprocess.TimeoutExpired:
         return "wrong", "It does not end: stopped after 20 seconds. Is there a loop that never leaves?"
     if done.returncode < 0:
-        return "wrong", (f"It ended with signal {-done.returncode}, as by reading outside of an array. To see "
-                         f"where, compile with -g -fsanitize=address, or run it in a debugger.")
+        return "crash", done.stderr
     *_, (state, text) = re.findall(r"^(right|wrong|stub)(?:: )?(.*)", done.stdout, re.M | re.S) or [("wrong", done.stdout)]
     return state, text.rstrip("\n")
+
+
+def crash(stage, room, program, task):
+    """What a sanitizer says of the task that crashed."""
+    text = ("It crashed. Usual causes: an index outside of a vector; a loop over a std::size_t that goes below 0, which "
+            "it cannot; a function that calls itself for ever; a lambda that captured by reference, [&], what is gone "
+            "when it is called.")
+    if compile_tests(stage, room, program, flags=("-g", "-fsanitize=address", "-D_GLIBCXX_ASSERTIONS")) is None:
+        _, said = verdict(program, task)
+        line = re.search(rf"/{stage.header}:(\d+)", said)
+        kind = re.search(r"AddressSanitizer: ([\w-]+)", said) or re.search(r"Assertion '(.*?)' failed", said)
+        if line:
+            text += f"\nIt happens at line {line[1]} of {stage.header}" + (f": {kind[1]}" if kind else "") + "."
+    return "wrong", text
 
 
 def results(stage, folder, tasks=None):
@@ -110,8 +123,10 @@ def results(stage, folder, tasks=None):
         errors = compile_tests(stage, room, program)
         if errors is not None:
             lines = [line for line in errors.replace(str(room), str(folder)).split("\n") if line][:12]
-            return {task: ("wrong", "It does not compile:\n" + "\n".join(lines)) for task in tasks}
-        return {task: verdict(program, task) for task in tasks}
+            return {task: ("not compiled", "\n".join(lines)) for task in tasks}
+        said = {task: verdict(program, task) for task in tasks}
+        return {task: crash(stage, room, program, task) if state == "crash" else (state, text)
+                for task, (state, text) in said.items()}
 
 
 # --- What a student calls
@@ -126,8 +141,7 @@ def make(folder):
         (room / stage.header).write_text(stage.stub())
         for page in [*stage.folder.glob("*.md"), *stage.folder.glob("*.svg")]:
             shutil.copy(page, room)
-    for file in ("README.md", "task.hpp"):
-        shutil.copy(HERE / file, folder)
+    shutil.copy(HERE / "task.hpp", folder)
     (folder / MARK).write_text("")
     script = folder / "check"
     script.write_text(f'#!/bin/sh\n# ./check TASK, as in ./check 1.1; without one: where you stand.\n'
@@ -164,9 +178,12 @@ def check_tasks(folder, wanted):
         if stage is None:
             sys.exit(f"course: there is no task or stage {word}; ./run course lists them")
         tasks = [word] if word in stage.tasks else list(stage.tasks)
-        for task, (state, text) in results(stage, folder / stage.name, tasks).items():
+        said = results(stage, folder / stage.name, tasks)
+        bad += sum(state != "right" for state, _ in said.values())
+        for task, (state, text) in said.items():
             show(stage, task, state, text, folder / stage.name / stage.header)
-            bad += state != "right"
+            if state == "not compiled":
+                break  # the others are not, either
     return bad
 
 
@@ -177,9 +194,12 @@ def stand(folder):
     following = None
     for stage in STAGES:
         done = {}
+        header = folder and folder / stage.name / stage.header
+        if folder and not header.exists():
+            print(f"{stage.title} (not in your folder)")
+            continue
         if folder:
-            header = folder / stage.name / stage.header
-            content = (header.read_text() if header.exists() else "") + (stage.folder / "tests.cpp").read_text()
+            content = header.read_text() + (stage.folder / "tests.cpp").read_text()
             key = hashlib.sha256(content.encode()).hexdigest()
             if cache.get(stage.name, {}).get("key") != key:
                 cache[stage.name] = {"key": key, "states": {
@@ -188,7 +208,7 @@ def stand(folder):
         print(f"{stage.title}", flush=True)
         for task, title in stage.tasks.items():
             state = done.get(task, "stub")
-            print(f"  {task}  {'done ' if state == 'right' else 'WRONG' if state == 'wrong' else '     '}  {title}")
+            print(f"  {task}  {'done' if state == 'right' else '' if state == 'stub' else state:12}  {title}")
             if state != "right" and following is None:
                 following = task
     if not folder:
@@ -248,8 +268,11 @@ def test(wanted):
         if wanted and str(stage.number) not in wanted:
             continue
         print(f"course: {stage.name}", file=sys.stderr, flush=True)
+        before = failed
         for task, (state, text) in results(stage, stage.folder).items():
             expect(state == "right", f"the solution of {task}: {state}: {text}")
+        if failed > before:
+            continue
         # A stub beside finished work, so that it is compiled and run.
         for task, (state, text) in answers(stage, stage.stub() + "\n", stage.tasks).items():
             expect(state == "stub", f"the stub of {task}: {state}: {text}")

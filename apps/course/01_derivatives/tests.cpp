@@ -16,6 +16,7 @@ TASK("1.1") {
         "to both sides."},
        {(up - down) / h,
         "It is twice as large as it should be: from x - h to x + h the way is 2 h."},
+       {(up - down) / 2 * h, "/ 2 * h divides by 2 and multiplies by h. Write / (2 * h)."},
        {(down - up) / (2 * h), "The sign is wrong: the value further right comes first."}});
 }
 
@@ -23,6 +24,9 @@ TASK("1.2") {
   const double at_0 = good_step(0);
   check(at_0 > 0, "At x = 0 your step is " + course::to_text({at_0}) +
                       "; it has to be larger than 0. Let it be proportional to max(1, |x|).");
+  check(good_step(1) != 1,
+        "At x = 1 your step is 1. In C++ 1 / 3 is 0, as both are integers: write 1.0 / 3, or "
+        "std::cbrt.");
   const auto error = [](double h) {
     return std::abs((std::exp(1 + h) - std::exp(1 - h)) / (2 * h) / std::exp(1) - 1);
   };
@@ -38,10 +42,12 @@ TASK("1.2") {
         met +
             "It is too large: the error of the formula grows like h^2. Balance it with the "
             "error of rounding, about 1e-16 / h.");
-  const double far = good_step(1e6);
-  check(far > 100 * h, "At x = 1e6 your step is " + course::to_text({far}) +
-                           ". There, numbers are 1e-10 apart, a million times as far as at 1; the "
-                           "step has to grow with |x|.");
+  for (const double x : {1e6, -1e6}) {
+    check(good_step(x) > 100 * h,
+          "At x = " + course::to_text({x}) + " your step is " + course::to_text({good_step(x)}) +
+              ". There, numbers are 1e-10 apart, a million times as far as at 1; the "
+              "step has to grow with |x|.");
+  }
 }
 
 TASK("1.3") {
@@ -101,6 +107,10 @@ TASK("1.6") {
       {{{111, 111, 111},
         "Every input's derivative is 1 in every evaluation, so you get the sum of all "
         "derivatives. In evaluation i only input i changes."},
+       {{1, 11, 111},
+        "The derivatives of the inputs before are still 1. In evaluation i only input i "
+        "changes; all others have derivative 0."},
+       {{111, 110, 100}, "In evaluation i only input i changes; all others have derivative 0."},
        {{111},
         "That is one number, the sum of all derivatives. A gradient has one for each input."},
        {{0, 0, 0}, "No input changes: the derivative of input i with respect to itself is 1."},

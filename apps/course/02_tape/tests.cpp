@@ -58,7 +58,9 @@ TASK("2.3") {
   check_near("exp(2)", y.value(), std::exp(2));
   check_near("What the pullback of exp at 2 gives x, for ybar = 10,", pull(y, 10),
              {10 * std::exp(2)},
-             {{{20}, "That is ybar x. The derivative of exp at x is exp(x), the value y itself."},
+             {{{10 * std::exp(std::exp(2))},
+               "y's value is exp(x) already; it is not to be exponentiated again."},
+              {{20}, "That is ybar x. The derivative of exp at x is exp(x), the value y itself."},
               {{std::exp(2)}, "That is the local derivative. Multiply it by ybar, y.cotangent."},
               {{10}, "That is ybar. Multiply it by the derivative, which is the value y."}});
 }
@@ -88,16 +90,24 @@ TASK("2.4") {
     visited.clear();
     tape.backward(z);
     check(!visited.empty(), "No pullback has been called: call node.pullback(node) for each node.");
+    const char* nothing =
+        visited.front() == "y"
+            ? "The nodes are visited from the first to the last. Cotangents come from the end: "
+              "begin at the result, and go down."
+        : x.node().cotangent != 0
+            ? "x has its cotangent, but it is not in x's gradient. Either node 0 is not visited (i "
+              "> 0 ends one "
+              "too early), or a leaf, which has no pullback, does not add its cotangent to its "
+              "gradient."
+            : "Nothing has reached x. The result's own cotangent is dL/dL = 1: does the walk begin "
+              "with it? Does a "
+              "leaf add its cotangent to its gradient before that is set to 0?";
     check_near(
         "The gradient of x * x * x at 3", x.gradient(), 27,
-        {{0, visited.front() == "y"
-                 ? "The nodes are visited from the first to the last. Cotangents come from the "
-                   "end: begin at the result, and go down."
-                 : "Either nothing begins (the result's own cotangent is dL/dL = 1), or a "
-                   "leaf, which has no pullback, does not add its cotangent to its gradient."},
+        {{0, nothing},
          {9,
-          "Only a part of what reaches x has arrived. Has the loop gone down to node 0, and "
-          "has every cotangent been passed on before it was set to 0?"}});
+          "Only a part of what reaches x has arrived. Has every cotangent been passed on before it "
+          "was set to 0?"}});
     check(unused.node().gradient == 0, "Something was passed to a node behind the result.");
   }
   {
@@ -122,14 +132,25 @@ TASK("2.4") {
 
 TASK("2.5") {
   const double answer = diamond();
+  const auto add = [](Var x, double contribution) { x.node().cotangent += contribution; };
   Tape tape;
   const Var x = tape.leaf(3);
-  const Var y = times(x, x, "y");
-  const Var L = y + y;
+  const Var y = record({x, x}, 9, [add](Node& node) {
+    add(node.inputs[0], node.cotangent * 3);
+    add(node.inputs[1], node.cotangent * 3);
+  });
+  const Var L = record({y, y}, 18, [add](Node& node) {
+    add(node.inputs[0], node.cotangent);
+    add(node.inputs[1], node.cotangent);
+  });
   L.node().cotangent = 1;
   recurse(L);
   check_near("Your answer", answer, x.node().cotangent,
-             {{12,
+             {{48,
+               "L's pullback gives y 1 + 1 = 2, and each of the two calls of recurse(y) gives x 2 "
+               "* 3 for each of "
+               "its two uses: 12."},
+              {12,
                "That is the right gradient of 2 x^2. But what does the recursive engine answer? "
                "L's pullback gives y 1 + 1 = 2. Then recurse(y) is called twice, and each time y "
                "passes on all that it has."},
@@ -161,7 +182,9 @@ TASK("2.6") {
     recursion(k);
     check_near(
         "The number of calls for k = " + std::to_string(k), recursive_calls(k), calls,
-        {{std::pow(2, k),
+        {{double(2 ^ k), "In C++ 2 ^ k is no power, but an exclusive or of bits: std::pow(2, k)."},
+         {std::pow(2, k + 1), "That is one more than 1 + 2 + 4 + .. + 2^k."},
+         {std::pow(2, k),
           "That is the number of calls that reach x. Those for the other y count, "
           "too: 1 + 2 + 4 + .. + 2^k."},
          {2.0 * k + 1, "Each call of y_k makes two of y_(k-1), so the number doubles with each k."},

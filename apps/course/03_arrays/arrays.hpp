@@ -35,7 +35,7 @@ struct Array {
 inline Shape broadcast_shape(Shape a, Shape b) {
   //[3.1] the common shape of two arrays, or an exception
   const auto extent = [](std::size_t m, std::size_t n) {
-    if (m != n && m != 1 && n != 1) throw std::invalid_argument("shapes do not broadcast");
+    if (m != n && m != 1 && n != 1) throw std::invalid_argument("extents do not broadcast");
     return m == 1 ? n : m;
   };
   return {extent(a.rows, b.rows), extent(a.columns, b.columns)};
@@ -183,7 +183,7 @@ inline Var operator*(Var a, Var b) {
   });
 }
 
-// (rows, columns) -> (1, columns): the sum of each column.
+// (rows, columns) -> (1, columns): all rows, added up to one.
 inline Var sum_rows(Var x) {
   //[3.5] the sum of the rows, and its transpose
   return record({x}, sum_to_shape(x.value(), {1, x.value().shape.columns}), [](Node& y) {

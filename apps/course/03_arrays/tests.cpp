@@ -48,14 +48,21 @@ TASK("3.1") {
         "std::invalid_argument was thrown. The larger one is not enough.");
   check(refuses({2, 3}, {2, 2}),
         "(2, 3) and (2, 2) do not fit, but no std::invalid_argument was thrown.");
-  check_shape("The common shape of (1, 3) and (0, 3)", broadcast_shape({1, 3}, {0, 3}), {0, 3});
+  check(broadcast_shape({1, 3}, {0, 3}) == Shape{0, 3},
+        "(1, 3) and (0, 3) have the common shape (0, 3): the extent 1 becomes the other one, here "
+        "0 (an empty array "
+        "stays empty). So the larger extent is not the rule.");
 }
 
 TASK("3.2") {
   const Array row = broadcast_to(Array({1, 3}, {1, 2, 3}), {2, 3});
   check_shape("The shape of (1, 3) stretched to (2, 3)", row.shape, {2, 3});
   check_near("The row (1, 2, 3) stretched to (2, 3), row by row,", row.numbers, {1, 2, 3, 1, 2, 3},
-             {{{1, 2, 3, 0, 0, 0}, "The row has to be repeated in every row."}});
+             {{{1, 2, 3, 0, 0, 0}, "The row has to be repeated in every row."},
+              {{1, 1, 1, 2, 2, 2}, "Rows and columns are exchanged."}});
+  check_near("The column (1, 2) stretched to (2, 1), itself,",
+             broadcast_to(Array({2, 1}, {1, 2}), {2, 1}).numbers, {1, 2},
+             {{{1, 1}, "i is always 0. It is to be 0 only where x has one row."}});
   check_near("The column (1, 2) stretched to (2, 3), row by row,",
              broadcast_to(Array({2, 1}, {1, 2}), {2, 3}).numbers, {1, 1, 1, 2, 2, 2},
              {{{1, 2, 1, 2, 1, 2}, "It was read as a row. With one column, j is always 0."}});
@@ -72,7 +79,13 @@ TASK("3.3") {
               {{4, 5, 6}, "That is the last row alone: add, do not assign."},
               {{2.5, 3.5, 4.5},
                "That is the mean. Each use contributes in full: no division by their number."}});
-  check_near("(1, 2, 3; 4, 5, 6) summed to one column", sum_to_shape(x23, {2, 1}).numbers, {6, 15});
+  check_near(
+      "(1, 2, 3; 4, 5, 6) summed to one column", sum_to_shape(x23, {2, 1}).numbers, {6, 15},
+      {{{5, 7},
+        "These are sums of columns. The row index is to be 0 only where the result has one row."},
+       {{21, 0},
+        "All of it is in the first row. The row index is to be 0 only where the result has one "
+        "row."}});
   check_near("(1, 2, 3; 4, 5, 6) summed to one number", sum_to_shape(x23, {1, 1}).numbers, {21});
   check_near("(1, 2, 3; 4, 5, 6) brought to its own shape", sum_to_shape(x23, {2, 3}).numbers,
              x23.numbers);
@@ -87,8 +100,11 @@ TASK("3.4") {
   check_near("The cotangent of a (1, 3) after a contribution (1, 2, 3)",
              row.node().cotangent.numbers, {1, 2, 3});
   accumulate(row, x23);
-  check_shape("The shape of the cotangent of a (1, 3) after a contribution of (2, 3)",
-              row.node().cotangent.shape, {1, 3});
+  check(row.node().cotangent.shape == Shape{1, 3},
+        "A (1, 3) got a contribution of (2, 3), as when it was stretched, and now its cotangent "
+        "has the shape " +
+            text(row.node().cotangent.shape) +
+            ". It has to stay (1, 3): what arrives at both rows adds up, sum_to_shape first.");
   check_near("The cotangent of a (1, 3) after (1, 2, 3) and (1, 2, 3; 4, 5, 6)",
              row.node().cotangent.numbers, {6, 9, 12},
              {{{5, 7, 9}, "The second contribution has replaced the first."},
@@ -100,7 +116,9 @@ TASK("3.4") {
 TASK("3.5") {
   Tape tape;
   const Var x = tape.leaf(x23), y = sum_rows(x);
-  check_shape("The shape of sum_rows of a (2, 3)", y.value().shape, {1, 3});
+  check(y.value().shape == Shape{1, 3},
+        "sum_rows of a (2, 3) has shape " + text(y.value().shape) +
+            ", but should have (1, 3): all rows are added up to one row.");
   check_near("sum_rows of (1, 2, 3; 4, 5, 6)", y.value().numbers, {5, 7, 9});
   check_near(
       "What its pullback gives x, for ybar = (1, 10, 100),",
@@ -125,6 +143,10 @@ TASK("3.6") {
                product(ybar, transposed(q)).numbers,
                {{{0, 0, 0, 0}, "Nothing arrives at the first factor."},
                 {product(ybar, q).numbers, "b has to be transposed."},
+                {times(ybar, q).numbers,
+                 "That is a product element by element; it takes a product of matrices."},
+                {transposed(product(ybar, transposed(q))).numbers,
+                 "It is the transpose of the right one."},
                 {product(transposed(q), ybar).numbers, "The order is wrong: abar = ybar b^T."}});
     check_near("With square matrices, what the pullback gives b", bars[1].numbers,
                product(transposed(p), ybar).numbers,

@@ -20,7 +20,7 @@ inline double dot(const Vector& a, const Vector& b) {
   return sum;
 }
 
-constexpr double h = 1e-5;
+constexpr double h = 1e-5;  // near good_step(x) of stage 1: all x here are near 1
 
 // J v, nearly: how y = f(x) changes when x moves in the direction v.
 inline Vector along(const Map& f, const Vector& x, const Vector& v) {
@@ -51,7 +51,7 @@ struct Element {
   double analytic = 0, numeric = 0;
 };
 
-// That element of the Jacobian in which the two differ most.
+// That element of the Jacobian in which |analytic - numeric| is largest.
 inline Element worst_element(const Map& f, const Vjp& vjp, const Vector& x) {
   //[4.3] the whole Jacobian both ways, and its worst element
   const std::size_t m = f(x).size(), n = x.size();
@@ -78,7 +78,7 @@ inline Element worst_element(const Map& f, const Vjp& vjp, const Vector& x) {
 // Whether `slope` is a derivative of f at x. At a kink, where the slopes of both sides differ, any
 // number between them is.
 inline bool is_slope(const std::function<double(double)>& f, double x, double slope) {
-  //[4.4] a slope at a kink
+  //[4.4] a slope at a kink, give or take 1e-4
   const double left = (f(x) - f(x - h)) / h, right = (f(x + h) - f(x)) / h;
   const double tolerance = 1e-4 * (1 + std::abs(left) + std::abs(right));
   return std::min(left, right) - tolerance <= slope && slope <= std::max(left, right) + tolerance;
@@ -88,7 +88,7 @@ inline bool is_slope(const std::function<double(double)>& f, double x, double sl
 // What is wrong with each of the pullbacks A to H: "right", "factor", "sign", "missing sum",
 // "transposed", "forgotten use", "wrong branch" or "zero".
 inline std::string diagnosis(char pullback) {
-  //[4.5] eight pullbacks and what is wrong with them; begin with: return "?";
+  //[4.5] eight pullbacks and what is wrong with them (begin with: return "?";)
   switch (pullback) {
     case 'A':
       return "transposed";

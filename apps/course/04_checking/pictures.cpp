@@ -4,7 +4,7 @@
 int main() {
   const auto relu = [](double x) { return x > 0 ? x : 0; };
   std::puts("file kink.svg");
-  std::puts("set xrange [-1:1]; set yrange [-0.6:1]; set key top left; set xlabel 'x'");
+  std::puts("set xrange [-1:1]; set yrange [-0.6:1]; set key top left invert; set xlabel 'x'");
   std::string plot =
       "plot (x > 0 ? x : 0) with lines linewidth 3 linecolor rgb 'black' title 'max(x, 0)'";
   for (int i = -1; i <= 5; ++i) {

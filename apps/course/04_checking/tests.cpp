@@ -49,8 +49,10 @@ TASK("4.1") {
               {{2, 4, 6}, "That is the derivative of each element; the direction v is left out."},
               {{0, 0, 0}, "x has not moved: make two copies of it, x + h v and x - h v."}},
              1e-6);
-  check_near("J v for y = M x, of 2 outputs and 3 inputs,", along(linear, x, v), {0.5, -6}, {},
-             1e-6);
+  const Vector some = along(linear, x, v);
+  check(some.size() == 2, "y = M x has 2 outputs for 3 inputs, so J v has 2 elements; yours has " +
+                              std::to_string(some.size()) + ".");
+  check_near("J v for y = M x, of 2 outputs and 3 inputs,", some, {0.5, -6}, {}, 1e-6);
   const double steep =
       along([](const Vector& z) { return map(z, [](double t) { return std::exp(10 * t); }); }, {1},
             {1})[0];
@@ -72,6 +74,7 @@ TASK("4.2") {
   check_near("For y = M x and a pullback that is twice the right one, the mismatch",
              mismatch(linear, twice, x, u, v), 21.5,
              {{-21.5, "Take the absolute value."},
+              {15.5, "u and v seem to be exchanged: u belongs to y, and v to x."},
               {0, "Nothing is noticed: is the pullback called at all?"}},
              1e-6);
 }
@@ -92,6 +95,26 @@ TASK("4.3") {
   check_near("What the pullback says there", e.analytic, 6.5,
              {{6, "That is what the difference says; analytic and numeric are exchanged."}}, 1e-6);
   check_near("What the difference says there", e.numeric, 6, {}, 1e-6);
+  const Vjp small = [](const Vector& at, const Vector& ybar) {
+    Vector xbar = linear_vjp(at, ybar);
+    xbar[0] -= 3 * ybar[1];    // M_10 = -7 instead of -4
+    xbar[1] += 2.5 * ybar[0];  // M_01 = 4.5 instead of 2
+    return xbar;
+  };
+  const Element low = worst_element(linear, small, x);
+  check_near(
+      "The worst element's output and input, where the pullback says -7 instead of -4 and 4.5 "
+      "instead of 2,",
+      {double(low.i), double(low.j)}, {1, 0},
+      {{{0, 1},
+        "The largest |analytic - numeric| is asked for, which is 3: an element that is too small "
+        "counts, too, and "
+        "differences are not divided by the element's size."}});
+  const Map column = [](const Vector& at) { return Vector{at[0], 2 * at[0], 3 * at[0]}; };
+  const Vjp first = [](const Vector&, const Vector& ybar) { return Vector{ybar[0] + 2 * ybar[1]}; };
+  const Element last = worst_element(column, first, {1});
+  check_near("For 3 outputs of 1 input, the worst element's output and input",
+             {double(last.i), double(last.j)}, {2, 0}, {});
 }
 
 TASK("4.4") {
@@ -101,6 +124,15 @@ TASK("4.4") {
         "The slope of x^2 at 3 is 6, but it is refused. Differences are not exact; "
         "allow for 1e-4 or so.");
   check(!is_slope(square, 3, 6.1), "6.1 is no slope of x^2 at 3, but it is accepted.");
+  const auto bend = [](double x) { return x * x * x; };
+  check(is_slope(bend, 1, 3),
+        "The slope of x^3 at 1 is 3, but it is refused: differences are off by about h. Allow for "
+        "1e-4.");
+  check(is_slope(bend, 0, 0) && is_slope(square, 0.3, 0.6) &&
+            is_slope([](double x) { return 3 * x; }, 1000, 3),
+        "A right slope is refused: 0 of x^3 at 0, 0.6 of x^2 at 0.3, or 3 of 3 x at 1000. "
+        "Differences are not exact, by "
+        "h and by rounding; allow for 1e-4.");
   check(is_slope(relu, 0, 0) && is_slope(relu, 0, 1),
         "max(x, 0) has a kink at 0: 0 from the left, 1 from the right. Both are derivatives there, "
         "but one is refused. A central difference sees 0.5 only.");
@@ -222,9 +254,25 @@ TASK("4.5") {
     const std::string said = diagnosis(c.name);
     if (said == c.what) continue;
     ++wrong;
-    message += std::string("\n") + c.name + ": \"" + said +
-               "\" is not it. At x = " + course::to_text(c.x) +
-               " dy_i / dx_j is, by the pullback and by differences,";
+    message += std::string("\n") + c.name + ": \"" + said + "\" is not it.";
+    static const std::vector<std::string> kinds{"right",        "factor",     "sign",
+                                                "missing sum",  "transposed", "forgotten use",
+                                                "wrong branch", "zero"};
+    if (said != "?" && std::find(kinds.begin(), kinds.end(), said) == kinds.end()) {
+      message +=
+          " The words are: right, factor, sign, missing sum, transposed, forgotten use, wrong "
+          "branch, zero.";
+    } else if (c.name == 'G' && said == "sign") {
+      message += " Only the element of the negative input has the other sign.";
+    } else if (c.name == 'C' && said == "missing sum") {
+      message +=
+          " There is no copied input: each of the 3 inputs has a row and a column of its own.";
+    } else if (c.name == 'E' && said == "forgotten use") {
+      message +=
+          " One input was copied to 3 outputs, and gets only one output's part: broadcasting.";
+    }
+    message +=
+        " At x = " + course::to_text(c.x) + " dy_i / dx_j is, by the pullback and by differences,";
     message += jacobians(c);
   }
   check(wrong == 0, std::to_string(wrong) + " of 8 are not diagnosed." + message);
