@@ -1,0 +1,113 @@
+#include <plackett_luce.hpp>
+#include <random>
+
+using course::check;
+using course::check_near;
+
+namespace {
+
+Vector numbers(const Order& order) { return {order.begin(), order.end()}; }
+
+// By the definition; `remove` whether those already placed leave the sum.
+double by_definition(const Vector& s, const Order& order, bool remove = true) {
+  double log_prob = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    double rest = 0;
+    for (std::size_t q = remove ? i : 0; q < order.size(); ++q) rest += std::exp(s[order[q]]);
+    log_prob += s[order[i]] - std::log(rest);
+  }
+  return log_prob;
+}
+
+const Vector s{0.5, -1, 2};
+
+}  // namespace
+
+TASK("8.1") {
+  check_near("The time for u = 0.25 and rate 2", arrival(0.25, 2), std::log(4) / 2,
+             {{-std::log(4) / 2, "A time is not negative: log u is, for u < 1."},
+              {2 * std::log(4), "The higher the rate, the earlier it happens: divide by it."},
+              {std::log(4), "The rate is missing."},
+              {-std::log(0.75) / 2,
+               "That is from 1 - u. It has the same distribution, but the later tasks "
+               "compare with -log(u) / rate."},
+              {std::exp(-0.5), "That is P(time > u). Solve exp(-rate t) = u for t."}});
+}
+
+TASK("8.2") {
+  // Equal rates: the larger u, the earlier.
+  check_near("The order for equal scores and u = (0.5, 0.9, 0.1)",
+             numbers(race({0, 0, 0}, {0.5, 0.9, 0.1})), {1, 0, 2},
+             {{{2, 0, 1}, "The last one stands first. The earliest arrival is at place 0."}});
+  check_near("The order for scores (0, 10, 0) and u = (0.5, 0.01, 0.6)",
+             numbers(race({0, 10, 0}, {0.5, 0.01, 0.6})), {1, 2, 0},
+             {{{2, 0, 1}, "The rate is exp(s_j): a large score arrives early."}});
+  check_near("The places, for five equal scores and u = (0.9, 0.1, 0.7, 0.3, 0.5)",
+             numbers(race(Vector(5, 0.0), {0.9, 0.1, 0.7, 0.3, 0.5})), {0, 2, 4, 3, 1},
+             {{{0, 4, 1, 3, 2},
+               "That is each item's place. An order says which item stands at each place."}});
+}
+
+TASK("8.3") {
+  check_near("The noise for u = 0.25", gumbel(0.25), -std::log(std::log(4)),
+             {{std::log(std::log(4)),
+               "The sign is wrong: who arrives early has to get much, so it is -log(time)."},
+              {std::log(4), "That is the time itself, at rate 1. The noise is -log of it."}});
+  std::mt19937 random(1);
+  std::uniform_real_distribution<double> uniform(1e-12, 1);
+  for (int trial = 0; trial < 100; ++trial) {
+    const Vector u{uniform(random), uniform(random), uniform(random)};
+    // Without task 8.2: who has the larger s + G is the earlier one.
+    for (std::size_t a = 0; a < 3; ++a) {
+      for (std::size_t b = 0; b < 3; ++b) {
+        const double time_a = -std::log(u[a]) / std::exp(s[a]),
+                     time_b = -std::log(u[b]) / std::exp(s[b]);
+        check((time_a < time_b) == (s[a] + gumbel(u[a]) > s[b] + gumbel(u[b])),
+              "s + G does not sort as the arrival times do.");
+      }
+    }
+  }
+}
+
+TASK("8.4") {
+  check_near(
+      "log Pr of the order (2, 0, 1) for scores (0.5, -1, 2)", log_probability(s, {2, 0, 1}),
+      by_definition(s, {2, 0, 1}),
+      {{by_definition(s, {2, 0, 1}, false),
+        "Each place is chosen from those that are left; you divide by the sum over all each time."},
+       {std::exp(by_definition(s, {2, 0, 1})), "That is the probability. Return its logarithm."},
+       {by_definition(s, {0, 1, 2}),
+        "The order is not looked at: place i has the score s[order[i]]."}});
+  double total = 0;
+  Order order{0, 1, 2};
+  do {
+    total += std::exp(log_probability(s, order));
+  } while (std::next_permutation(order.begin(), order.end()));
+  check_near("The sum of the probabilities of all six orders", total, 1);
+  check_near("log Pr of (0, 1) for scores (1000, 999)", log_probability({1000, 999}, {0, 1}),
+             -std::log1p(std::exp(-1)), {});
+}
+
+TASK("8.5") {
+  const Order order{2, 0, 1};
+  Vector right, plain{0, 0, 0}, first;
+  for (std::size_t j = 0; j < 3; ++j) {
+    Vector up = s, down = s;
+    up[j] += 1e-5;
+    down[j] -= 1e-5;
+    right.push_back((by_definition(up, order) - by_definition(down, order)) / 2e-5);
+    first.push_back((by_definition(up, order, false) - by_definition(down, order, false)) / 2e-5);
+    plain[j] = right[j] - 1;
+  }
+  const Vector got = log_probability_gradient(s, order);
+  check_near("The gradient of log Pr of the order (2, 0, 1)", got, right,
+             {{plain, "The 1 is missing that a place gives the item which it has got."},
+              {first, "Who has been placed no longer stands for the places behind."},
+              {{1, 1, 1}, "Only the numerators are there. The sums depend on the scores, too."},
+              {{0, 0, 0}, "gradient is 0."}},
+             1e-6);
+  check_near("The sum of the gradient (a constant added to all scores changes nothing)",
+             got[0] + got[1] + got[2], 0);
+}
+
+int main(int, char** argv) { return course::run(argv[1]); }

@@ -1,0 +1,136 @@
+#include <estimators.hpp>
+#include <functional>
+
+using course::check;
+using course::check_near;
+
+namespace {
+
+const Vector s{0.5, -1, 2}, c{3, 1, 10};
+
+Vector times(double a, Vector x) {
+  for (double& one : x) one *= a;
+  return x;
+}
+
+Vector differences(const std::function<double(const Vector&)>& f, const Vector& x) {
+  Vector slopes;
+  for (std::size_t j = 0; j < x.size(); ++j) {
+    Vector up = x, down = x;
+    up[j] += 1e-5;
+    down[j] -= 1e-5;
+    slopes.push_back((f(up) - f(down)) / 2e-5);
+  }
+  return slopes;
+}
+
+double expected(const Vector& scores) {
+  double sum = 0;
+  const Vector p = softmax(scores);
+  for (std::size_t j = 0; j < p.size(); ++j) sum += p[j] * c[j];
+  return sum;
+}
+
+}  // namespace
+
+TASK("9.1") {
+  const Vector p = softmax(s);
+  Vector plain, variance;
+  for (std::size_t j = 0; j < 3; ++j) {
+    plain.push_back(p[j] * c[j]);
+    variance.push_back(p[j] * (1 - p[j]) * c[j]);
+  }
+  check_near(
+      "The gradient for scores (0.5, -1, 2) and costs (3, 1, 10)", exact_gradient(s, c),
+      differences(expected, s),
+      {{plain, "The mean cost is missing: p_j (c_j - mean)."},
+       {variance, "Only p_j's own score is looked at; all p change with it: p_j (c_j - mean)."}},
+      1e-6);
+}
+
+TASK("9.2") {
+  const Vector p = softmax(s);
+  const auto with = [&](double cost) {
+    return Vector{cost * (1 - p[0]), -cost * p[1], -cost * p[2]};
+  };
+  check_near(
+      "The estimate for choice 0 of cost 3 without a baseline", score_function(s, 0, 3, 0), with(3),
+      {{Vector{3, 0, 0},
+        "Only the choice is rewarded: the gradient of log p_J is 1 - p_J there and -p_j "
+        "elsewhere."},
+       {with(1), "It has not been multiplied by the cost."},
+       {times(p[0], with(3)),
+        "No p in front: the choice has been drawn with that probability already."},
+       {with(-3),
+        "The sign is wrong: this is the gradient of the cost, which the training goes against."}});
+  check_near("The estimate for choice 0 of cost 3 with b = 2", score_function(s, 0, 3, 2), with(1),
+             {{with(3), "b has not been taken from the cost."},
+              {with(5), "b has been added; it is subtracted."}});
+  Vector mean(3);
+  for (std::size_t j = 0; j < 3; ++j) {
+    const Vector one = score_function(s, j, c[j], 7);
+    for (std::size_t k = 0; k < 3; ++k) mean[k] += p[j] * one[k];
+  }
+  check_near("The mean of the estimate over all choices, with any b,", mean,
+             differences(expected, s), {}, 1e-6);
+}
+
+TASK("9.3") {
+  const Vector p = softmax(s);
+  const std::vector<std::size_t> choices{0, 2, 2, 1};
+  const auto by = [&](auto baseline) {
+    Vector mean(3);
+    for (std::size_t i = 0; i < choices.size(); ++i) {
+      double total = 0;
+      for (std::size_t choice : choices) total += c[choice];
+      const double weight = c[choices[i]] - baseline(total, c[choices[i]]);
+      for (std::size_t k = 0; k < 3; ++k)
+        mean[k] += weight * ((k == choices[i] ? 1 : 0) - p[k]) / 4;
+    }
+    return mean;
+  };
+  const Vector right = by([](double total, double own) { return (total - own) / 3; });
+  check_near("The estimate from the choices (0, 2, 2, 1)", leave_one_out(s, choices, c), right,
+             {{by([](double total, double) { return total / 4; }),
+               "The baseline is the mean of all costs, with the choice's own among them. Then it "
+               "depends on the choice, and "
+               "the mean is wrong by a factor (n - 1) / n. Leave it out."},
+              {by([](double total, double own) { return (total - own) / 4; }),
+               "The others are n - 1, not n."},
+              {by([](double, double) { return 0.0; }), "There is no baseline."},
+              {times(4, right), "It is a mean over the choices: divide by their number."}});
+}
+
+TASK("9.4") {
+  const Vector g{0.3, 1.1, -0.4};
+  const auto relaxed = [&](const Vector& scores) {
+    Vector moved;
+    for (std::size_t j = 0; j < 3; ++j) moved.push_back((scores[j] + g[j]) / 0.5);
+    return expected(moved);
+  };
+  const Vector right = differences(relaxed, s);
+  check_near("The gradient at the noise (0.3, 1.1, -0.4), tau = 0.5,",
+             reparameterised(s, c, g, 0.5), right,
+             {{times(0.5, right), "1 / tau is missing: the chain rule through (s + g) / tau."},
+              {times(0.25, right), "It has been multiplied by tau; it is to be divided."},
+              {differences(expected, s), "The noise has not been added."}},
+             1e-6);
+}
+
+TASK("9.5") {
+  const Quality q = quality({{1, 0}, {3, 0}, {2, 3}}, {1, 1});
+  check_near("The squared bias of (1, 0), (3, 0), (2, 3) for (1, 1)", q.squared_bias, 1,
+             {{0, "The mean is (2, 1), and (1, 1) was asked for."},
+              {1.0 / 3, "The bias is that of the mean; no division."}});
+  check_near(
+      "Their variance", q.variance, 2 / 3.0 + 2,
+      {{2 / 3.0 + 3 + 1,
+        "The distance is to be taken from the estimates' own mean (2, 1), not from what is right."},
+       {3 * (2 / 3.0 + 2), "It is a mean: divide by the number of estimates."},
+       {1 + 3, "Divide by n here, not by n - 1."},
+       {2 / 3.0 + 2 + 1,
+        "The distance is to be taken from the estimates' own mean (2, 1), not from what is "
+        "right."}});
+}
+
+int main(int, char** argv) { return course::run(argv[1]); }
