@@ -80,9 +80,9 @@ class SortTask : public DigitTask {
  private:
   // Of the first set: row i's mass on items that belong at place k. Perfectly sorted, the identity.
   static Array<float> by_true_place(const Array<float>& P_hat, const Indices& labels) {
-    const Var<float> places = transpose(constant(true_rows(labels)), {0, 2, 1});
-    const Var<float> mass = matmul(constant(P_hat), places);
-    return with_shape(slice(mass, 0, 0, 1).value(), {mass.shape()[1], mass.shape()[2]});
+    const auto first = [](const Array<float>& sets) { return slice(constant(sets), 0, 0, 1); };
+    const Var<float> mass = matmul(first(P_hat), transpose(first(true_rows(labels)), {0, 2, 1}));
+    return with_shape(mass.value(), {mass.shape()[1], mass.shape()[2]});
   }
 
   Layer<float>& network_;

@@ -26,8 +26,8 @@ int main() {
   }
   std::puts("file quality.svg");
   std::puts(
-      "set logscale xy; set xlabel 'tau'; set ylabel 'squared error of one draw'; set key bottom "
-      "left");
+      "set logscale xy; set xlabel 'tau'; set ylabel 'squared error of one draw'; set key outside "
+      "below; set xrange [0.1:10]; set yrange [1e-3:10]; set format y '10^{%T}'");
   std::puts("$data << end");
   for (double tau = 0.1; tau < 11; tau *= 1.25) {
     std::vector<Vector> estimates;
