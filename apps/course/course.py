@@ -99,7 +99,8 @@ def verdict(program, task):
     try:
         done = subprocess.run([program, task], capture_output=True, text=True, timeout=20)
     except subprocess.TimeoutExpired:
-        return "wrong", "It does not end: stopped after 20 seconds. Is there a loop that never leaves?"
+        return "wrong", ("Stopped after 20 seconds. Is there a loop that never leaves? Or does it do much more work than "
+                         "the page says?")
     if done.returncode < 0:
         return "crash", done.stderr
     *_, (state, text) = re.findall(r"^(right|wrong|stub)(?:: )?(.*)", done.stdout, re.M | re.S) or [("wrong", done.stdout)]

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+using std::abs;  // ::abs alone is that of integers
+
 namespace course {
 
 // Thrown by a hole that nobody has filled in yet.
@@ -58,6 +60,14 @@ inline void check_near(const std::string& what, const std::vector<double>& got,
                        double tolerance = 1e-9) {
   if (near(got, right, tolerance)) return;
   std::string message = what + " is " + to_text(got) + ", but should be " + to_text(right) + ".";
+  for (double one : got) {
+    if (!(std::abs(one) < 1e15)) {
+      message +=
+          " (A std::size_t is never negative: 1 - 2 * i wraps around to 2e19. Write 1 - 2.0 * "
+          "double(i).)";
+      break;
+    }
+  }
   for (const Known& k : known) {
     if (near(got, k.answer, tolerance)) {
       message += std::string(" ") + k.message;

@@ -65,7 +65,8 @@ TASK("1.4") {
   check_near("The value of (3, derivative 0.5) / (-2, derivative 4)", c.value, -1.5);
   check_near("The derivative of (3, derivative 0.5) / (-2, derivative 4)", c.derivative,
              (0.5 * -2 - 3 * 4) / 4.0,
-             {{0.125, "The derivative of a quotient is not the quotient of the derivatives."},
+             {{(0.5 - 3 * 4) / -2, "(a' - q b') / b has the quotient q in it, not a."},
+              {0.125, "The derivative of a quotient is not the quotient of the derivatives."},
               {(3 * 4 - 0.5 * -2) / 4.0, "The sign is wrong: it is a' b - a b', over b^2."},
               {(0.5 * -2 - 3 * 4) / -2.0, "It is divided by b only once; it should be by b^2."},
               {(0.5 * -2 + 3 * 4) / 4.0, "It is a difference of two terms, not a sum."},

@@ -8,7 +8,9 @@ TASK("2.1") {
   const Var x = tape.leaf(3);
   accumulate(x, 2);
   check_near("The cotangent after accumulate(x, 2)", x.node().cotangent, 2,
-             {{0, "Nothing has been added to x.node().cotangent."}});
+             {{0,
+               "Nothing has been added to x.node().cotangent. (Node node = x.node() is a copy; "
+               "Node& is the node itself.)"}});
   accumulate(x, 5);
   check_near("The cotangent after accumulate(x, 2) and accumulate(x, 5)", x.node().cotangent, 7,
              {{5,
@@ -91,7 +93,7 @@ TASK("2.4") {
     tape.backward(z);
     check(!visited.empty(), "No pullback has been called: call node.pullback(node) for each node.");
     const char* nothing =
-        visited.front() == "y"
+        visited.front() == "y" && visited.size() > 1
             ? "The nodes are visited from the first to the last. Cotangents come from the end: "
               "begin at the result, and go down."
         : x.node().cotangent != 0
@@ -99,6 +101,9 @@ TASK("2.4") {
               "> 0 ends one "
               "too early), or a leaf, which has no pullback, does not add its cotangent to its "
               "gradient."
+        : visited.size() == 1 && visited.front() == "y"
+            ? "The result itself has not been visited: begin at result.index, which is "
+              "i-- > 0 from result.index + 1."
             : "Nothing has reached x. The result's own cotangent is dL/dL = 1: does the walk begin "
               "with it? Does a "
               "leaf add its cotangent to its gradient before that is set to 0?";
@@ -127,6 +132,16 @@ TASK("2.4") {
                  "Cotangents of the first call are still there, and are passed on again. Set each "
                  "to 0 when it has been passed on."},
                 {6, "It is that of one call. A leaf adds up what it gets: +=."}});
+    const Var third = tape.leaf(2);
+    const Var inner = times(third, third, "inner");
+    const Var cube = times(inner, third, "cube");
+    tape.backward(cube);
+    tape.backward(cube);
+    check(std::abs(third.gradient() - 24) < 1e-9,
+          "After two calls of backward() for (x x) x the gradient at 2 is " +
+              course::to_text({third.gradient()}) +
+              ", but should be 24. Is every node's cotangent set to 0 when it has "
+              "been passed on, those of operators, too? Does a leaf add to its gradient?");
   }
 }
 

@@ -13,6 +13,15 @@ void check_shape(const std::string& what, Shape got, Shape right) {
   check(got == right, what + " is " + text(got) + ", but should be " + text(right) + ".");
 }
 
+// The common shape, of two that fit.
+Shape common(Shape a, Shape b) {
+  try {
+    return broadcast_shape(a, b);
+  } catch (const std::invalid_argument&) {
+    throw course::Wrong{text(a) + " and " + text(b) + " fit, but an exception was thrown."};
+  }
+}
+
 bool refuses(Shape a, Shape b) {
   try {
     broadcast_shape(a, b);
@@ -39,16 +48,16 @@ const Array x23({2, 3}, {1, 2, 3, 4, 5, 6});
 }  // namespace
 
 TASK("3.1") {
-  check_shape("The common shape of (2, 3) and (2, 3)", broadcast_shape({2, 3}, {2, 3}), {2, 3});
-  check_shape("The common shape of (2, 3) and (1, 3)", broadcast_shape({2, 3}, {1, 3}), {2, 3});
-  check_shape("The common shape of (2, 1) and (1, 3)", broadcast_shape({2, 1}, {1, 3}), {2, 3});
-  check_shape("The common shape of (1, 1) and (4, 5)", broadcast_shape({1, 1}, {4, 5}), {4, 5});
+  check_shape("The common shape of (2, 3) and (2, 3)", common({2, 3}, {2, 3}), {2, 3});
+  check_shape("The common shape of (2, 3) and (1, 3)", common({2, 3}, {1, 3}), {2, 3});
+  check_shape("The common shape of (2, 1) and (1, 3)", common({2, 1}, {1, 3}), {2, 3});
+  check_shape("The common shape of (1, 1) and (4, 5)", common({1, 1}, {4, 5}), {4, 5});
   check(refuses({2, 3}, {4, 3}),
         "(2, 3) and (4, 3) do not fit, since 2 is not 4 and neither is 1, but no "
         "std::invalid_argument was thrown. The larger one is not enough.");
   check(refuses({2, 3}, {2, 2}),
         "(2, 3) and (2, 2) do not fit, but no std::invalid_argument was thrown.");
-  check(broadcast_shape({1, 3}, {0, 3}) == Shape{0, 3},
+  check(common({1, 3}, {0, 3}) == Shape{0, 3},
         "(1, 3) and (0, 3) have the common shape (0, 3): the extent 1 becomes the other one, here "
         "0 (an empty array "
         "stays empty). So the larger extent is not the rule.");
@@ -111,6 +120,12 @@ TASK("3.4") {
               {{2, 4, 6},
                "The second row has been left out. The (1, 3) was stretched to two rows, "
                "both count: sum_to_shape first."}});
+  const Var column = tape.leaf(Array({2, 1}));
+  accumulate(column, x23);
+  check_near(
+      "The cotangent of a (2, 1) after (1, 2, 3; 4, 5, 6)", column.node().cotangent.numbers,
+      {6, 15},
+      {{{9, 12}, "The elements have been added in the order of the list; use sum_to_shape."}});
 }
 
 TASK("3.5") {

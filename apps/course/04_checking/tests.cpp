@@ -75,6 +75,8 @@ TASK("4.2") {
              mismatch(linear, twice, x, u, v), 21.5,
              {{-21.5, "Take the absolute value."},
               {15.5, "u and v seem to be exchanged: u belongs to y, and v to x."},
+              {15, "u and v seem to be exchanged: the pullback takes u, vjp(x, u)."},
+              {21, "That is a whole number: abs without std:: may be that of integers."},
               {0, "Nothing is noticed: is the pullback called at all?"}},
              1e-6);
 }
@@ -91,6 +93,8 @@ TASK("4.3") {
       !(e.i == 2 && e.j == 1),
       "It should be output 1, input 2, where the pullback says 6.5 and the difference 6; yours "
       "has input and output exchanged. The pullback gives rows of J, a difference gives columns.");
+  check(e.i < 2,
+        "y = M x has 2 outputs, f(x).size(), and you name output " + std::to_string(e.i) + ".");
   check_near("The worst element's output and input", {double(e.i), double(e.j)}, {1, 2});
   check_near("What the pullback says there", e.analytic, 6.5,
              {{6, "That is what the difference says; analytic and numeric are exchanged."}}, 1e-6);
@@ -145,6 +149,8 @@ TASK("4.4") {
         "min(x, 0) has slope 1 from the left and 0 from the right. 0.25 is between them, but "
         "refused: the "
         "left slope may be the larger one.");
+  check(!is_slope(square, 3, 6.02),
+        "6.02 is no slope of x^2 at 3, but it is accepted: the tolerance is too large.");
   check(!is_slope(relu, 1, 0.5), "At 1, max(x, 0) is smooth with slope 1; 0.5 is accepted.");
 }
 

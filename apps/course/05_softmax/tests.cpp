@@ -103,19 +103,24 @@ TASK("5.3") {
   };
   const auto f = [&](const Var<double>& x) { return label_loss(x, labels); };
   const std::vector<double> got = pull(f, x23, scalar(10.0));
-  std::vector<double> right = differences(value, x23), doubled = right, once = right;
+  std::vector<double> right = differences(value, x23), doubled = right, once = right,
+                      negative = right;
   for (std::size_t i = 0; i < right.size(); ++i) {
     once[i] = right[i];
     right[i] *= 10;
     doubled[i] = 2 * right[i];
+    negative[i] = -right[i];
   }
   const Array<double> p = softmax_of(x23);
-  check_near("What the pullback gives x, for ybar = 10,", got, right,
-             {{doubled, "The loss is a mean over rows: divide by n."},
-              {once, "ybar is missing: the chain rule."},
-              {numbers(5 * p), "The label's 1 is missing: it is p - 1 there."},
-              {{0, 0, 0, 0, 0, 0}, "xbar is 0."}},
-             1e-6);
+  check_near(
+      "What the pullback gives x, for ybar = 10,", got, right,
+      {{negative,
+        "The sign is wrong: the loss is *minus* the logarithm, so it is p - 1 at the label."},
+       {doubled, "The loss is a mean over rows: divide by n."},
+       {once, "ybar is missing: the chain rule."},
+       {numbers(5 * p), "The label's 1 is missing: it is p - 1 there."},
+       {{0, 0, 0, 0, 0, 0}, "xbar is 0."}},
+      1e-6);
 }
 
 TASK("5.4") {
@@ -163,10 +168,16 @@ TASK("5.5") {
   two_moons(200, random, points, labels);
   Network network(16, random);
   Adam<double> adam({&network.w1, &network.b1, &network.w2, &network.b2}, 0.03);
+  double before = 0;
+  {
+    Tape<double> tape(Recording::off);
+    before = cross_entropy(network.logits(tape, points), labels).item();
+  }
   const double first = step(network, adam, points, labels);
   check(adam.steps() == 1, "The optimizer has made " + std::to_string(adam.steps()) +
                                " steps in one call; call "
                                "adam.step() once.");
+  check_near("What step() returns", first, before, {{0, "Return the loss, loss.item()."}});
   double left = 0;
   for (double one : network.w1.grad) left += std::abs(one);
   check(left == 0,
@@ -176,7 +187,9 @@ TASK("5.5") {
   for (int i = 0; i < 300; ++i) loss = step(network, adam, points, labels);
   check(loss < 0.1, "After 300 steps the loss went from " + course::to_text({first}) + " to " +
                         course::to_text({loss}) +
-                        "; it should be below 0.1. Does backward() come before step()?");
+                        "; it should be below 0.1. Is the order backward(), adam.step(), "
+                        "adam.zero_grad()? Does cross_entropy get logits, "
+                        "and not a softmax of them?");
 }
 
 int main(int, char** argv) { return course::run(argv[1]); }

@@ -91,6 +91,9 @@ TASK("6.5") {
       {{{2, 0, 3, 1},
         "These are the largest elements of the columns: each item's place. Go along the rows."},
        {{2, 4, 1, 3}, "Count items from 0."}});
+  const std::vector<std::size_t> soft = order_of(formula(s, 4, 3, 1));
+  check_near("The order at tau = 4, where no element of P_hat is near 1,",
+             Vector(soft.begin(), soft.end()), {1, 3, 0, 2});
 }
 
 TASK("6.6") {
@@ -117,8 +120,17 @@ TASK("6.6") {
   };
   const auto [y, gradient] = at(s, 2);
   const Vector falling = right(s);
+  Vector without;
+  for (const Vector& row : formula(s, 2, 3, 0)) {
+    double sum = 0;
+    for (std::size_t j = 0; j < row.size(); ++j) sum += row[j] * s[j];
+    without.push_back(sum);
+  }
   check_near("The soft sorted values of (0.5, 3, -1, 2) at tau = 2", y, falling,
-             {{Vector(falling.rbegin(), falling.rend()), "They rise. The largest comes first."}});
+             {{Vector(falling.rbegin(), falling.rend()), "They rise. The largest comes first."},
+              {without,
+               "A seems to be the same for a whole row, and then the softmax cancels it: sum over "
+               "the rows, axis 0."}});
   Vector slopes;
   for (std::size_t j = 0; j < s.size(); ++j) {
     double change = 0;

@@ -81,6 +81,17 @@ TASK("7.3") {
                           std::to_string(visited) +
                           " were visited. Logits only fall on the way: stop at the first that is "
                           "at or below -cutoff.");
+  // Behind the cutoff stand gaps that no sorted scores have: who goes on gets rising logits.
+  Vector rough(41), tricked(40, -1e9);
+  for (std::size_t j = 0; j < 41; ++j) rough[j] = 20 - double(j);
+  std::fill(tricked.begin() + 10, tricked.begin() + 30, 1.0);
+  visited = 0;
+  const double near = row_mean(rough, tricked, 20, 38, visited);
+  check(std::abs(near) < 1e-9 && visited == 13,
+        "Row 20 of scores with gaps of 1 looks at 13 items; yours went on behind the first whose "
+        "logit is at or below "
+        "-cutoff, where this test has put nonsense. Do not make the whole row (row_logits) first: "
+        "walk from item i, and stop.");
   // Equal scores: all are.
   const Vector same(6, 1.0), none(5, 0.0);
   visited = 0;
@@ -92,9 +103,21 @@ TASK("7.4") {
   const Vector s{0, 3, -1, 0.5, 2};
   Vector right;
   for (std::size_t i = 0; i < 5; ++i) right.push_back(mean_by_formula(v, 2, i));
-  check_near("The soft sorted values of (0, 3, -1, 0.5, 2) at tau = 2", soft_sorted(s, 2), right,
-             {{Vector(right.rbegin(), right.rend()),
-               "They rise: sort from the largest to the smallest."}});
+  // What the walk gives for scores in another order.
+  const auto walk = [](const Vector& scores) {
+    Vector steps, y;
+    for (std::size_t j = 0; j < 4; ++j) steps.push_back((scores[j] - scores[j + 1]) / 2);
+    std::size_t visited = 0;
+    for (std::size_t i = 0; i < 5; ++i) y.push_back(row_mean(scores, steps, i, 38, visited));
+    return y;
+  };
+  const Vector wrong_way = walk({-1, 0, 0.5, 2, 3}), unsorted = walk(s);
+  check_near(
+      "The soft sorted values of (0, 3, -1, 0.5, 2) at tau = 2", soft_sorted(s, 2), right,
+      {{Vector(right.rbegin(), right.rend()), "They rise: sort from the largest to the smallest."},
+       {wrong_way,
+        "std::sort sorts from the smallest; the gaps are then negative. Sort from the largest."},
+       {unsorted, "The scores have not been sorted."}});
   // A matrix of 200,000 squared numbers would take 320 GB.
   Vector many(200000);
   for (std::size_t j = 0; j < many.size(); ++j) many[j] = double((j * 7919) % many.size());
