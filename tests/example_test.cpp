@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 // clang-format off
@@ -160,6 +161,15 @@ TEST_CASE("the exercise is this file's, and prints what its page says") {
   exercise::main();
   std::cout.rdbuf(screen);
   check_printed(printed.str(), text, "input 0 (2, 3): WRONG");
+}
+
+TEST_CASE("the functions behind a C interface of gradcheck/README.md are those of gradcheck_test") {
+  const std::string test =
+      between(read("tests/gradcheck_test.cpp"), "TEST_CASE(\"functions behind a C",
+              "  const GradcheckReport report");
+  const std::string page =
+      between(read("gradcheck/README.md"), "say y = a x and", "gradcheck(problem).text()");
+  CHECK(page == "\n```cpp\n" + std::regex_replace(test, std::regex("(^|\n)  "), "$1"));
 }
 
 TEST_CASE("the operator of adding-an-operator.md is this file's, and passes its row") {

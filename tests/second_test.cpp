@@ -155,7 +155,7 @@ TEST_CASE("hessian, hessian_vector and jvp give what the formulas say") {
   CHECK(hessian(cubes, x) == Array<double>{{6.0, 0.0, 0.0}, {0.0, -12.0, 0.0}, {0.0, 0.0, 3.0}});
   CHECK(hessian_vector(cubes, x, {1.0, 1.0, 2.0}) == Array<double>{6.0, -12.0, 6.0});
   CHECK(jvp([](auto x) { return x * x; }, x, {1.0, 1.0, 2.0}) == Array<double>{2.0, -4.0, 2.0});
-  // ln sum e^x: diag(p) - p p'
+  // ln sum e^x: diag(p) - p p^T
   const Array<double> p = softmax(constant(x)).value();
   const Array<double> H = hessian([](auto x) { return logsumexp(x); }, x);
   for (std::size_t i = 0; i < 3; ++i) {
