@@ -112,10 +112,12 @@ def crash(stage, room, program, task):
     text = ("It crashed. Usual causes: an index outside of a vector; a loop over a std::size_t that goes below 0, which "
             "it cannot; a function that calls itself for ever; a lambda that captured by reference, [&], what is gone "
             "when it is called.")
-    if compile_tests(stage, room, program, flags=("-g", "-fsanitize=address", "-D_GLIBCXX_ASSERTIONS")) is None:
-        _, said = verdict(program, task)
-        line = re.search(rf"/{stage.header}:(\d+)", said)
-        kind = re.search(r"AddressSanitizer: ([\w-]+)", said) or re.search(r"Assertion '(.*?)' failed", said)
+    flags = ("-g", "-fsanitize=address", "-D_GLIBCXX_ASSERTIONS")
+    if compile_tests(stage, room, program, flags=flags) is None:
+        said = subprocess.run([program, task], capture_output=True, text=True,
+                              env={**os.environ, "ASAN_OPTIONS": "handle_abort=1:detect_leaks=0"}).stderr
+        line = re.search(rf"/{stage.header}:(\d+)", said)  # the innermost in the student's file
+        kind = re.search(r"Assertion '(.*?)' failed", said) or re.search(r"AddressSanitizer: ([\w-]+)", said)
         if line:
             text += f"\nIt happens at line {line[1]} of {stage.header}" + (f": {kind[1]}" if kind else "") + "."
     return "wrong", text
