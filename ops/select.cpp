@@ -30,8 +30,8 @@ template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
   return record("pow", {base, exponent}, std::move(value), [shape](Node<T>& y) {
     const Stretched<T> stretched_a("pow", y.input(0).value(), shape);
     const Stretched<T> stretched_b("pow", y.input(1).value(), shape);
-    Array<T> abar = zeros<T>(shape), bbar = zeros<T>(shape);
     const bool both = y.input(1).needs_grad();  // not with a number for exponent
+    Array<T> abar = zeros<T>(shape), bbar = both ? zeros<T>(shape) : Array<T>();
     for (std::size_t i = 0; i < abar.size(); ++i) {
       const Wide<T> a = (*stretched_a).data()[i], b = (*stretched_b).data()[i];
       const Wide<T> ybar = y.cotangent().data()[i], value = y.value().data()[i];
