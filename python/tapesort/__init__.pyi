@@ -48,8 +48,8 @@ def pl_sample(log_scores: ArrayLike, seed: int, samples: _Extents = ...) -> NDAr
 
 # What becomes an operator of these arguments.
 def _operator(f: Callable[_P, _Array]) -> Operator[_P]: ...
-@_operator
-def bitonic(
+
+def _sorting_network(
     scores: ArrayLike,
     tau: float = ...,
     direction: _Direction = ...,
@@ -58,34 +58,55 @@ def bitonic(
     steepness: float = ...,
     art_lambda: float = ...,
 ) -> _Array: ...
-@_operator
-def bitonic_values(
+
+bitonic = _operator(_sorting_network)
+bitonic_values = _operator(_sorting_network)
+odd_even = _operator(_sorting_network)
+odd_even_values = _operator(_sorting_network)
+
+def _fast_soft(
     scores: ArrayLike,
     tau: float = ...,
     direction: _Direction = ...,
     hard: bool = ...,
-    swap: _Swap = ...,
-    steepness: float = ...,
-    art_lambda: float = ...,
+    regularization: _Regularization = ...,
 ) -> _Array: ...
+
+fast_soft_rank = _operator(_fast_soft)
+fast_soft_sort = _operator(_fast_soft)
+
+def _of_scores(
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
+) -> _Array: ...
+
+lap_sum = _operator(_of_scores)
+lap_sum_rank = _operator(_of_scores)
+lap_sum_sort = _operator(_of_scores)
+neural_sort = _operator(_of_scores)
+neural_sort_ranks = _operator(_of_scores)
+neural_sort_values = _operator(_of_scores)
+
+def _always_soft(
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ...
+) -> _Array: ...
+
+neural_sort_logits = _operator(_always_soft)
+neural_sort_mean_ranks = _operator(_always_soft)
+
+def _soft_sort(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    power: float = ...,
+) -> _Array: ...
+
+soft_sort = _operator(_soft_sort)
+soft_sort_ranks = _operator(_soft_sort)
+soft_sort_values = _operator(_soft_sort)
+
 @_operator
 def exact_expectation(log_scores: ArrayLike, cost: _Cost) -> _Array: ...
-@_operator
-def fast_soft_rank(
-    scores: ArrayLike,
-    tau: float = ...,
-    direction: _Direction = ...,
-    hard: bool = ...,
-    regularization: _Regularization = ...,
-) -> _Array: ...
-@_operator
-def fast_soft_sort(
-    scores: ArrayLike,
-    tau: float = ...,
-    direction: _Direction = ...,
-    hard: bool = ...,
-    regularization: _Regularization = ...,
-) -> _Array: ...
 @_operator
 def gumbel_sinkhorn(
     log_alpha: ArrayLike,
@@ -96,32 +117,12 @@ def gumbel_sinkhorn(
     tolerance: float = ...,
 ) -> _Array: ...
 @_operator
-def lap_sum(
-    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
-) -> _Array: ...
-@_operator
-def lap_sum_rank(
-    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
-) -> _Array: ...
-@_operator
-def lap_sum_sort(
-    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
-) -> _Array: ...
-@_operator
 def lap_sum_top_k(
     scores: ArrayLike, k: float, tau: float = ..., direction: _Direction = ...
 ) -> _Array: ...
 @_operator
-def neural_sort(
-    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
-) -> _Array: ...
-@_operator
 def neural_sort_cross_entropy(
     scores: ArrayLike, truth: ArrayLike, tau: float = ..., direction: _Direction = ...
-) -> _Array: ...
-@_operator
-def neural_sort_logits(
-    scores: ArrayLike, tau: float = ..., direction: _Direction = ...
 ) -> _Array: ...
 @_operator
 def neural_sort_payload(
@@ -135,40 +136,8 @@ def neural_sort_quantile(
     direction: _Direction = ...,
 ) -> _Array: ...
 @_operator
-def neural_sort_ranks(
-    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
-) -> _Array: ...
-@_operator
-def neural_sort_mean_ranks(
-    scores: ArrayLike, tau: float = ..., direction: _Direction = ...
-) -> _Array: ...
-@_operator
 def neural_sort_top_k(
     scores: ArrayLike, k: int, tau: float = ..., direction: _Direction = ..., hard: bool = ...
-) -> _Array: ...
-@_operator
-def neural_sort_values(
-    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
-) -> _Array: ...
-@_operator
-def odd_even(
-    scores: ArrayLike,
-    tau: float = ...,
-    direction: _Direction = ...,
-    hard: bool = ...,
-    swap: _Swap = ...,
-    steepness: float = ...,
-    art_lambda: float = ...,
-) -> _Array: ...
-@_operator
-def odd_even_values(
-    scores: ArrayLike,
-    tau: float = ...,
-    direction: _Direction = ...,
-    hard: bool = ...,
-    swap: _Swap = ...,
-    steepness: float = ...,
-    art_lambda: float = ...,
 ) -> _Array: ...
 @_operator
 def pl_divergence(p: ArrayLike, q: ArrayLike, seed: int, samples: int) -> _Array: ...
@@ -196,28 +165,4 @@ def sinkhorn(
     hard: bool = ...,
     iterations: int = ...,
     tolerance: float = ...,
-) -> _Array: ...
-@_operator
-def soft_sort(
-    scores: ArrayLike,
-    tau: float = ...,
-    direction: _Direction = ...,
-    hard: bool = ...,
-    power: float = ...,
-) -> _Array: ...
-@_operator
-def soft_sort_ranks(
-    scores: ArrayLike,
-    tau: float = ...,
-    direction: _Direction = ...,
-    hard: bool = ...,
-    power: float = ...,
-) -> _Array: ...
-@_operator
-def soft_sort_values(
-    scores: ArrayLike,
-    tau: float = ...,
-    direction: _Direction = ...,
-    hard: bool = ...,
-    power: float = ...,
 ) -> _Array: ...
