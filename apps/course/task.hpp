@@ -61,12 +61,12 @@ inline void check_near(const std::string& what, const std::vector<double>& got,
   if (near(got, right, tolerance)) return;
   std::string message = what + " is " + to_text(got) + ", but should be " + to_text(right) + ".";
   for (double one : got) {
-    if (!(std::abs(one) < 1e15)) {
-      message +=
-          " (A std::size_t is never negative: 1 - 2 * i wraps around to 2e19. Write 1 - 2.0 * "
-          "double(i).)";
-      break;
-    }
+    if (std::abs(one) < 1e15) continue;
+    if (!std::isfinite(one)) message += " (NaN and infinity come from exp(1000), 0 / 0, log(0).)";
+    message +=
+        " (A std::size_t is never negative: 1 - 2 * i wraps around to 2e19. Write 1 - 2.0 * "
+        "double(i).)";
+    break;
   }
   for (const Known& k : known) {
     if (near(got, k.answer, tolerance)) {

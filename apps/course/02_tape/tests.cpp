@@ -1,7 +1,10 @@
 #include <tape.hpp>
 
+#include "../test_tools.hpp"
+
 using course::check;
 using course::check_near;
+using course::pull;
 
 TASK("2.1") {
   Tape tape;
@@ -17,21 +20,6 @@ TASK("2.1") {
                "The second contribution has replaced the first. A value that is used twice gets "
                "the sum of both."}});
 }
-
-namespace {
-
-// What the pullback of y adds to its inputs' cotangents, when y's is ybar.
-std::vector<double> pull(Var y, double ybar) {
-  course::check(static_cast<bool>(y.node().pullback),
-                "The result has no pullback: return what record() gives.");
-  y.node().cotangent = ybar;
-  y.node().pullback(y.node());
-  std::vector<double> cotangents;
-  for (const Var& x : y.node().inputs) cotangents.push_back(x.node().cotangent);
-  return cotangents;
-}
-
-}  // namespace
 
 TASK("2.2") {
   Tape tape;

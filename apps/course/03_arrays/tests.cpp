@@ -1,7 +1,10 @@
 #include <arrays.hpp>
 
+#include "../test_tools.hpp"
+
 using course::check;
 using course::check_near;
+using course::pull;
 
 namespace {
 
@@ -29,18 +32,6 @@ bool refuses(Shape a, Shape b) {
   } catch (const std::invalid_argument&) {
     return true;
   }
-}
-
-// What the pullback of y adds to its inputs' cotangents, when y's is ybar. It stands in for
-// accumulate, so that a task does not need that one: contributions have their inputs' shapes.
-std::vector<Array> pull(Var y, const Array& ybar) {
-  check(static_cast<bool>(y.node().pullback),
-        "The result has no pullback: return what record() gives.");
-  y.node().cotangent = ybar;
-  y.node().pullback(y.node());
-  std::vector<Array> cotangents;
-  for (const Var& x : y.node().inputs) cotangents.push_back(x.node().cotangent);
-  return cotangents;
 }
 
 const Array x23({2, 3}, {1, 2, 3, 4, 5, 6});

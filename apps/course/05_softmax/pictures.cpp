@@ -4,14 +4,9 @@
 int main() {
   Generator random(2);
   const std::size_t n = 200;
-  Array<double> points = random.normal<double>({n, 2}, 0, 0.1);
-  Indices labels = Indices::from_shape({n});
-  for (std::size_t i = 0; i < n; ++i) {
-    const double angle = 3.14159 * random.uniform();
-    labels(i) = Index(i % 2);
-    points(i, 0) += i % 2 ? 1 - std::cos(angle) : std::cos(angle);
-    points(i, 1) += i % 2 ? 0.5 - std::sin(angle) : std::sin(angle);
-  }
+  Array<double> points;
+  Indices labels;
+  two_moons(n, random, points, labels);
   Network network(16, random);
   Adam<double> adam({&network.w1, &network.b1, &network.w2, &network.b2}, 0.03);
   for (int i = 0; i < 300; ++i) step(network, adam, points, labels);

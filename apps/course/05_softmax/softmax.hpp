@@ -68,6 +68,18 @@ inline Var<double> label_loss(const Var<double>& x, const Indices& labels) {
   });
 }
 
+// n points of two classes: two half circles, one inside the other's opening.
+inline void two_moons(std::size_t n, Generator& random, Array<double>& points, Indices& labels) {
+  points = random.normal<double>({n, 2}, 0, 0.1);
+  labels = Indices::from_shape({n});
+  for (std::size_t i = 0; i < n; ++i) {
+    const double angle = 3.14159 * random.uniform();
+    labels(i) = Index(i % 2);
+    points(i, 0) += i % 2 ? 1 - std::cos(angle) : std::cos(angle);
+    points(i, 1) += i % 2 ? 0.5 - std::sin(angle) : std::sin(angle);
+  }
+}
+
 // A network with one hidden layer: (n, 2) -> (n, hidden), tanh -> (n, 2), the logits of two classes.
 struct Network {
   Network(std::size_t hidden, Generator& random)

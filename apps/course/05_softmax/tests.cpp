@@ -1,7 +1,10 @@
 #include <softmax.hpp>
 
+#include "../test_tools.hpp"
+
 using course::check;
 using course::check_near;
+using course::differences;
 
 namespace {
 
@@ -18,18 +21,6 @@ std::vector<double> pull(const F& f, const Array<double>& x, const Array<double>
   return numbers(leaf.grad());
 }
 
-std::vector<double> differences(const std::function<double(const Array<double>&)>& f,
-                                const Array<double>& x) {
-  std::vector<double> slopes;
-  for (std::size_t j = 0; j < x.size(); ++j) {
-    Array<double> up = x, down = x;
-    up.data()[j] += 1e-5;
-    down.data()[j] -= 1e-5;
-    slopes.push_back((f(up) - f(down)) / 2e-5);
-  }
-  return slopes;
-}
-
 Array<double> softmax_of(const Array<double>& x) {
   Array<double> p = xt::exp(x);
   for (std::size_t i = 0; i < p.shape()[0]; ++i) {
@@ -40,24 +31,10 @@ Array<double> softmax_of(const Array<double>& x) {
   return p;
 }
 
-// Two half circles, one inside the other's opening.
-void two_moons(std::size_t n, Generator& random, Array<double>& points, Indices& labels) {
-  points = random.normal<double>({n, 2}, 0, 0.1);
-  labels = Indices::from_shape({n});
-  for (std::size_t i = 0; i < n; ++i) {
-    const double angle = 3.14159 * random.uniform();
-    labels(i) = Index(i % 2);
-    points(i, 0) += i % 2 ? 1 - std::cos(angle) : std::cos(angle);
-    points(i, 1) += i % 2 ? 0.5 - std::sin(angle) : std::sin(angle);
-  }
-}
-
 }  // namespace
 
 TASK("5.1") {
   const Array<double> p = softmax_values(x23), right = softmax_of(x23);
-  double total = 0;
-  for (double one : right) total += std::exp(one);
   Array<double> whole = xt::exp(x23);
   double sum = 0;
   for (double one : whole) sum += one;

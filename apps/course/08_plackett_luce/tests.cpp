@@ -1,6 +1,8 @@
 #include <plackett_luce.hpp>
 #include <random>
 
+#include "../test_tools.hpp"
+
 using course::check;
 using course::check_near;
 
@@ -90,15 +92,12 @@ TASK("8.4") {
 
 TASK("8.5") {
   const Order order{2, 0, 1};
-  Vector right, plain{0, 0, 0}, first;
-  for (std::size_t j = 0; j < 3; ++j) {
-    Vector up = s, down = s;
-    up[j] += 1e-5;
-    down[j] -= 1e-5;
-    right.push_back((by_definition(up, order) - by_definition(down, order)) / 2e-5);
-    first.push_back((by_definition(up, order, false) - by_definition(down, order, false)) / 2e-5);
-    plain[j] = right[j] - 1;
-  }
+  const auto by = [&](bool remove) {
+    return course::differences([&](const Vector& x) { return by_definition(x, order, remove); }, s);
+  };
+  const Vector right = by(true), first = by(false);
+  Vector plain = right;
+  for (double& one : plain) one -= 1;
   const Vector got = log_probability_gradient(s, order);
   check_near("The gradient of log Pr of the order (2, 0, 1)", got, right,
              {{plain, "The 1 is missing that a place gives the item which it has got."},

@@ -1,8 +1,10 @@
 #include <estimators.hpp>
-#include <functional>
+
+#include "../test_tools.hpp"
 
 using course::check;
 using course::check_near;
+using course::differences;
 
 namespace {
 
@@ -11,17 +13,6 @@ const Vector s{0.5, -1, 2}, c{3, 1, 10};
 Vector times(double a, Vector x) {
   for (double& one : x) one *= a;
   return x;
-}
-
-Vector differences(const std::function<double(const Vector&)>& f, const Vector& x) {
-  Vector slopes;
-  for (std::size_t j = 0; j < x.size(); ++j) {
-    Vector up = x, down = x;
-    up[j] += 1e-5;
-    down[j] -= 1e-5;
-    slopes.push_back((f(up) - f(down)) / 2e-5);
-  }
-  return slopes;
 }
 
 double expected(const Vector& scores) {

@@ -15,6 +15,21 @@
 
 using namespace tapesort;
 
+// Points of four classes, (n, 10). Two of ten coordinates say the class, by their signs; the others are noise, as large.
+struct Points {
+  explicit Points(std::size_t n, Generator random)
+      : x(random.normal<float>({n, 10}, 0, 1.5f)), labels(Indices::from_shape({n})) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const Index label = Index(random.below(4));
+      labels(i) = label;
+      x(i, 3) = (label & 1 ? 1.0f : -1.0f) + 0.2f * x(i, 3);
+      x(i, 7) = (label & 2 ? 1.0f : -1.0f) + 0.2f * x(i, 7);
+    }
+  }
+  Array<float> x;
+  Indices labels;
+};
+
 // Points (n, d) to where they are compared, (n, 2).
 inline Var<float> embed(Tape<float>& tape, const Array<float>& points, Parameter<float>& weights) {
   return matmul(tape.constant(points), tape.leaf(weights));

@@ -7,21 +7,6 @@ namespace {
 
 std::vector<double> numbers(const Array<float>& x) { return {x.begin(), x.end()}; }
 
-// Two of ten coordinates say the class, by their signs; the others are noise, as large.
-struct Points {
-  explicit Points(std::size_t n, Generator random)
-      : x(random.normal<float>({n, 10}, 0, 1.5f)), labels(Indices::from_shape({n})) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const Index label = Index(random.below(4));
-      labels(i) = label;
-      x(i, 3) = (label & 1 ? 1.0f : -1.0f) + 0.2f * x(i, 3);
-      x(i, 7) = (label & 2 ? 1.0f : -1.0f) + 0.2f * x(i, 7);
-    }
-  }
-  Array<float> x;
-  Indices labels;
-};
-
 }  // namespace
 
 TASK("11.1") {
