@@ -14,6 +14,7 @@ template <class T> class ParameterLeaf final : public Node<T> {
       : Node<T>("parameter", {}, Array<T>()), loan_(std::move(loan)), changes_(loan_->changes) {
     this->borrows_ = true;
   }
+  std::string name() const override { return parameter().name; }
 
  private:
   const Array<T>& borrowed() const override { return parameter().value; }

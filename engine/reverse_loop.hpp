@@ -13,7 +13,7 @@ template <class T> void Tape<T>::sweep(std::size_t last) {
     Node<T>& node = *nodes_[i].node();
     if (!node.has_cotangent()) continue;  // no gradient reaches this value
     run_pullback(node);  // what record() was given: xbar += J^T ybar; a leaf adds to its gradient
-    if (!keep_cotangents_) node.cotangent_.reset();  // freed; kept only for printing
+    if (!keep_cotangents_) node.cotangent_.reset();  // freed; kept only to be looked at
   }
 }
 
@@ -49,11 +49,8 @@ template <class T> void Tape<T>::backward(const Var<T>& result, Array<T> u) {
 
 // A leaf passes nothing on, but keeps what it gets.
 namespace {
-template <class T> class Leaf final : public Node<T> {
- public:
+template <class T> struct Leaf final : Node<T> {
   explicit Leaf(Array<T> value) : Node<T>("leaf", {}, std::move(value)) {}
-
- private:
   Array<T> gradient_;  // 0, of shape (), until something arrives (a scalar adds to that 0)
 
   void pull() override {

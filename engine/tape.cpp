@@ -7,12 +7,12 @@
 namespace tapesort {
 
 template <class T> const Var<T>& Node<T>::no_input(std::size_t i) const {
-  misuse("input: ", op_, " of shape ", value().shape(), " has ", inputs_.size(),
+  misuse("input: ", op(), " of shape ", value().shape(), " has ", inputs_.size(),
          " recorded inputs; there is no input ", i);
 }
 
 template <class T> const Array<T>& Node<T>::no_cotangent() const {
-  misuse("cotangent: ", op_, " of shape ", value().shape(),
+  misuse("cotangent: ", op(), " of shape ", value().shape(),
          " has none; none has arrived, or it has been passed on, as by take_cotangent()");
 }
 
@@ -147,7 +147,7 @@ template <class T> void Tape<T>::check(const Var<T>& result, const Shape& cotang
 template <class T> void Tape<T>::run_pullback(Node<T>& node) {
   const std::size_t recorded = nodes_.size();
   const auto text = [&](const std::exception& error) {
-    return to_message("pullback of ", node.op_, " (node ", node.index_, "): ", error.what());
+    return to_message("pullback of ", node.op(), " (node ", node.index_, "): ", error.what());
   };
   try {
     node.pull();

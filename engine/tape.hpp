@@ -53,6 +53,7 @@
 // is nearly that of v (J^T u), the pullback's answer to u: gradcheck/gradcheck.hpp.
 #pragma once
 
+#include <cmath>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -66,11 +67,20 @@ template <class T> class Var;
 template <class T> class Parameter;  // what training changes (parameter.hpp)
 template <class T> using InputVars = std::vector<Var<T>, RecyclingAllocator<Var<T>>>;
 
+// An operator's name, and the numbers among its operands, for those who show a tape (replay/): x - 2 is
+// {"sub", NAN, 2}, 2 - x is {"sub", 2}, and clip(x, 0, 1) is {"clip", 0, 1}.
+struct Op {
+  Op(const char* text, double a = NAN, double b = NAN) : name(text), numbers{a, b} {}
+  const char* name;
+  double numbers[2];
+};
+
 // One value, and how it came about. (Recycled, RecyclingAllocator: memory is used again, memory.hpp.)
 template <class T> class Node : public Recycled {
  public:
   virtual ~Node() = default;
-  const char* op() const { return op_; }
+  const char* op() const { return op_.name; }
+  virtual std::string name() const { return {}; }                           // a Parameter's
   const Array<T>& value() const { return borrows_ ? borrowed() : value_; }  // or a Parameter's
 
   bool orphaned() const { return orphaned_; }   // was recorded, but its tape is gone
@@ -90,10 +100,10 @@ template <class T> class Node : public Recycled {
   Array<T> take_cotangent();
   // Adds the contribution of one use; undoes broadcasting, where a small array was used as a larger
   // one (broadcast.hpp).
-  void receive(Array<T> contribution);
+  virtual void receive(Array<T> contribution);
 
  protected:
-  Node(const char* op, InputVars<T> inputs, Array<T> value)
+  Node(Op op, InputVars<T> inputs, Array<T> value)
       : op_(op), inputs_(std::move(inputs)), value_(std::move(value)) {}
 
   // The kinds of node differ in this: an operator pulls, a leaf has a gradient, and a Parameter's leaf
@@ -107,6 +117,7 @@ template <class T> class Node : public Recycled {
  private:
   friend class Tape<T>;
   friend class Var<T>;
+  friend class Replay;
   struct Cotangent : Recycled {
     explicit Cotangent(Array<T> first) : array(std::move(first)) {}
     Array<T> array;
@@ -114,7 +125,7 @@ template <class T> class Node : public Recycled {
   [[noreturn]] const Var<T>& no_input(std::size_t i) const;
   [[noreturn]] const Array<T>& no_cotangent() const;
 
-  const char* op_;
+  Op op_;
   InputVars<T> inputs_;
   Array<T> value_;
   std::unique_ptr<Cotangent> cotangent_;
@@ -204,7 +215,7 @@ template <class T> class Tape {
   // Sets the gradients of its leaves to zero; Parameters have their own zero_grad().
   void zero_grad();
 
-  // Keeps every cotangent until the next backward(), for looking at them (print.hpp).
+  // Keeps every cotangent until the next backward(), for looking at them.
   void keep_cotangents(bool keep);
 
   bool recording() const { return recording_ == Recording::on; }
@@ -216,6 +227,7 @@ template <class T> class Tape {
 
  private:
   friend class Node<T>;
+  friend class Replay;
   void check(const Var<T>& result) const;  // one element
   void check(const Var<T>& result, const Shape& cotangent) const;
   void sweep(std::size_t last);
@@ -230,12 +242,9 @@ template <class T> class Tape {
 // --- For those who write operators
 
 namespace detail {
-template <class T, class Pullback> class OpNode final : public Node<T> {
- public:
-  OpNode(const char* op, InputVars<T> inputs, Array<T> value, Pullback pullback)
+template <class T, class Pullback> struct OpNode final : Node<T> {
+  OpNode(Op op, InputVars<T> inputs, Array<T> value, Pullback pullback)
       : Node<T>(op, std::move(inputs), std::move(value)), pullback_(std::move(pullback)) {}
-
- private:
   void pull() override { pullback_(*this); }
   Pullback pullback_;
 };
@@ -246,8 +255,8 @@ template <class T> Var<T> unrecorded(const char* op, Array<T> value);
 template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 }  // namespace detail
 
-// The result y of operator `op` (a string literal): recorded when an input needs a gradient, else a
-// constant, which keeps neither inputs nor pullback. `value` has to be an Array; wrap an expression:
+// The result y of operator `op` (a string literal, or an Op): recorded when an input needs a gradient,
+// else a constant, without inputs and pullback. `value` has to be an Array; wrap an expression:
 // Array<T>(a * b). The inputs may be a list in braces, as T is deduced from `value` alone (Converted).
 // backward() calls the pullback with y's node, once for each call of backward(). The pullback
 //   must      call accumulate for each input; it adds, as an input may be used elsewhere, too;
@@ -256,9 +265,9 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 //             or capture references, which would dangle.
 // std::logic_error when an input is empty, its tape is gone, or inputs are on two tapes.
 template <class T, class Pullback>
-Var<T> record(const char* op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pullback) {
-  Tape<T>* tape = detail::tape_of(op, inputs);
-  if (tape == nullptr) return detail::unrecorded(op, std::move(value));
+Var<T> record(Op op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pullback) {
+  Tape<T>* tape = detail::tape_of(op.name, inputs);
+  if (tape == nullptr) return detail::unrecorded(op.name, std::move(value));
   return tape->append(new detail::OpNode<T, Pullback>(op, std::move(inputs), std::move(value),
                                                       std::move(pullback)));
 }

@@ -43,30 +43,32 @@ template <class T> Var<T> divide(const Var<T>& a, const Var<T>& b) {
       [](auto cbar, auto, auto b, auto c) { return -(cbar / b) * c; });
 }
 
-// With a number c.
-template <class T> Var<T> add(const Var<T>& x, T c) {
-  return record("add", {x}, map(x.value(), [c](auto x) { return x + c; }),
+// With a number c; `op` says where it stands.
+template <class T> Var<T> add(const Var<T>& x, T c, Op op) {
+  return record(op, {x}, map(x.value(), [c](auto x) { return x + c; }),
                 [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
 }
 
-template <class T> Var<T> multiply(const Var<T>& x, T c) {
+template <class T> Var<T> multiply(const Var<T>& x, T c, Op op) {
   return unary(
-      "mul", x, [c](auto x) { return x * c; }, [c](auto ybar, auto, auto) { return ybar * c; });
+      op, x, [c](auto x) { return x * c; }, [c](auto ybar, auto, auto) { return ybar * c; });
 }
 
 template <class T> Var<T> divide(const Var<T>& x, T c) {
   return unary(
-      "div", x, [c](auto x) { return x / c; }, [c](auto ybar, auto, auto) { return ybar / c; });
+      {"div", NAN, double(c)}, x, [c](auto x) { return x / c; },
+      [c](auto ybar, auto, auto) { return ybar / c; });
 }
 
 template <class T> Var<T> subtract(T c, const Var<T>& x) {
   return unary(
-      "sub", x, [c](auto x) { return c - x; }, [](auto ybar, auto, auto) { return -ybar; });
+      {"sub", double(c)}, x, [c](auto x) { return c - x; },
+      [](auto ybar, auto, auto) { return -ybar; });
 }
 
 template <class T> Var<T> divide(T c, const Var<T>& x) {
   return unary(
-      "div", x, [c](auto x) { return c / x; },
+      {"div", double(c)}, x, [c](auto x) { return c / x; },
       [](auto ybar, auto x, auto y) { return -ybar * y / x; });
 }
 
@@ -77,13 +79,14 @@ template Var<double> operator-(const Var<double>&);
 template Var<Dual<double>> operator-(const Var<Dual<double>>&);
 template <class T> using OfVars = Var<T>(const Var<T>&, const Var<T>&);
 template <class T> using WithNumber = Var<T>(const Var<T>&, T);
+template <class T> using WithNamedNumber = Var<T>(const Var<T>&, T, Op);
 template <class T> using OfNumber = Var<T>(T, const Var<T>&);
 INSTANTIATE_OVERLOAD_TWICE(detail::add, OfVars)
 INSTANTIATE_OVERLOAD_TWICE(detail::subtract, OfVars)
 INSTANTIATE_OVERLOAD_TWICE(detail::multiply, OfVars)
 INSTANTIATE_OVERLOAD_TWICE(detail::divide, OfVars)
-INSTANTIATE_OVERLOAD_TWICE(detail::add, WithNumber)
-INSTANTIATE_OVERLOAD_TWICE(detail::multiply, WithNumber)
+INSTANTIATE_OVERLOAD_TWICE(detail::add, WithNamedNumber)
+INSTANTIATE_OVERLOAD_TWICE(detail::multiply, WithNamedNumber)
 INSTANTIATE_OVERLOAD_TWICE(detail::divide, WithNumber)
 INSTANTIATE_OVERLOAD_TWICE(detail::subtract, OfNumber)
 INSTANTIATE_OVERLOAD_TWICE(detail::divide, OfNumber)

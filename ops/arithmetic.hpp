@@ -17,14 +17,22 @@ namespace tapesort {
 
 namespace detail {
 template <class T> Var<T> add(const Var<T>& a, const Var<T>& b);
-template <class T> Var<T> add(const Var<T>& x, T c);
-template <class T> Var<T> add(T c, const Var<T>& x) { return add(x, c); }
+template <class T> Var<T> add(const Var<T>& x, T c, Op op);
+template <class T> Var<T> add(const Var<T>& x, T c) { return add(x, c, {"add", NAN, double(c)}); }
+template <class T> Var<T> add(T c, const Var<T>& x) { return add(x, c, {"add", double(c)}); }
 template <class T> Var<T> subtract(const Var<T>& a, const Var<T>& b);
-template <class T> Var<T> subtract(const Var<T>& x, T c) { return add(x, -c); }
+template <class T> Var<T> subtract(const Var<T>& x, T c) {
+  return add(x, -c, {"sub", NAN, double(c)});
+}
 template <class T> Var<T> subtract(T c, const Var<T>& x);
 template <class T> Var<T> multiply(const Var<T>& a, const Var<T>& b);
-template <class T> Var<T> multiply(const Var<T>& x, T c);
-template <class T> Var<T> multiply(T c, const Var<T>& x) { return multiply(x, c); }
+template <class T> Var<T> multiply(const Var<T>& x, T c, Op op);
+template <class T> Var<T> multiply(const Var<T>& x, T c) {
+  return multiply(x, c, {"mul", NAN, double(c)});
+}
+template <class T> Var<T> multiply(T c, const Var<T>& x) {
+  return multiply(x, c, {"mul", double(c)});
+}
 template <class T> Var<T> divide(const Var<T>& a, const Var<T>& b);
 template <class T> Var<T> divide(const Var<T>& x, T c);
 template <class T> Var<T> divide(T c, const Var<T>& x);

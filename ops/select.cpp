@@ -72,7 +72,7 @@ template <class T> Var<T> minimum(const Var<T>& a, const Var<T>& b) {
 template <class T> Var<T> clip(const Var<T>& x, Converted<T> low, Converted<T> high) {
   require(low <= high, "clip: need low <= high, got ", low, " and ", high);
   return unary(
-      "clip", x,
+      {"clip", double(low), double(high)}, x,
       [low, high](auto x) { return simd::select(x < low, low, simd::select(x > high, high, x)); },
       [low, high](auto ybar, auto x, auto) {
         return simd::select(x < low || x > high, T(0), ybar);

@@ -88,7 +88,7 @@ template <class T> Var<T> neural_sort(const Var<T>& scores, const NeuralSortOpti
       write_rows(*s, i, count, cutoff, P.data() + i * n, reach->data() + i, scratch);
     }
   });
-  return record("neural_sort", {scores}, std::move(P), [=](Node<T>& P) {
+  return record(Op("neural_sort", options.tau), {scores}, std::move(P), [=](Node<T>& P) {
     // g_ij = p_ij (Pbar_ij - <p_i, Pbar_i>) and its column sums, as add_score_gradient wants them.
     // Relative to the row's own item, whose g is what the others lose (section 5 of README.md).
     std::vector<std::vector<double>> G(parallel_parts(rows, 1 + 50000 / (n + 1))), K(G.size());
