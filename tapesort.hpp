@@ -32,3 +32,4 @@
 #include "ops/sorting/permutation.hpp"
 #include "ops/sorting/relaxation.hpp"
 #include "ops/sorting/soft_sort.hpp"
+#include "replay/replay.hpp"

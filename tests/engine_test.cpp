@@ -98,31 +98,6 @@ TEST_CASE("the distance of these tests is relative, and infinite for a NaN in an
   }
 }
 
-// --- printing
-
-TEST_CASE("a tape prints as a table and as DOT") {
-  Tape<double> tape;
-  tape.keep_cotangents(true);
-  const auto x = tape.leaf(Array<double>{1.0, 2.0});
-  const auto y = sum(x * tape.constant(Array<double>{3.0, 4.0}));
-  tape.backward(y);
-  const std::string table = to_table(tape);
-  CHECK(
-      table ==
-      "index  op               shape            inputs         value                              "
-      "cotangent\n"
-      "    0  leaf             (2)              -              1 2                                "
-      "3 4\n"
-      "    1  mul              (2)              0 c(2)         3 8                                "
-      "1 1\n"
-      "    2  sum              ()               1              11                                 "
-      "1\n");
-  const std::string dot = to_dot(tape);
-  CHECK(dot.rfind("digraph tape {", 0) == 0);
-  CHECK(dot.find("  1 -> 2;\n") != std::string::npos);
-  CHECK(dot.find("2: sum\\n()") != std::string::npos);
-}
-
 // --- storage
 
 TEST_CASE("storage is aligned, keeps blocks apart, and gives a freed one out again") {

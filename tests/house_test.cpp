@@ -46,11 +46,11 @@ std::vector<fs::path> files_of(const std::string& floor) {
   return files;
 }
 
-const std::vector<std::string> floors{"engine", "ops", "models", "gradcheck", "apps"};
+const std::vector<std::string> floors{"engine", "ops", "models", "gradcheck", "replay", "apps"};
 
 }  // namespace
 
-TEST_CASE("includes go down only: engine <- ops <- models <- gradcheck <- apps") {
+TEST_CASE("includes go down only: engine <- ops <- models <- gradcheck <- apps, engine <- replay") {
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
     const auto files = files_of(floors[floor]);
     CHECK(files.size() > 5);
@@ -58,7 +58,9 @@ TEST_CASE("includes go down only: engine <- ops <- models <- gradcheck <- apps")
       for (const std::string& header : includes_of(file)) {
         const std::string room = header.substr(0, header.find('/'));
         const auto target = std::find(floors.begin(), floors.end(), room);
-        const bool down = target != floors.end() && std::size_t(target - floors.begin()) <= floor;
+        const bool beside = floors[floor] == "replay" && room != "replay" && room != "engine";
+        const bool down =
+            target != floors.end() && std::size_t(target - floors.begin()) <= floor && !beside;
         CHECK_MESSAGE(down, file.string() << " includes " << header);
       }
     }
@@ -133,7 +135,7 @@ TEST_CASE("the README's table of operators is what the headers declare") {
 
 // Whoever makes a floor smaller lowers its limit.
 TEST_CASE("each floor stays small") {
-  const std::size_t most[] = {2624, 9199, 1980, 1668, 8594};
+  const std::size_t most[] = {2545, 9210, 1980, 1668, 828, 8594};
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
     std::size_t lines = 0;
     for (const fs::path& file : files_of(floors[floor])) {

@@ -11,6 +11,7 @@
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
+#include "replay/replay.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
