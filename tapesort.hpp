@@ -20,6 +20,7 @@
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
 #include "ops/losses.hpp"
+#include "ops/mask.hpp"
 #include "ops/matmul.hpp"
 #include "ops/newton.hpp"
 #include "ops/noise.hpp"

@@ -27,5 +27,6 @@ template std::ostream& arrays::operator<<(std::ostream&, const Array<double>&);
 template std::ostream& arrays::operator<<(std::ostream&, const Array<Index>&);
 template std::ostream& arrays::operator<<(std::ostream&, const Array<int>&);
 template std::ostream& arrays::operator<<(std::ostream&, const Array<std::uint8_t>&);
+template std::ostream& arrays::operator<<(std::ostream&, const Array<bool>&);
 
 }  // namespace tapesort

@@ -34,7 +34,7 @@ template <class T> std::size_t checked_set_size(const char* op, const Array<T>& 
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const T s = scores.data()[i];
     require(isfinite(s), op, ": score ", i % n, " of row ", i / n, " is ", s,
-            "; need finite scores (a large negative number stands for minus infinity)");
+            "; need finite scores (items that are not there are masked: ops/mask.hpp)");
   }
   return n;
 }
