@@ -36,13 +36,65 @@ template <class T> Var<T> cross_entropy(const Var<T>& logits, const Array<T>& ta
   });
 }
 
+namespace {
+
+void check_labels(const Shape& logits, const Indices& labels) {
+  const Shape rows(logits.begin(), logits.empty() ? logits.end() : logits.end() - 1);
+  require(!logits.empty() && labels.shape() == rows, "cross_entropy: logits are ", logits,
+          ", labels are ", labels.shape(), "; need one label a row, ", rows);
+}
+
+// The mean over the rows of all parts.
+template <class T, class Targets>
+Var<T> mean_of_parts(const Var<T>& logits, const std::vector<Var<T>>& parts,
+                     const std::vector<Targets>& targets) {
+  if (parts.empty()) return sum(slice(logits, 0, 0, 0));
+  const auto rows_of = [](const Var<T>& part) { return double(part.size() / part.shape().back()); };
+  double rows = 0;
+  for (const Var<T>& part : parts) rows += rows_of(part);
+  Var<T> mean;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const Var<T> loss = cross_entropy(parts[i], targets[i]) * T(rows_of(parts[i]) / rows);
+    mean = i ? mean + loss : loss;
+  }
+  return mean;
+}
+
+}  // namespace
+
 template <class T> Var<T> cross_entropy(const Var<T>& logits, const Indices& labels) {
   const Shape& shape = logits.shape();
-  const Shape rows(shape.begin(), shape.empty() ? shape.end() : shape.end() - 1);
-  require(!shape.empty() && labels.shape() == rows, "cross_entropy: logits are ", shape,
-          ", labels are ", labels.shape(), "; need one label a row, ", rows);
+  check_labels(shape, labels);
   check_indices("cross_entropy", labels, shape.back(), shape);
   return cross_entropy(logits, one_hot<T>(labels, shape.back()));
+}
+
+template <class T>
+Var<T> cross_entropy(const Var<T>& logits, const Indices& labels, Index ignored) {
+  check_labels(logits.shape(), labels);
+  Array<bool> there = uninitialized<bool>({labels.size()});
+  for (std::size_t row = 0; row < labels.size(); ++row) there(row) = labels.data()[row] != ignored;
+  return cross_entropy(reshape(logits, {Index(labels.size()), Index(logits.shape().back())}),
+                       with_shape(labels, {labels.size()}), ItemMask(there));
+}
+
+template <class T>
+Var<T> cross_entropy(const Var<T>& logits, const Indices& labels, const ItemMask& mask) {
+  check_labels(logits.shape(), labels);
+  if (mask.shape() == labels.shape()) {
+    return mean_of_parts(logits, mask.split(logits), mask.split(labels));
+  }
+  Shape column = labels.shape();
+  column.push_back(1);  // one item of each set
+  std::vector<Indices> parts = mask.split_order(with_shape(labels, column));
+  for (Indices& part : parts) part = with_shape(std::move(part), {part.size()});
+  return mean_of_parts(logits, mask.split(logits), parts);
+}
+
+template <class T>
+Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets, const ItemMask& mask) {
+  const Array<T> t = *Stretched<T>("cross_entropy", targets, logits.shape());
+  return mean_of_parts(logits, mask.split(logits), mask.split(t));
 }
 
 template <class T> Var<T> mse(const Var<T>& a, const Var<T>& b) {
@@ -52,8 +104,14 @@ template <class T> Var<T> mse(const Var<T>& a, const Var<T>& b) {
 
 template <class T> using OfLabels = Var<T>(const Var<T>&, const Indices&);
 template <class T> using OfTargets = Var<T>(const Var<T>&, const Array<T>&);
+template <class T> using ButIgnored = Var<T>(const Var<T>&, const Indices&, Index);
+template <class T> using LabelsMasked = Var<T>(const Var<T>&, const Indices&, const ItemMask&);
+template <class T> using TargetsMasked = Var<T>(const Var<T>&, const Array<T>&, const ItemMask&);
 INSTANTIATE_OVERLOAD_TWICE(cross_entropy, OfLabels)
 INSTANTIATE_OVERLOAD_TWICE(cross_entropy, OfTargets)
+INSTANTIATE_OVERLOAD_TWICE(cross_entropy, ButIgnored)
+INSTANTIATE_OVERLOAD_TWICE(cross_entropy, LabelsMasked)
+INSTANTIATE_OVERLOAD_TWICE(cross_entropy, TargetsMasked)
 INSTANTIATE_TWICE(mse)
 
 }  // namespace tapesort

@@ -6,7 +6,10 @@
 //   shapes   logits (.., n) and labels (..), or targets in the shape of the logits or of their last
 //            axes, the same for all that is in front -> ()
 //   vjp      xbar = ybar (p sum_k t_k - t) / rows
-//   errors   std::invalid_argument on shapes, labels outside 0 .. n - 1, no rows
+//   left out rows whose label is `ignored`; with a mask of the rows (..) or of the items (.., n),
+//            rows that are not there or have no valid item. The mean is over the other rows; over
+//            none, 0. Logits, labels and targets that are left out are not read.
+//   errors   std::invalid_argument on shapes, labels outside 0 .. n - 1 or masked, no rows
 //
 // mse: the mean of (a - b)^2 over all elements.
 //   shapes   a and b of one shape -> ()
@@ -14,12 +17,17 @@
 //   errors   std::invalid_argument when shapes differ or there are no elements
 #pragma once
 
-#include "engine/tape.hpp"
+#include "ops/mask.hpp"
 
 namespace tapesort {
 
 template <class T> Var<T> cross_entropy(const Var<T>& logits, const Indices& labels);
 template <class T> Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets);
+template <class T> Var<T> cross_entropy(const Var<T>& logits, const Indices& labels, Index ignored);
+template <class T>
+Var<T> cross_entropy(const Var<T>& logits, const Indices& labels, const ItemMask& mask);
+template <class T>
+Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets, const ItemMask& mask);
 
 template <class T> Var<T> mse(const Var<T>& a, const Var<T>& b);
 

@@ -224,8 +224,8 @@ std::vector<Indices> ItemMask::split_order(const Indices& order) const {
       for (std::size_t i = 0; i < places; ++i) {
         const Index item = order.data()[group.sets[set] * k + i];
         require(item >= 0 && std::size_t(item) < n && number[std::size_t(item)] >= 0,
-                "masked: row ", group.sets[set], " of order has item ", item, " at place ", i,
-                "; need one of the row's ", group.m, " valid items of 0 .. ", n - 1);
+                "masked: row ", group.sets[set], " has item ", item, " at place ", i,
+                "; need one of its ", group.m, " valid items of 0 .. ", n - 1);
         *to++ = number[std::size_t(item)];
       }
     }

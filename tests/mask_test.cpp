@@ -226,8 +226,9 @@ TEST_CASE("masks say what does not fit") {
   CHECK(error_of([&] {
           mask.split_order({{0, 1, 2}, {1, 0, 2}});
         }) ==
-        "invalid_argument: masked: row 1 of order has item 1 at place 0; need one of the row's 1 "
-        "valid items of 0 .. 2");
+        "invalid_argument: masked: row 1 has item 1 at place 0; need one of its 1 valid items of 0 "
+        ".. "
+        "2");
   CHECK(
       error_of([&] {
         mask.split_order({0, 1});

@@ -34,6 +34,16 @@ TEST_CASE("softmax and losses pass gradcheck, and float agrees with double") {
          using T = typename std::decay_t<decltype(x[0].value())>::value_type;
          return cross_entropy(x[0], convert<T>(rows));
        }},
+      {"cross_entropy, ignored labels",
+       {{2, 2, 3}},
+       anywhere,
+       [=](const auto& x) { return cross_entropy(x[0], labels, 1); }},
+      {"cross_entropy, masked items",
+       {{2, 2, 3}},
+       anywhere,
+       [=](const auto& x) {
+         return cross_entropy(x[0], labels, ItemMask::of_lengths({{1, 3}, {2, 3}}, 3));
+       }},
       {"mse", {{2, 3}, {2, 3}}, anywhere, [](const auto& x) { return mse(x[0], x[1]); }},
   });
 }
@@ -45,6 +55,52 @@ TEST_CASE("softmax neither overflows nor depends on a shift") {
   CHECK(cross_entropy(constant(Array<double>{{0.0, 0.0}}), Indices{1}).item() ==
         doctest::Approx(0.6931471805599453));
   CHECK(mse(constant(Array<double>{1.0, 2.0}), constant(Array<double>{1.0, 4.0})).item() == 2);
+}
+
+TEST_CASE("cross_entropy leaves rows and items out, whatever stands there") {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Indices labels{2, -100, 0, -100};
+  const Array<double> all{{0.5, NAN, -1.0}, {NAN, inf, 0.0}, {1.0, 2.0, -inf}, {inf, inf, inf}};
+  const ItemMask items(Array<bool>{
+      {true, false, true}, {false, false, false}, {true, true, false}, {false, false, false}});
+  // By hand: ln(1 + e^1.5) and ln(1 + e^1) are the losses of the two rows.
+  const double expected = (std::log1p(std::exp(1.5)) + std::log1p(std::exp(1.0))) / 2;
+  const double p = 1 / (1 + std::exp(-1.5)), q = 1 / (1 + std::exp(-1.0));
+  const Array<double> gradient{
+      {p / 2, 0.0, -p / 2}, {0.0, 0.0, 0.0}, {-q / 2, q / 2, 0.0}, {0.0, 0.0, 0.0}};
+  const auto check = [&](const Var<double>& x, const Var<double>& loss) {
+    Tape<double>& tape = *x.node()->tape();
+    tape.backward(loss);
+    CHECK(loss.item() == doctest::Approx(expected).epsilon(1e-14));
+    CHECK(distance(x.grad(), gradient) < 1e-15);
+    tape.zero_grad();
+  };
+  Tape<double> tape;
+  const Var<double> x = tape.leaf(all);
+  check(x, cross_entropy(x, labels, items));
+  Array<double> targets{{NAN, NAN, 1.0}, {NAN, NAN, NAN}, {1.0, 0.0, NAN}, {NAN, NAN, NAN}};
+  targets(0, 0) = 0;
+  check(x, cross_entropy(x, targets, items));
+  // Rows alone, the other logits finite and far down.
+  Array<double> far = all;
+  far(0, 1) = far(2, 2) = -1e300;
+  const Var<double> y = tape.leaf(far);
+  check(y, cross_entropy(y, labels, -100));
+  check(y, cross_entropy(y, labels, ItemMask(Array<bool>{true, false, true, false})));
+  // None is left.
+  const Var<double> nothing = cross_entropy(x, Indices{7, 7, 7, 7}, 7);
+  tape.backward(nothing);
+  CHECK(nothing.item() == 0);
+  CHECK(x.grad() == zeros<double>({4, 3}));
+  CHECK(
+      error_of([&] { cross_entropy(x, labels, 5); }) ==
+      "invalid_argument: cross_entropy: index -100 at position 1 is out of range for shape (1, 4, "
+      "3); need 0 <= index < 3");
+  CHECK(error_of([&] {
+          cross_entropy(x, Indices{1, 0, 0, 0}, items);
+        }) ==
+        "invalid_argument: masked: row 0 has item 1 at place 0; need one of its 2 valid items of 0 "
+        ".. 2");
 }
 
 TEST_CASE("softmax's pullback is exact where it should be zero") {
