@@ -21,6 +21,7 @@
 #include "ops/estimators/control_variate.hpp"
 #include "ops/losses.hpp"
 #include "ops/mask.hpp"
+#include "ops/masked_plackett_luce.hpp"
 #include "ops/matmul.hpp"
 #include "ops/newton.hpp"
 #include "ops/noise.hpp"

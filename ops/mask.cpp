@@ -89,6 +89,15 @@ ItemMask ItemMask::repeated(const Shape& samples) const {
   return ItemMask(valid);
 }
 
+void ItemMask::refuse(const Group& group, const std::invalid_argument& error) {
+  std::string sets;
+  for (std::size_t i = 0; i < std::min<std::size_t>(group.sets.size(), 8); ++i) {
+    sets += (i ? ", " : "") + std::to_string(group.sets[i]);
+  }
+  bad_argument(error.what(), " (rows are the sets of ", group.m, " valid items: ", sets,
+               group.sets.size() > 8 ? ", ..)" : ")");
+}
+
 // Calls f(where it stands in the full array) for each element of all parts, in their order.
 template <class F> void ItemMask::for_elements(By by, const F& f) const {
   const std::size_t n = shape().back();

@@ -27,6 +27,7 @@
 #pragma once
 
 #include <memory>
+#include <stdexcept>
 
 #include "engine/tape.hpp"
 
@@ -64,6 +65,19 @@ class ItemMask {
   template <class T> std::vector<Var<T>> split(const Var<T>& x, By by = By::item) const;
   template <class T> std::vector<Array<T>> split(const Array<T>& x, By by = By::item) const;
   template <class T> Var<T> join(const std::vector<Var<T>>& parts, By by) const;
+  // f(parts[0]..), f(parts[1]..), .. joined. What f refuses is told with the sets that it was given.
+  template <class F, class... Parts>
+  auto joined(By by, const F& f, const std::vector<Parts>&... parts) const {
+    std::vector<std::invoke_result_t<const F&, const Parts&...>> results;
+    for (std::size_t i = 0; i < groups().size(); ++i) {
+      try {
+        results.push_back(f(parts[i]...));
+      } catch (const std::invalid_argument& error) {
+        refuse(groups()[i], error);
+      }
+    }
+    return join(results, by);
+  }
 
   // Orders: the item at each place. For a group items are counted among the valid ones, 0 .. m - 1.
   // split_order takes (.., k), k <= n, to (g, min(k, m)), and reads no places beyond m;
@@ -72,6 +86,7 @@ class ItemMask {
   Indices join_order(const std::vector<Indices>& parts) const;
 
  private:
+  [[noreturn]] static void refuse(const Group& group, const std::invalid_argument& error);
   template <class F> void for_elements(By by, const F& f) const;
   template <class T> Array<T> gather(const Array<T>& full, By by, std::size_t block) const;
   template <class T> Array<T> scatter(const Array<T>& parts, By by, const Shape& full) const;
@@ -87,12 +102,7 @@ class ItemMask {
 // same group of all: masked(mask, By::set, [&](auto& s, auto& truth) { .. }, scores, truth).
 template <class F, class... Operands>
 auto masked(const ItemMask& mask, By by, const F& f, const Operands&... operands) {
-  const auto joined = [&](const auto&... parts) {
-    std::vector<decltype(f(parts[0]...))> results;
-    for (std::size_t i = 0; i < mask.groups().size(); ++i) results.push_back(f(parts[i]...));
-    return mask.join(results, by);
-  };
-  return joined(mask.split(operands)...);
+  return mask.joined(by, f, mask.split(operands)...);
 }
 
 }  // namespace tapesort

@@ -56,6 +56,74 @@ TEST_CASE("every output of every relaxation passes gradcheck, and float agrees w
   check_rows(rows);
 }
 
+TEST_CASE(
+    "every output of every relaxation is that of the valid items alone, where others are masked") {
+  const ItemMask mask(Array<bool>{{true, true, false, true}, {false, false, false, false}});
+  Generator random(5);
+  const std::vector<std::size_t> items{0, 1, 3};
+  for (Method method : all_methods) {
+    CAPTURE(name_of(method));
+    const bool matrices = method == Method::sinkhorn;
+    // The same numbers, alone, and among ones that are not read.
+    const Array<double> alone = random.normal<double>(matrices ? Shape{3, 3} : Shape{3});
+    Array<double> input = full<double>(matrices ? Shape{2, 4, 4} : Shape{2, 4}, NAN);
+    for (std::size_t i = 0; i < (matrices ? 3u : 1u); ++i) {
+      for (std::size_t j = 0; j < 3; ++j) input.data()[i * 4 + items[j]] = alone.data()[i * 3 + j];
+    }
+    for (bool hard : {false, true}) {
+      const Relaxation r = with(method, 0.7, hard);
+      const auto check = [&](By by, const auto& among, const auto& by_itself) {
+        Tape<double> tape;
+        const Var<double> x = tape.leaf(input), part = tape.leaf(alone);
+        const Var<double> y = among(x), expected = by_itself(part);
+        std::size_t at = 0;
+        const Array<bool> there = mask.where(by);
+        REQUIRE(y.shape() == there.shape());
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          const double value = there.data()[i] ? expected.value().data()[at++] : 0;
+          CHECK(y.value().data()[i] == value);
+        }
+        tape.backward(y, random.normal<double>(y.shape()));
+        for (std::size_t i = 0; i < input.size(); ++i) {
+          if (std::isnan(input.data()[i])) CHECK(x.grad().data()[i] == 0);
+        }
+      };
+      if (r.has_matrix()) {
+        check(
+            By::place_and_item, [&](auto& x) { return r.matrix(x, mask); },
+            [&](auto& x) { return r.matrix(x); });
+        check(
+            By::place_and_item, [&](auto& x) { return r.logits(x, mask); },
+            [&](auto& x) { return r.logits(x); });
+        check(
+            By::item, [&](auto& x) { return r.top_k(x, 2, mask); },
+            [&](auto& x) { return r.top_k(x, 2); });
+        check(
+            By::item, [&](auto& x) { return r.top_k(x, 4, mask); },
+            [&](auto& x) { return r.top_k(x, 3); });
+      }
+      if (r.has_sorted()) {
+        check(
+            By::place, [&](auto& x) { return r.sorted(x, mask); },
+            [&](auto& x) { return r.sorted(x); });
+      }
+      if (r.has_ranks()) {
+        check(
+            By::item, [&](auto& x) { return r.ranks(x, mask); },
+            [&](auto& x) { return r.ranks(x); });
+      }
+      Indices order{{0, 0, 0, 2}, {0, 1, 2, 3}};
+      for (std::size_t i = 0; i < 3; ++i) {
+        order(0, i) = Index(items[std::size_t(r.order(alone)(i))]);
+      }
+      CHECK(r.order(input, mask) == order);
+    }
+  }
+  CHECK(error_of([&] {
+          with(Method::lap_sum, 1).top_k(constant(zeros<double>({2, 4})), 5, mask);
+        }) == "invalid_argument: relaxation: k must be in 1 .. n, got 5 for n = 4");
+}
+
 TEST_CASE("the softmax of the logits is the matrix") {
   for (Method method : all_methods) {
     CAPTURE(name_of(method));

@@ -222,13 +222,63 @@ template <class T> FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::siz
   return straight_through(mass, soft);
 }
 
-#define INSTANTIATE_FOR(T)                                             \
-  template Var<T> Relaxation::matrix(const Var<T>&) const;             \
-  template Var<T> Relaxation::logits(const Var<T>&) const;             \
-  template Var<T> Relaxation::sorted(const Var<T>&) const;             \
-  template Var<T> Relaxation::ranks(const Var<T>&) const;              \
-  template Var<T> Relaxation::top_k(const Var<T>&, std::size_t) const; \
-  template Indices Relaxation::order(const Array<T>&) const;
+// --- Masked
+
+namespace {
+
+By counted_by(const Relaxation& r) {
+  return r.method == Method::sinkhorn ? By::place_and_item : By::item;
+}
+
+}  // namespace
+
+template <class T>
+FirstOrder<T> Relaxation::matrix(const Var<T>& input, const ItemMask& mask) const {
+  return mask.joined(
+      By::place_and_item, [&](auto& x) { return matrix(x); }, mask.split(input, counted_by(*this)));
+}
+template <class T>
+FirstOrder<T> Relaxation::logits(const Var<T>& input, const ItemMask& mask) const {
+  return mask.joined(
+      By::place_and_item, [&](auto& x) { return logits(x); }, mask.split(input, counted_by(*this)));
+}
+template <class T>
+FirstOrder<T> Relaxation::sorted(const Var<T>& input, const ItemMask& mask) const {
+  return mask.joined(
+      By::place, [&](auto& x) { return sorted(x); }, mask.split(input, counted_by(*this)));
+}
+template <class T>
+FirstOrder<T> Relaxation::ranks(const Var<T>& input, const ItemMask& mask) const {
+  return mask.joined(
+      By::item, [&](auto& x) { return ranks(x); }, mask.split(input, counted_by(*this)));
+}
+template <class T>
+FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::size_t k, const ItemMask& mask) const {
+  const std::size_t n = mask.shape().back();
+  require(k >= 1 && k <= n, "relaxation: k must be in 1 .. n, got ", k, " for n = ", n);
+  return mask.joined(
+      By::item, [&](auto& x) { return top_k(x, std::min(k, x.shape().back())); },
+      mask.split(input, counted_by(*this)));
+}
+template <class T> Indices Relaxation::order(const Array<T>& input, const ItemMask& mask) const {
+  std::vector<Indices> orders;
+  for (const Array<T>& part : mask.split(input, counted_by(*this))) orders.push_back(order(part));
+  return mask.join_order(orders);
+}
+
+#define INSTANTIATE_FOR(T)                                                              \
+  template Var<T> Relaxation::matrix(const Var<T>&) const;                              \
+  template Var<T> Relaxation::logits(const Var<T>&) const;                              \
+  template Var<T> Relaxation::sorted(const Var<T>&) const;                              \
+  template Var<T> Relaxation::ranks(const Var<T>&) const;                               \
+  template Var<T> Relaxation::top_k(const Var<T>&, std::size_t) const;                  \
+  template Indices Relaxation::order(const Array<T>&) const;                            \
+  template Var<T> Relaxation::matrix(const Var<T>&, const ItemMask&) const;             \
+  template Var<T> Relaxation::logits(const Var<T>&, const ItemMask&) const;             \
+  template Var<T> Relaxation::sorted(const Var<T>&, const ItemMask&) const;             \
+  template Var<T> Relaxation::ranks(const Var<T>&, const ItemMask&) const;              \
+  template Var<T> Relaxation::top_k(const Var<T>&, std::size_t, const ItemMask&) const; \
+  template Indices Relaxation::order(const Array<T>&, const ItemMask&) const;
 INSTANTIATE_FOR(float)
 INSTANTIATE_FOR(double)
 #undef INSTANTIATE_FOR

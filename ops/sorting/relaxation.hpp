@@ -28,6 +28,7 @@
 #include <string>
 
 #include "engine/dual.hpp"
+#include "ops/mask.hpp"
 #include "ops/sorting/fast_soft_sort.hpp"
 #include "ops/sorting/sinkhorn.hpp"
 #include "ops/sorting/sorting_network.hpp"
@@ -80,6 +81,17 @@ struct Relaxation {
 
   // The hard sort: the item at each place.
   template <class T> Indices order(const Array<T>& input) const;
+
+  // The same of the valid items alone, put in their places among n (ops/mask.hpp); the logits of what
+  // is masked are 0, too, and cross_entropy takes the mask of the rows. For sinkhorn a masked item is
+  // a column, and as many rows, the last ones, have no place. top_k: the first min(k, m).
+  template <class T> FirstOrder<T> matrix(const Var<T>& input, const ItemMask& mask) const;
+  template <class T> FirstOrder<T> logits(const Var<T>& input, const ItemMask& mask) const;
+  template <class T> FirstOrder<T> sorted(const Var<T>& input, const ItemMask& mask) const;
+  template <class T> FirstOrder<T> ranks(const Var<T>& input, const ItemMask& mask) const;
+  template <class T>
+  FirstOrder<T> top_k(const Var<T>& input, std::size_t k, const ItemMask& mask) const;
+  template <class T> Indices order(const Array<T>& input, const ItemMask& mask) const;
 };
 
 }  // namespace tapesort
