@@ -83,6 +83,48 @@ template <class T> Var<T> var(const Var<T>& x, const Axes& axes, bool keep_dims,
                 });
 }
 
+// In units of the largest element, whose square need not be a number of the type.
+template <class T> Var<T> norm(const Var<T>& x, int axis, bool keep_dims) {
+  const AxisView view("norm", axis, x.shape());
+  Array<T> value = uninitialized<T>(without_axis(x.shape(), view.axis, keep_dims));
+  const T* data = x.value().data();
+  view.for_lines([&](std::size_t start, std::size_t line) {
+    using std::abs, std::isfinite, std::isnan, std::sqrt;
+    T largest = 0;
+    for (std::size_t k = 0; k < view.n; ++k) {
+      const T size = abs(data[start + k * view.inner]);
+      if (size > largest || isnan(size)) largest = size;
+    }
+    Wide<T> squares = 0;
+    for (std::size_t k = 0; k < view.n && largest > 0 && isfinite(largest); ++k) {
+      const Wide<T> part = Wide<T>(data[start + k * view.inner]) / Wide<T>(largest);
+      squares += part * part;
+    }
+    value.data()[line] = squares > 0 ? T(Wide<T>(largest) * sqrt(squares)) : largest;
+  });
+  return record("norm", {x}, std::move(value), [view](Node<T>& y) {
+    Array<T> xbar = zeros<T>(y.input(0).shape());
+    const T* x = y.input(0).value().data();
+    view.for_lines([&](std::size_t start, std::size_t line) {
+      const T norm = y.value().data()[line], ybar = y.cotangent().data()[line];
+      for (std::size_t k = start; k < start + view.n * view.inner && norm != 0; k += view.inner) {
+        xbar.data()[k] = ybar * (x[k] / norm);
+      }
+    });
+    accumulate(y.input(0), std::move(xbar));
+  });
+}
+
+// Centred twice, as in var.
+template <class T> Var<T> standard_deviation(const Var<T>& x, int axis, bool keep_dims, int ddof) {
+  const std::size_t n = AxisView("standard_deviation", axis, x.shape()).n;
+  require(ddof >= 0 && n > std::size_t(ddof), "standard_deviation: need more than ddof = ", ddof,
+          " elements, got ", n, " in shape ", x.shape());
+  const Var<T> centred = x - mean(x, axis, true);
+  const double divisor = std::sqrt(double(n - std::size_t(ddof)));
+  return norm(centred - mean(centred, axis, true), axis, keep_dims) / T(divisor);
+}
+
 namespace {
 
 // Where the winner of each line stands in x: the first NaN, or else the first element that no other
@@ -185,6 +227,10 @@ template <class T> Var<T> cumsum(const Var<T>& x, int axis) {
 template <class T> Var<T> sum(const Var<T>& x) { return sum(x, all_axes(x)); }
 template <class T> Var<T> mean(const Var<T>& x) { return mean(x, all_axes(x)); }
 template <class T> Var<T> var(const Var<T>& x) { return var(x, all_axes(x)); }
+template <class T> Var<T> norm(const Var<T>& x) { return norm(flattened(x), 0); }
+template <class T> Var<T> standard_deviation(const Var<T>& x) {
+  return standard_deviation(flattened(x), 0);
+}
 template <class T> Var<T> max(const Var<T>& x) { return max(flattened(x), 0); }
 template <class T> Var<T> min(const Var<T>& x) { return min(flattened(x), 0); }
 template <class T> Var<T> logsumexp(const Var<T>& x) { return logsumexp(flattened(x), 0); }
@@ -207,6 +253,11 @@ template <class T> using Variance = Var<T>(const Var<T>&, const Axes&, bool, int
 INSTANTIATE_OVERLOAD_TWICE(sum, OverAxes)
 INSTANTIATE_OVERLOAD_TWICE(mean, OverAxes)
 INSTANTIATE_OVERLOAD_TWICE(var, Variance)
+template <class T> using Deviation = Var<T>(const Var<T>&, int, bool, int);
+INSTANTIATE_OVERLOAD_TWICE(norm, OverAxis)
+INSTANTIATE_OVERLOAD_TWICE(standard_deviation, Deviation)
+INSTANTIATE_OVERLOAD_TWICE(norm, OverAll)
+INSTANTIATE_OVERLOAD_TWICE(standard_deviation, OverAll)
 INSTANTIATE_OVERLOAD_TWICE(max, OverAxis)
 INSTANTIATE_OVERLOAD_TWICE(min, OverAxis)
 INSTANTIATE_OVERLOAD_TWICE(logsumexp, OverAxis)

@@ -7,6 +7,9 @@
 //   sum        sum_k x_k                              xbar = ybar, broadcast
 //   mean       sum_k x_k / n                          xbar = ybar / n
 //   var        sum_k (x_k - mean)^2 / (n - ddof)      xbar = 2 ybar (x - mean) / (n - ddof)
+//   norm       sqrt(sum_k x_k^2), of no overflow     xbar = ybar x / y; 0 where y = 0
+//   standard_deviation  sqrt(var)                    xbar = ybar (x - mean) / ((n - ddof) y); 0 where
+//                                                    y = 0, that is all x are equal
 //   max, min   the largest, smallest; NaN if there is one   to the first one that attains it
 //   logsumexp  m + ln sum_k e^(x_k - m), m = max x    xbar = ybar e^(x - m) / sum_k e^(x_k - m)
 //   cumsum     y_i = x_0 + ... + x_i                  xbar_i = ybar_i + ... + ybar_(n-1)
@@ -24,6 +27,10 @@ template <class T> Var<T> mean(const Var<T>& x, const Axes& axes, bool keep_dims
 template <class T>
 Var<T> var(const Var<T>& x, const Axes& axes, bool keep_dims = false, int ddof = 0);
 
+template <class T> Var<T> norm(const Var<T>& x, int axis, bool keep_dims = false);
+template <class T>
+Var<T> standard_deviation(const Var<T>& x, int axis, bool keep_dims = false, int ddof = 0);
+
 template <class T> Var<T> max(const Var<T>& x, int axis, bool keep_dims = false);
 template <class T> Var<T> min(const Var<T>& x, int axis, bool keep_dims = false);
 template <class T> Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims = false);
@@ -33,6 +40,8 @@ template <class T> Var<T> cumsum(const Var<T>& x, int axis);
 template <class T> Var<T> sum(const Var<T>& x);
 template <class T> Var<T> mean(const Var<T>& x);
 template <class T> Var<T> var(const Var<T>& x);
+template <class T> Var<T> norm(const Var<T>& x);
+template <class T> Var<T> standard_deviation(const Var<T>& x);
 template <class T> Var<T> max(const Var<T>& x);
 template <class T> Var<T> min(const Var<T>& x);
 template <class T> Var<T> logsumexp(const Var<T>& x);

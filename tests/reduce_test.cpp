@@ -30,6 +30,16 @@ TEST_CASE("reductions pass gradcheck, and float agrees with double") {
        {{4, 3}},
        anywhere,
        [](const auto& x) { return var(x[0], 0, false, 1); }},
+      {"norm", {{2, 3}}, anywhere, [](const auto& x) { return norm(x[0]); }},
+      {"norm, axis", {{2, 3, 2}}, anywhere, [](const auto& x) { return norm(x[0], 1, true); }},
+      {"standard_deviation",
+       {{2, 3}},
+       anywhere,
+       [](const auto& x) { return standard_deviation(x[0]); }},
+      {"standard_deviation, axis, ddof 1",
+       {{2, 4, 2}},
+       anywhere,
+       [](const auto& x) { return standard_deviation(x[0], 1, true, 1); }},
       {"max", {{2, 3}}, distinct, [](const auto& x) { return max(x[0]); }},
       {"max, axis", {{2, 3, 2}}, distinct, [](const auto& x) { return max(x[0], 1); }},
       {"min, axis kept", {{2, 3}}, distinct, [](const auto& x) { return min(x[0], 0, true); }},
@@ -38,6 +48,45 @@ TEST_CASE("reductions pass gradcheck, and float agrees with double") {
       {"cumsum", {{2, 3, 2}}, anywhere, [](const auto& x) { return cumsum(x[0], 1); }},
       {"cumsum, last axis", {{2, 5}}, anywhere, [](const auto& x) { return cumsum(x[0], -1); }},
   });
+}
+
+TEST_CASE_TEMPLATE("norm and standard deviation: by hand, at zero and near the ends of the type", T,
+                   float, double) {
+  using Limits = std::numeric_limits<T>;
+  Tape<T> tape;
+  const Var<T> x = tape.leaf(Array<T>{{3, 4}, {0, 0}, {-5, 12}});
+  const Var<T> y = norm(x, -1);
+  CHECK(y.value() == Array<T>{5, 0, 13});
+  tape.backward(y, Array<T>{5, 7, 13});
+  CHECK(distance(convert<double>(x.grad()), {{3.0, 4.0}, {0.0, 0.0}, {-5.0, 12.0}}) <
+        4 * double(Limits::epsilon()));
+  const Var<T> z = tape.leaf(Array<T>{{1, 3, 5, 7}, {9, 9, 9, 9}});
+  const Var<T> deviation = standard_deviation(z, 1);
+  CHECK(double(deviation.value()(0)) == doctest::Approx(std::sqrt(5.0)));
+  CHECK(deviation.value()(1) == 0);
+  tape.backward(deviation, Array<T>{T(4 * std::sqrt(5.0)), 3});
+  CHECK(distance(convert<double>(z.grad()), {{-3.0, -1.0, 1.0, 3.0}, {0.0, 0.0, 0.0, 0.0}}) <
+        4 * double(Limits::epsilon()));
+  // A tenth added ten times is no tenth of a sum; still equal elements deviate by nothing.
+  const Var<T> tenths = tape.leaf(full<T>({10}, T(0.1)));
+  const Var<T> none = standard_deviation(tenths);
+  tape.backward(none);
+  CHECK(none.item() == 0);
+  CHECK(tenths.grad() == zeros<T>({10}));
+
+  const T large = Limits::max() / 4, small = Limits::min();
+  CHECK(norm(constant(Array<T>{3 * (large / 4), large})).item() == 5 * (large / 4));
+  CHECK(norm(constant(Array<T>{3 * small, 4 * small})).item() == 5 * small);
+  CHECK(standard_deviation(constant(Array<T>{-large, large})).item() == large);
+  CHECK(norm(constant(Array<T>{1, -Limits::infinity()})).item() == Limits::infinity());
+  CHECK(std::isnan(norm(constant(Array<T>{Limits::infinity(), Limits::quiet_NaN(), 1})).item()));
+  CHECK(norm(constant(zeros<T>({0}))).item() == 0);
+  CHECK(
+      error_of([] {
+        standard_deviation(constant(zeros<T>({2, 1})), 1, false, 1);
+      }) ==
+      "invalid_argument: standard_deviation: need more than ddof = 1 elements, got 1 in shape (2, "
+      "1)");
 }
 
 TEST_CASE("reductions at ties, infinities and nothing") {

@@ -98,6 +98,9 @@ TEST_CASE("second derivatives: reductions, shapes, products, softmax") {
   check_second("sum", one, anywhere, [](auto& x) { return square(sum(x[0], 0)); });
   check_second("mean", one, anywhere, [](auto& x) { return exp(mean(x[0], 1)); });
   check_second("var", one, anywhere, [](auto& x) { return square(var(x[0], {0})); });
+  check_second("norm", one, anywhere, [](auto& x) { return norm(x[0], 1); });
+  check_second("standard_deviation", one, anywhere,
+               [](auto& x) { return standard_deviation(x[0], 0); });
   check_second("max", one, distinct, [](auto& x) { return exp(max(x[0], 1)); });
   check_second("min", one, distinct, [](auto& x) { return exp(min(x[0])); });
   check_second("logsumexp", one, anywhere, [](auto& x) { return logsumexp(x[0], 1); });
