@@ -29,6 +29,7 @@
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"
+#include "ops/sorting/k_subsets.hpp"
 #include "ops/sorting/lap_sum.hpp"
 #include "ops/sorting/neural_sort.hpp"
 #include "ops/sorting/permutation.hpp"

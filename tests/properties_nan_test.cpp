@@ -106,6 +106,8 @@ std::vector<MixingRow> mixing_rows() {
       {"sum over rows", [](const auto& x) { return sum(x[0], 0); }, false},
       {"mean", [](const auto& x) { return mean(x[0], -1); }},
       {"var", [](const auto& x) { return var(x[0], -1); }},
+      {"norm", [](const auto& x) { return norm(x[0], -1); }},
+      {"standard_deviation", [](const auto& x) { return standard_deviation(x[0], -1); }},
       {"min", [](const auto& x) { return min(x[0], -1); }},
       {"max over rows", [](const auto& x) { return max(x[0], 0); }, false},
       {"logsumexp over rows", [](const auto& x) { return logsumexp(x[0], 0); }, false},
