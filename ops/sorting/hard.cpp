@@ -49,11 +49,29 @@ template <class T> Array<T> permutation_matrix(const Indices& order) {
   return one_hot<T>(order, order.shape().back());
 }
 
+template <class T> Array<T> ranks_of(const Indices& order) {
+  Array<T> ranks = convert<T>(inverse_permutation(order));
+  for (T& rank : ranks) rank += 1;
+  return ranks;
+}
+
+template <class T> Array<T> first_of(const Indices& order, std::size_t k) {
+  const Indices places = inverse_permutation(order);
+  const std::size_t n = order.shape().back();
+  require(k <= n, "first_of: k must be in 0 .. n, got ", k, " for n = ", n);
+  Array<T> first = uninitialized<T>(order.shape());
+  std::transform(places.begin(), places.end(), first.begin(),
+                 [k](Index place) { return T(std::size_t(place) < k ? 1 : 0); });
+  return first;
+}
+
 template <> Indices argsort(const Array<Dual<double>>& scores, Direction direction) {
   return argsort(values(scores), direction);
 }
 
 INSTANTIATE(argsort)
 INSTANTIATE_TWICE(permutation_matrix)
+INSTANTIATE(ranks_of)
+INSTANTIATE(first_of)
 
 }  // namespace tapesort

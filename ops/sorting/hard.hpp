@@ -24,4 +24,9 @@ Indices inverse_permutation(const Indices& order);
 // item outside 0 .. n - 1.
 template <class T> Array<T> permutation_matrix(const Indices& order);
 
+// order (..., n) -> the rank of each item (..., n), counted from 1; 1 for each of the first k items, else
+// 0. std::invalid_argument as above, and unless 0 <= k <= n.
+template <class T> Array<T> ranks_of(const Indices& order);
+template <class T> Array<T> first_of(const Indices& order, std::size_t k);
+
 }  // namespace tapesort

@@ -199,9 +199,7 @@ template <class T> FirstOrder<T> Relaxation::ranks(const Var<T>& input) const {
   const Var<T> soft =
       row.ranks ? row.ranks(*this, input) : ranks_by(row.matrix(*this, input), input.shape());
   if (!hard) return soft;
-  Array<T> places = convert<T>(inverse_permutation(argsort(input.value(), direction)));
-  for (T& place : places) place += 1;
-  return straight_through(places, soft);
+  return straight_through(ranks_of<T>(argsort(input.value(), direction)), soft);
 }
 
 template <class T> FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::size_t k) const {
@@ -211,15 +209,7 @@ template <class T> FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::siz
   const Row& row = row_of(method);
   const Var<T> soft = row.top_k ? row.top_k(*this, input, k)
                                 : sum(slice(row.matrix(*this, input), -2, 0, Index(k)), -2);
-  if (!hard) return soft;
-  const Indices first = order(input.value());
-  Array<T> mass = zeros<T>(first.shape());
-  for (std::size_t start = 0; start < mass.size(); start += n) {
-    for (std::size_t i = 0; i < k; ++i) {
-      mass.data()[start + std::size_t(first.data()[start + i])] = 1;
-    }
-  }
-  return straight_through(mass, soft);
+  return hard ? straight_through(first_of<T>(order(input.value()), k), soft) : soft;
 }
 
 // --- Masked
