@@ -63,6 +63,67 @@ TEST_CASE("fast soft sort and rank pass gradcheck, and float agrees with double"
   check_rows(rows);
 }
 
+TEST_CASE("sparse top-k passes gradcheck, and float agrees with double") {
+  std::vector<OpRow> rows;
+  for (Direction direction : {down, up}) {
+    for (double strength : {0.15, 0.7, 20.0}) {
+      for (std::size_t k : {0u, 1u, 3u, 7u}) {
+        rows.push_back({"top_k " + std::to_string(strength) + ", k = " + std::to_string(k),
+                        {{2, 7}},
+                        anywhere,
+                        [=](const auto& x) { return sparse_top_k(x[0], k, strength, direction); }});
+      }
+    }
+  }
+  check_rows(rows);
+}
+
+TEST_CASE("sparse top-k is the nearest point of the capped simplex") {
+  Generator random(4);
+  for (double strength : {0.1, 1.0, 10.0}) {
+    for (std::size_t n : {1u, 2u, 6u, 30u}) {
+      const Array<double> s = random.normal<double>({n});
+      for (std::size_t k = 0; k <= n; k += 1 + n / 6) {
+        CAPTURE(strength);
+        CAPTURE(n);
+        CAPTURE(k);
+        const Array<double> y = sparse_top_k(constant(s), k, strength).value();
+        std::vector<double> z(n), w(n, 0.0);
+        for (std::size_t i = 0; i < n; ++i) z[i] = s(i) / strength;
+        std::fill_n(w.begin(), k, 1.0);
+        // By the optimality conditions: y = clip(z - b, 0, 1) for one b, here found by bisection.
+        double low = *std::min_element(z.begin(), z.end()) - 2, high = -low;
+        high = *std::max_element(z.begin(), z.end()) + 2;
+        for (int step = 0; step < 200; ++step) {
+          const double b = (low + high) / 2;
+          double total = 0;
+          for (double x : z) total += std::clamp(x - b, 0.0, 1.0);
+          (total > double(k) ? low : high) = b;
+        }
+        double total = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+          CHECK(std::abs(y(i) - std::clamp(z[i] - high, 0.0, 1.0)) < 1e-12);
+          total += y(i);
+        }
+        CHECK(total == doctest::Approx(double(k)).epsilon(1e-13));
+        if (n <= 6) {
+          const std::vector<double> nearest = nearest_point(z, w);
+          for (std::size_t i = 0; i < n; ++i) CHECK(std::abs(y(i) - nearest[i]) < 1e-5);
+        }
+      }
+    }
+  }
+  // By hand: the gap of 1 between the second and third is twice strength's 0.5; exact.
+  CHECK(sparse_top_k(constant(Array<double>{0.0, 3.0, 2.0, 1.0}), 2, 0.5).value() ==
+        Array<double>{0.0, 1.0, 1.0, 0.0});
+  CHECK(sparse_top_k(constant(Array<double>{0.0, 3.0, 1.0, 1.0}), 2, 0.5).value() ==
+        Array<double>{0.0, 1.0, 0.5, 0.5});
+  CHECK(sparse_top_k(constant(Array<double>{0.0, 3.0, 1.0, 1.0}), 1, 0.5, up).value() ==
+        Array<double>{1.0, 0.0, 0.0, 0.0});
+  CHECK(error_of([] { sparse_top_k(constant(Array<double>{1.0}), 2, 1.0); }) ==
+        "invalid_argument: sparse_top_k: k must be in 0 .. n, got 2 for n = 1");
+}
+
 TEST_CASE("fast soft sort and rank have the published values and gradients") {
   const nlohmann::json published = golden("torchsort.json");
   for (const auto& row : published["cases"]) {

@@ -5,7 +5,9 @@
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/softmax.hpp"
+#include "ops/sorting/black_box.hpp"
 #include "ops/sorting/fast_soft_sort.hpp"
+#include "ops/sorting/k_subsets.hpp"
 #include "ops/sorting/lap_sum.hpp"
 #include "ops/sorting/neural_sort.hpp"
 #include "ops/sorting/relaxation.hpp"
@@ -102,6 +104,14 @@ inline std::vector<SetRow> set_rows() {
       {"lap_sum_rank", Kind::items, [](const auto& s, auto tau) { return lap_sum_rank(s, tau); }},
       {"lap_sum_top_k", Kind::items,
        [](const auto& s, auto tau) { return lap_sum_top_k(s, 0.75, tau); }},
+      {"sparse_top_k", Kind::items,
+       [](const auto& s, auto tau) { return sparse_top_k(s, 1, tau); }},
+      {"k_subset_marginals", Kind::items,
+       [](const auto& s, auto tau) { return k_subset_marginals(s / tau, 1); }},
+      {"black_box_rank",
+       Kind::items,
+       [](const auto& s, auto tau) { return black_box_rank(s, tau); },
+       {false, true, true, true, false}},
       // A projection onto the hull of the orders of s: an outlier makes the hull large, and the
       // point that is projected comes to lie within it, where every value is regularised. The
       // entropic one is through exponentials of s, which have no scale.

@@ -178,6 +178,29 @@ struct Solution {
   }
 };
 
+// The pullback of a projection P(sign * s / strength, w), whose results are by item.
+template <class T>
+auto pull_projection(const std::shared_ptr<Solution>& solution, double strength) {
+  return [=](Node<T>& r) {
+    solution->pull_back(r.input(0), [&](T* sbar, std::size_t first, const Index* order,
+                                        const double* p, std::size_t begin, std::size_t end) {
+      const T *u = r.cotangent().data() + first, *rank = r.value().data() + first;
+      // Relative to the first element, whose p is the largest: where it is near 1, all terms are
+      // small, and equal cotangents give 0.
+      const double own = double(u[order[begin]]);
+      double average = 0;
+      for (std::size_t k = begin; k < end; ++k) {
+        average += (p ? p[k] : 1 / double(end - begin)) * (double(u[order[k]]) - own);
+      }
+      for (std::size_t k = begin; k < end; ++k) {
+        const Index at = order[k];
+        const double change = (double(u[at]) - own) - average;
+        sbar[at] = T(solution->sign * change * (p ? double(rank[at]) : 1) / strength);
+      }
+    });
+  };
+}
+
 // (n, n - 1, .., 1) * scale.
 Array<double> countdown(std::size_t n, double scale) {
   Array<double> x = uninitialized<double>({n});
@@ -297,27 +320,48 @@ FirstOrder<T> fast_soft_rank(const Var<T>& scores, double strength, Regularizati
     solution->begins[set].push_back(std::uint32_t(n));
   });
 
-  return record("fast_soft_rank", {scores}, std::move(value), [strength, solution](Node<T>& r) {
-    solution->pull_back(r.input(0), [&](T* sbar, std::size_t first, const Index* order,
-                                        const double* p, std::size_t begin, std::size_t end) {
-      const T *u = r.cotangent().data() + first, *rank = r.value().data() + first;
-      // Relative to the first element, whose p is the largest: where it is near 1, all terms are
-      // small, and equal cotangents give 0.
-      const double own = double(u[order[begin]]);
-      double average = 0;
-      for (std::size_t k = begin; k < end; ++k) {
-        average += (p ? p[k] : 1 / double(end - begin)) * (double(u[order[k]]) - own);
+  return record("fast_soft_rank", {scores}, std::move(value),
+                pull_projection<T>(solution, strength));
+}
+
+template <class T>
+FirstOrder<T> sparse_top_k(const Var<T>& scores, std::size_t k, double strength,
+                           Direction direction) {
+  const auto solution =
+      std::make_shared<Solution>("sparse_top_k", scores.value(), strength, Regularization::l2,
+                                 direction == Direction::descending);
+  const std::size_t n = solution->n;
+  require(k <= n, "sparse_top_k: k must be in 0 .. n, got ", k, " for n = ", n);
+  Array<T> value = uninitialized<T>(scores.shape());
+  // The mean over places begin .. end - 1 of k ones and then zeros.
+  const auto mean_of_ones = [k](std::size_t begin, std::size_t end) {
+    return double(std::min(end, k) - std::min(begin, k)) / double(end - begin);
+  };
+  const auto ones = [&](const SquareBlock& block) {
+    return mean_of_ones(block.begin, block.begin + block.count);
+  };
+  for_sets(solution->sets, 20 * n, [&](std::size_t set) {
+    const Index* order = solution->order_of(set);
+    T* y = value.data() + set * n;
+    const Array<double> x = solution->sorted(scores.value(), set);  // z * strength
+    const auto violates = [&](const SquareBlock& block, const SquareBlock& next) {
+      return block.fall(next) < (ones(block) - ones(next)) * strength;
+    };
+    const auto finish = [&](const SquareBlock& block, std::size_t end) {
+      const double mean = mean_from_first(x, block.begin, end);
+      for (std::size_t i = block.begin; i < end; ++i) {
+        const double from_mean = (x.data()[i] - x.data()[block.begin]) - mean;
+        y[order[i]] = T(mean_of_ones(block.begin, end) + from_mean / strength);
       }
-      for (std::size_t k = begin; k < end; ++k) {
-        const Index at = order[k];
-        const double change = (double(u[at]) - own) - average;
-        sbar[at] = T(solution->sign * change * (p ? double(rank[at]) : 1) / strength);
-      }
-    });
+    };
+    pool<SquareBlock>(0, n, violates, finish, solution->begins[set], x);
+    solution->begins[set].push_back(std::uint32_t(n));
   });
+  return record("sparse_top_k", {scores}, std::move(value), pull_projection<T>(solution, strength));
 }
 
 INSTANTIATE(fast_soft_sort)
 INSTANTIATE(fast_soft_rank)
+INSTANTIATE(sparse_top_k)
 
 }  // namespace tapesort
