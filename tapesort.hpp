@@ -32,6 +32,7 @@
 #include "ops/sorting/black_box.hpp"
 #include "ops/sorting/k_subsets.hpp"
 #include "ops/sorting/lap_sum.hpp"
+#include "ops/sorting/logits.hpp"
 #include "ops/sorting/neural_sort.hpp"
 #include "ops/sorting/permutation.hpp"
 #include "ops/sorting/perturbed.hpp"

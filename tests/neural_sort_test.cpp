@@ -12,6 +12,7 @@
 #include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
+#include "ops/sorting/logits.hpp"
 #include "ops/sorting/neural_sort/formula.hpp"
 #include "relative_distance.hpp"
 
@@ -490,4 +491,51 @@ TEST_CASE("NeuralSort refuses what it cannot sort, and says why") {
         }) ==
         "invalid_argument: neural_sort_values: score 1 of row 0 is -inf; need scores within "
         "+-1.70141e+38 (a large negative one stands for -infinity)");
+}
+
+TEST_CASE(
+    "smooth NeuralSort is its formula, smooth at ties, and NeuralSort as the smoothing ends") {
+  check_rows({{"neural_sort_smooth",
+               {{2, 5}},
+               anywhere,
+               [](const auto& x) { return neural_sort_smooth(x[0], 0.7, 0.3); }},
+              {"neural_sort_smooth, ascending", {{2, 5}}, anywhere, [](const auto& x) {
+                 return neural_sort_smooth(x[0], 0.7, 0.3, Direction::ascending);
+               }}});
+  const double b = 0.4, tau = 0.8;
+  const Array<double> s{1.0, 0.2, 1.0, -0.5};
+  const std::size_t n = s.size();
+  const Array<double> P_hat = neural_sort_smooth(constant(s), tau, b).value();
+  for (std::size_t i = 0; i < n; ++i) {
+    std::vector<double> e(n);
+    double total = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      double logit = (double(n) - 1 - 2 * double(i)) * s(j);
+      for (std::size_t k = 0; k < n; ++k) logit -= std::hypot(s(j) - s(k), b);
+      total += e[j] = std::exp(logit / tau);
+    }
+    for (std::size_t j = 0; j < n; ++j) {
+      CHECK(P_hat(i, j) == doctest::Approx(e[j] / total).epsilon(1e-13));
+    }
+  }
+  CHECK(distance(neural_sort_smooth(constant(s), tau, 1e-12).value(),
+                 neural_sort(constant(s), tau).value()) < 1e-11);
+  // Across a tie its gradient hardly changes; NeuralSort's jumps.
+  const auto jump = [&](auto op) {
+    const auto gradient = [&](double h) {
+      Tape<double> tape;
+      const Var<double> x = tape.leaf({1.0 + h, 0.2, 1.0, -0.5});
+      tape.backward(op(x), Generator(3).normal<double>({n, n}));
+      return x.grad();
+    };
+    return distance(gradient(1e-7), gradient(-1e-7));
+  };
+  CHECK(jump([=](const auto& x) { return neural_sort_smooth(x, tau, b); }) < 1e-5);
+  CHECK(jump([=](const auto& x) { return neural_sort(x, tau); }) > 0.1);
+  // Far from ties and beyond the range of squares, float as double.
+  const Array<float> far{3e30f, 1.0f, -2e30f};
+  CHECK(distance(convert<double>(neural_sort_smooth(constant(far), 1e30, 0.5).value()),
+                 neural_sort_smooth(constant(convert<double>(far)), 1e30, 0.5).value()) < 1e-5);
+  CHECK(error_of([&] { neural_sort_smooth(constant(s), 1.0, -1.0); }) ==
+        "invalid_argument: neural_sort_logits: smoothing must be >= 0 and finite, got -1");
 }

@@ -142,6 +142,13 @@ TEST_CASE("second derivatives: sorting and Plackett-Luce") {
   }
   check_second("neural_sort_logits", {{4}}, distinct,
                [](auto& x) { return exp(neural_sort_logits(x[0], 2)); });
+  check_second("neural_sort_smooth", {{4}}, distinct,
+               [](auto& x) { return neural_sort_smooth(x[0], 2, 0.3); });
+  // All equal: at the ties of every pair.
+  check_second(
+      "neural_sort_smooth at ties", {{3}},
+      [](Generator&, const Shape& shape) { return full<double>(shape, 0.5); },
+      [](auto& x) { return neural_sort_smooth(x[0], 2, 0.3); });
   check_second("soft_sort_logits", {{4}}, distinct,
                [](auto& x) { return exp(soft_sort_logits(x[0], 2)); });
   const auto log_prob = [](const Indices& order) {

@@ -5,8 +5,10 @@
 #include "engine/check.hpp"
 #include "engine/instantiate.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/map.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
+#include "ops/softmax.hpp"
 #include "ops/sorting/hard.hpp"
 #include "ops/sorting/sets.hpp"
 
@@ -30,16 +32,41 @@ template <class T> T checked_inverse(const char* op, const Var<T>& scores, doubl
   return inverse;
 }
 
+// sqrt(x^2 + b^2) - b, of no overflow.
+template <class T> Var<T> soft_abs(const Var<T>& x, T b) {
+  const auto root = [b](auto size) {
+    const auto larger = simd::select(size > b, size, b), smaller = simd::select(size > b, b, size);
+    const auto ratio = smaller / larger;
+    return larger * simd::sqrt(ratio * ratio + T(1));
+  };
+  return unary(
+      "soft_abs", x,
+      [=](auto x) {
+        const auto size = simd::abs(x);
+        return size * (size / (root(size) + b));
+      },
+      [=](auto ybar, auto x, auto) { return ybar * (x / root(simd::abs(x))); });
+}
+
 }  // namespace
 
-template <class T> Var<T> neural_sort_logits(const Var<T>& scores, double tau) {
+template <class T> Var<T> neural_sort_logits(const Var<T>& scores, double tau, double smoothing) {
   const T inverse = checked_inverse("neural_sort_logits", scores, tau);
+  require(smoothing >= 0 && isfinite(smoothing), "neural_sort_logits: smoothing must be >= 0 and ",
+          "finite, got ", smoothing);
   const std::size_t last = scores.dimension() - 1, n = scores.shape()[last];
   Array<T> weight = uninitialized<T>({n, 1});  // n + 1 - 2 i
   for (std::size_t i = 0; i < n; ++i) weight.data()[i] = T(n) - 1 - 2 * T(i);
-  const Var<T> s = expand(scores, last);                                            // (.., 1, n)
-  const Var<T> A = sum(abs(expand(scores, last + 1) - s), -2, /*keep_dims=*/true);  // (.., 1, n)
+  const Var<T> s = expand(scores, last);                                               // (.., 1, n)
+  const Var<T> d = expand(scores, last + 1) - s;                                       // (.., n, n)
+  const Var<T> A = sum(smoothing > 0 ? soft_abs(d, T(smoothing)) : abs(d), -2, true);  // (.., 1, n)
   return (s * weight - A) * inverse;
+}
+
+template <class T>
+Var<T> neural_sort_smooth(const Var<T>& scores, double tau, double smoothing, Direction direction) {
+  return softmax(
+      neural_sort_logits(direction == Direction::descending ? scores : -scores, tau, smoothing));
 }
 
 template <class T> Var<T> soft_sort_logits(const Var<T>& scores, double tau) {
@@ -50,6 +77,7 @@ template <class T> Var<T> soft_sort_logits(const Var<T>& scores, double tau) {
 }
 
 INSTANTIATE_TWICE(neural_sort_logits)
+INSTANTIATE_TWICE(neural_sort_smooth)
 INSTANTIATE_TWICE(soft_sort_logits)
 
 }  // namespace tapesort

@@ -5,14 +5,24 @@
 //   neural_sort_logits  ((n + 1 - 2 i) s_j - sum_k |s_j - s_k|) / tau, i = 1 .. n
 //   soft_sort_logits    -|s_[i] - s_j| / tau, s_[i] the i-th largest
 //
-// std::invalid_argument for 0-d scores, and unless tau > 0 and 1 / tau is a number of the type.
+// With smoothing b > 0, in units of the scores, neural_sort_logits has h(d) = sqrt(d^2 + b^2) - b in
+// place of |d|: at ties it has all derivatives, where |d| has a kink. h is |d| - b far from 0, d^2 / 2b
+// near it; each set's largest row still has the order of the scores when b is below their gaps.
+// neural_sort_smooth is their softmax, P_hat, in either direction.
+//
+// std::invalid_argument for 0-d scores, smoothing that is not >= 0 and finite, and unless tau > 0 and
+// 1 / tau is a number of the type.
 #pragma once
 
-#include "engine/tape.hpp"
+#include "ops/sorting/hard.hpp"
 
 namespace tapesort {
 
-template <class T> Var<T> neural_sort_logits(const Var<T>& scores, double tau);
+template <class T>
+Var<T> neural_sort_logits(const Var<T>& scores, double tau, double smoothing = 0);
+template <class T>
+Var<T> neural_sort_smooth(const Var<T>& scores, double tau, double smoothing,
+                          Direction direction = Direction::descending);
 template <class T> Var<T> soft_sort_logits(const Var<T>& scores, double tau);
 
 }  // namespace tapesort

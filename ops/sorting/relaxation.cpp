@@ -5,10 +5,13 @@
 #include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
+#include "ops/sorting/black_box.hpp"
+#include "ops/sorting/k_subsets.hpp"
 #include "ops/sorting/lap_sum.hpp"
 #include "ops/sorting/logits.hpp"
 #include "ops/sorting/neural_sort.hpp"
 #include "ops/sorting/permutation.hpp"
+#include "ops/sorting/perturbed.hpp"
 #include "ops/sorting/sets.hpp"
 #include "ops/sorting/soft_sort.hpp"
 
@@ -27,6 +30,13 @@ NetworkOptions network_options(const Relaxation& r) {
 
 template <class T> Var<T> logarithm(const Var<T>& P_hat) {
   return log(clip(P_hat, T(1e-30), T(1)));
+}
+
+double smoothing(const Relaxation& r) { return r.smoothing > 0 ? r.smoothing : r.tau; }
+
+// Scores whose descending order is the one that is wanted.
+template <class T> Var<T> downwards(const Relaxation& r, const Var<T>& s) {
+  return r.direction == Direction::descending ? s : -s;
 }
 
 // A function of a relaxation, its input, and k (of top_k alone), in both types.
@@ -79,9 +89,11 @@ const Row& row_of(Method method) {
        [](R r, auto& s, auto k) {
          return top_k_mass(s, k, {r.tau, r.direction});
        },
-       [](R r, auto& s, auto) {
-         return neural_sort_logits(r.direction == Direction::descending ? s : -s, r.tau);
-       }},
+       [](R r, auto& s, auto) { return neural_sort_logits(downwards(r, s), r.tau); }},
+      {"neural_sort_smooth",
+       [](R r, auto& s, auto) { return neural_sort_smooth(s, r.tau, smoothing(r), r.direction); },
+       none, none, none,
+       [](R r, auto& s, auto) { return neural_sort_logits(downwards(r, s), r.tau, smoothing(r)); }},
       {"soft_sort", [](R r, auto& s, auto) { return soft_sort(s, r.tau, r.power, r.direction); },
        none, none, none,
        [](R r, auto& s, auto) {
@@ -99,10 +111,32 @@ const Row& row_of(Method method) {
       {"fast_soft_rank", none, none,
        [](R r, auto& s, auto) { return fast_soft_rank(s, r.tau, r.regularization, r.direction); },
        none, none},
+      {"sparse_top_k", none, none, none,
+       [](R r, auto& s, auto k) { return sparse_top_k(s, k, r.tau, r.direction); }, none},
       {"lap_sum", [](R r, auto& s, auto) { return lap_sum(s, r.tau, r.direction); },
        [](R r, auto& s, auto) { return lap_sum_sort(s, r.tau, r.direction); },
        [](R r, auto& s, auto) { return lap_sum_rank(s, r.tau, r.direction); },
        [](R r, auto& s, auto k) { return lap_sum_top_k(s, double(k), r.tau, r.direction); }, none},
+      {"black_box_rank", none, none,
+       [](R r, auto& s, auto) { return black_box_rank(s, r.tau, r.direction); }, none, none},
+      {"perturbed",
+       [](R r, auto& s, auto) {
+         Generator random(r.seed);
+         return perturbed_sort(s, {r.tau, r.samples}, random, r.direction);
+       },
+       none,
+       [](R r, auto& s, auto) {
+         Generator random(r.seed);
+         return perturbed_rank(s, {r.tau, r.samples}, random, r.direction);
+       },
+       [](R r, auto& s, auto k) {
+         Generator random(r.seed);
+         return perturbed_top_k(s, k, {r.tau, r.samples}, random, r.direction);
+       },
+       none},
+      {"k_subset", none, none, none,
+       [](R r, auto& s, auto k) { return k_subset_marginals(downwards(r, s) * (1 / r.tau), k); },
+       none},
   };
   return rows[std::size_t(method)];
 }
@@ -148,7 +182,7 @@ const char* name_of(Method method) { return row_of(method).name; }
 
 Method method_named(const std::string& name) {
   std::string names;
-  for (int m = 0; m <= int(Method::lap_sum); ++m) {
+  for (int m = 0; m <= int(Method::k_subset); ++m) {
     if (name == name_of(Method(m))) return Method(m);
     names += std::string(names.empty() ? "" : ", ") + name_of(Method(m));
   }
@@ -162,6 +196,8 @@ bool Relaxation::has_sorted() const {
 bool Relaxation::has_ranks() const {
   return row_of(method).ranks || (has_matrix() && method != Method::sinkhorn);
 }
+
+bool Relaxation::has_top_k() const { return row_of(method).top_k || has_matrix(); }
 
 template <class T> Indices Relaxation::order(const Array<T>& input) const {
   if (method != Method::sinkhorn) return argsort(input, direction);

@@ -6,15 +6,20 @@
 //     Var<T> P_hat = relaxation.matrix(scores);    // (..., n, n)
 //     Var<T> sorted = relaxation.sorted(scores);   // (..., n), by place
 //
-//   method          matrix   sorted                  ranks                  top_k
-//   neural_sort     P_hat    P_hat s                 P_hat^T (1, .., n)     first k rows' sum
-//   soft_sort       P_hat    P_hat s                 P_hat^T (1, .., n)     first k rows' sum
-//   sinkhorn        P_hat    -                       -                      first k rows' sum
-//   odd_even        P_hat    P_hat s                 P_hat^T (1, .., n)     first k rows' sum
-//   bitonic         P_hat    P_hat s                 P_hat^T (1, .., n)     first k rows' sum
-//   fast_soft_sort  -        projection              -                      -
-//   fast_soft_rank  -        -                       projection             -
-//   lap_sum         P_hat    closed form             closed form            closed form
+//   method              matrix   sorted             ranks                  top_k
+//   neural_sort         P_hat    P_hat s            P_hat^T (1, .., n)     first k rows' sum
+//   neural_sort_smooth  P_hat    P_hat s            P_hat^T (1, .., n)     first k rows' sum
+//   soft_sort           P_hat    P_hat s            P_hat^T (1, .., n)     first k rows' sum
+//   sinkhorn            P_hat    -                  -                      first k rows' sum
+//   odd_even            P_hat    P_hat s            P_hat^T (1, .., n)     first k rows' sum
+//   bitonic             P_hat    P_hat s            P_hat^T (1, .., n)     first k rows' sum
+//   fast_soft_sort      -        projection         -                      -
+//   fast_soft_rank      -        -                  projection             -
+//   sparse_top_k        -        -                  -                      projection
+//   lap_sum             P_hat    closed form        closed form            closed form
+//   black_box_rank      -        -                  the ranks              -
+//   perturbed           mean P   mean P s           mean                   mean
+//   k_subset            -        -                  -                      marginals
 //
 // Input: scores (..., n); for sinkhorn logits (..., n, n), row i for place i. Ranks count from 1:
 // the first place's item has about 1. Which operator computes what, and its formula and source:
@@ -37,13 +42,18 @@ namespace tapesort {
 
 enum class Method {
   neural_sort,
+  neural_sort_smooth,
   soft_sort,
   sinkhorn,
   odd_even,
   bitonic,
   fast_soft_sort,
   fast_soft_rank,
-  lap_sum
+  sparse_top_k,
+  lap_sum,
+  black_box_rank,
+  perturbed,
+  k_subset
 };
 
 // "neural_sort", ..; method_named throws std::invalid_argument, listing the names, for another one.
@@ -52,22 +62,27 @@ Method method_named(const std::string& name);
 
 struct Relaxation {
   Method method = Method::neural_sort;
-  double tau = 1;  // fast_soft_sort, fast_soft_rank: their strength
+  // fast_soft_sort, fast_soft_rank, sparse_top_k: their strength; black_box_rank: lambda;
+  // perturbed: sigma; k_subset: divides the scores.
+  double tau = 1;
   bool hard = false;
   Direction direction = Direction::descending;  // not for sinkhorn, whose rows are what they are
 
+  double smoothing = 0;      // neural_sort_smooth; 0 stands for tau
   double power = 1;          // soft_sort
   SinkhornOptions sinkhorn;  // sinkhorn
   double steepness = 0;      // odd_even, bitonic; 0 stands for 1 / tau
   Swap swap = Swap::cauchy;
   double art_lambda = 0.25;                            // of Swap::logistic_phi
   Regularization regularization = Regularization::l2;  // fast_soft_sort, fast_soft_rank
+  std::size_t samples = 100;                           // perturbed
+  std::uint64_t seed = 1;                              // of the noise, the same at each call
 
   // Which columns of the table above a method has. The others throw std::invalid_argument.
   bool has_matrix() const;  // and logits
   bool has_sorted() const;
   bool has_ranks() const;
-  bool has_top_k() const { return has_matrix(); }
+  bool has_top_k() const;
 
   template <class T> FirstOrder<T> matrix(const Var<T>& input) const;
   // Logits of the matrix's rows, whose softmax is the (soft) matrix: for cross-entropies, which need
