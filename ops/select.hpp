@@ -41,6 +41,9 @@ template <class T> Var<T> stop_gradient(const Var<T>& x);
 // The value of `hard` with the gradient of `soft`: hard itself is flat wherever it has a
 // derivative. std::invalid_argument when their shapes differ. Source: Bengio, Leonard, Courville
 // 2013.
+// It misleads where two such factors are multiplied: each one's gradient is gated by the other's hard
+// value. With hard values a = b = 0, neither gets a gradient from a b, however much a_soft b_soft would
+// gain. Then make one of the product: straight_through(a_hard * b_hard, a_soft * b_soft).
 template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& soft);
 template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent);
 template <class T> Var<T> pow(const Var<T>& x, Converted<T> exponent) {

@@ -5,6 +5,7 @@
 #include "engine/simd.hpp"
 #include "op_table.hpp"
 #include "ops/reduce.hpp"
+#include "ops/shape.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -223,4 +224,38 @@ TEST_CASE("a number may bound, and a boolean array may choose") {
   CHECK(y.value() == Array<double>{1.0, 2.0, 3.0});
   tape.backward(sum(y));
   CHECK(x.grad() == Array<double>{-1.0, 1.0, 1.0});
+}
+
+TEST_CASE(
+    "straight-through factors that multiply gate each other's gradient; one of their product does "
+    "not") {
+  // Both gates are shut, and 1 - a b falls only when both open.
+  const auto hard = [](const Var<double>& x) {
+    return convert<double>(Array<bool>(x.value() > 0.0));
+  };
+  const auto descend = [&](const auto& product) {
+    Array<double> x{-1.0, -2.0};
+    for (int step = 0; step < 400; ++step) {
+      Tape<double> tape;
+      const Var<double> v = tape.leaf(x);
+      tape.backward(1 - product(slice(v, 0, 0, 1), slice(v, 0, 1, 2)), full<double>({1}, 1.0));
+      x -= 0.5 * v.grad();
+    }
+    return x;
+  };
+  const Array<double> of_each = descend([&](const Var<double>& x, const Var<double>& y) {
+    return straight_through(hard(x), sigmoid(x)) * straight_through(hard(y), sigmoid(y));
+  });
+  CHECK(of_each == Array<double>{-1.0, -2.0});  // no step was made
+  const Array<double> of_product = descend([&](const Var<double>& x, const Var<double>& y) {
+    return straight_through(Array<double>(hard(x) * hard(y)), sigmoid(x) * sigmoid(y));
+  });
+  CHECK(of_product(0) > 0);
+  CHECK(of_product(1) > 0);
+  // A gate alone opens.
+  const Array<double> alone = descend([&](const Var<double>& x, const Var<double>& y) {
+    return straight_through(hard(x), sigmoid(x)) + straight_through(hard(y), sigmoid(y));
+  });
+  CHECK(alone(0) > 0);
+  CHECK(alone(1) > 0);
 }

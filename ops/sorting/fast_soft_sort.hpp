@@ -12,13 +12,13 @@
 //            top_k   P(s / strength, (1, .., 1, 0, .., 0)), k ones: masses between 0 and 1 whose sum
 //                    is k, most of them 0 or 1 exactly (sparse). l2 alone
 //            A block of one element is that element of w: exact, nothing is regularised.
-//   vjp      (top_k as rank, with c = 1 / strength) per block, u the cotangent in sorted order, p = softmax over B (of w for sort, z for
-//            rank), c = -1 / strength:
+//   vjp      per block, u the cotangent in sorted order, p = softmax over B (of w for sort, z for
+//            rank), c = -1 / strength (top_k: l2's rank, with c = 1 / strength):
 //              l2   sort  wbar = mean_B u             rank  sbar = c (u - mean_B u)
 //              kl   sort  wbar = p sum_B u            rank  sbar = c r (u - <p, u>_B)
 //   shapes   (..., n) -> (..., n): sorted values by place, ranks by item
-//   strength in units of 1 / scores for sort, of scores for rank and top_k. -> 0 is exact below a positive
-//            strength; -> infinity gives the mean everywhere.
+//   strength in units of 1 / scores for sort, of scores for rank and top_k. -> 0 is exact below a
+//            positive strength; -> infinity gives the mean everywhere.
 //   ascending  sort: -P(.., -s), smallest first; rank: P(+s / strength, ..), n for the largest;
 //            top_k: the k smallest
 //   ties     equal scores have equal ranks. Where two blocks touch there is a kink: the gradient is

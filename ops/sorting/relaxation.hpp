@@ -27,7 +27,8 @@
 //
 // hard: the value is that of the sort itself, the gradient that of the relaxation
 // (straight-through). The sort is argsort of the scores, equal ones in the order of their indices;
-// for sinkhorn, whose input has no order of its own, the permutation nearest to P_hat.
+// for sinkhorn, whose input has no order of its own, the permutation nearest to P_hat. Do not multiply
+// two hard results: each gates the other's gradient (straight_through, ops/select.hpp).
 #pragma once
 
 #include <string>
