@@ -14,8 +14,11 @@
 #include "gradcheck/gradcheck.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
+#include "ops/masked_plackett_luce.hpp"
+#include "ops/sorting/k_subsets.hpp"
 #include "ops/sorting/lap_sum.hpp"
 #include "ops/sorting/neural_sort.hpp"
+#include "ops/sorting/perturbed.hpp"
 #include "ops/sorting/relaxation.hpp"
 #include "ops/sorting/soft_sort.hpp"
 
@@ -145,7 +148,8 @@ Direction direction_named(const std::string& name) {
 Relaxation relaxation_of(const std::string& method, double tau, const std::string& direction,
                          bool hard, double power, int iterations, double tolerance,
                          double steepness, const std::string& swap, double art_lambda,
-                         const std::string& regularization) {
+                         const std::string& regularization, double smoothing, std::size_t samples,
+                         std::uint64_t seed) {
   Relaxation r;
   r.method = method_named(method);
   r.tau = tau;
@@ -162,9 +166,27 @@ Relaxation relaxation_of(const std::string& method, double tau, const std::strin
                         {"cauchy", Swap::cauchy},
                         {"optimal", Swap::optimal}});
   r.art_lambda = art_lambda;
+  r.smoothing = smoothing;
+  r.samples = samples;
+  r.seed = seed;
   r.regularization = named<Regularization>(
       "regularization", regularization, {{"l2", Regularization::l2}, {"kl", Regularization::kl}});
   return r;
+}
+
+// None, or booleans.
+std::optional<ItemMask> mask_of(const py::object& mask) {
+  if (mask.is_none()) return std::nullopt;
+  return ItemMask(to_array<bool>(mask));
+}
+
+// A Python function of arrays, called with the lock; f outlives it.
+template <class T> OfOrder<T> of_order(const py::object& f) {
+  return [&f](const Array<T>& scores) {
+    wait_if_ending();
+    const py::gil_scoped_acquire lock;
+    return to_array<T>(f(to_numpy(scores)));
+  };
 }
 
 // A Python cost of orders, called with the lock; f outlives it, and is not copied without the lock.
@@ -196,25 +218,36 @@ PYBIND11_MODULE(_tapesort, m) {
   py::class_<Relaxation>(m, "Relaxation")
       .def(py::init(&relaxation_of), "method"_a, "tau"_a, "direction"_a, "hard"_a, "power"_a,
            "iterations"_a, "tolerance"_a, "steepness"_a, "swap"_a, "art_lambda"_a,
-           "regularization"_a)
+           "regularization"_a, "smoothing"_a, "samples"_a, "seed"_a)
       .def("matrix",
-           [](const Relaxation& r, const py::object& s, bool record) {
-             return call({s}, record, [&](const auto& x) { return r.matrix(x[0]); });
+           [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
+             const auto m = mask_of(mask);
+             return call({s}, record,
+                         [&](const auto& x) { return m ? r.matrix(x[0], *m) : r.matrix(x[0]); });
            })
       .def("logits",
-           [](const Relaxation& r, const py::object& s, bool record) {
-             return call({s}, record, [&](const auto& x) { return r.logits(x[0]); });
+           [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
+             const auto m = mask_of(mask);
+             return call({s}, record,
+                         [&](const auto& x) { return m ? r.logits(x[0], *m) : r.logits(x[0]); });
            })
       .def("sorted",
-           [](const Relaxation& r, const py::object& s, bool record) {
-             return call({s}, record, [&](const auto& x) { return r.sorted(x[0]); });
+           [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
+             const auto m = mask_of(mask);
+             return call({s}, record,
+                         [&](const auto& x) { return m ? r.sorted(x[0], *m) : r.sorted(x[0]); });
            })
       .def("ranks",
-           [](const Relaxation& r, const py::object& s, bool record) {
-             return call({s}, record, [&](const auto& x) { return r.ranks(x[0]); });
+           [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
+             const auto m = mask_of(mask);
+             return call({s}, record,
+                         [&](const auto& x) { return m ? r.ranks(x[0], *m) : r.ranks(x[0]); });
            })
-      .def("top_k", [](const Relaxation& r, const py::object& s, std::size_t k, bool record) {
-        return call({s}, record, [&](const auto& x) { return r.top_k(x[0], k); });
+      .def("top_k", [](const Relaxation& r, const py::object& s, std::size_t k,
+                       const py::object& mask, bool record) {
+        const auto m = mask_of(mask);
+        return call({s}, record,
+                    [&](const auto& x) { return m ? r.top_k(x[0], k, *m) : r.top_k(x[0], k); });
       });
 
   m.def("neural_sort_payload", [](const py::object& s, const py::object& payload, double tau,
@@ -257,29 +290,63 @@ PYBIND11_MODULE(_tapesort, m) {
             return lap_sum_top_k(x[0], k, tau, direction_named(direction));
           });
         });
+  m.def("k_subset_log_partition", [](const py::object& s, std::size_t k, bool record) {
+    return call({s}, record, [&](const auto& x) { return k_subset_log_partition(x[0], k); });
+  });
+  m.def("k_subset_log_prob", [](const py::object& s, const py::object& subsets, bool record) {
+    const Indices items = to_array<Index>(subsets);
+    return call({s}, record, [&](const auto& x) { return k_subset_log_prob(x[0], items); });
+  });
+  m.def("k_subset_sample",
+        [](const py::object& s, std::size_t k, std::uint64_t seed, const Extents& samples) {
+          Generator random(seed);
+          return to_numpy(k_subset_sample(to_array<double>(s), k, random, shape_of(samples)));
+        });
+  m.def("fenchel_young_loss", [](const py::object& s, const py::object& target, const py::object& f,
+                                 double sigma, std::size_t samples, std::uint64_t seed,
+                                 bool record) {
+    const Array<double> goal = to_array<double>(target);
+    return call({s}, record, [&](const auto& x) {
+      using T = typename std::decay_t<decltype(x[0].value())>::value_type;
+      Generator random(seed);
+      return fenchel_young_loss(x[0], convert<T>(goal), of_order<T>(f), {sigma, samples}, random);
+    });
+  });
   m.def("argsort", [](const py::object& s, const std::string& direction) {
     return to_numpy(argsort(to_array<double>(s), direction_named(direction)));
   });
 
   // --- Plackett-Luce and the estimators
 
-  m.def("pl_log_prob", [](const py::object& s, const py::object& order, bool record) {
-    const Indices z = to_array<Index>(order);
-    return call({s}, record, [&](const auto& x) { return PlackettLuce(x[0]).log_prob(z); });
-  });
-  m.def("pl_sample", [](const py::object& s, std::uint64_t seed, const Extents& samples) {
+  m.def("pl_log_prob",
+        [](const py::object& s, const py::object& order, const py::object& mask, bool record) {
+          const Indices z = to_array<Index>(order);
+          const auto m = mask_of(mask);
+          return call({s}, record, [&](const auto& x) {
+            return m ? MaskedPlackettLuce(x[0], *m).log_prob(z) : PlackettLuce(x[0]).log_prob(z);
+          });
+        });
+  m.def("pl_sample", [](const py::object& s, std::uint64_t seed, const Extents& samples,
+                        const py::object& mask) {
     const Var<double> scores = constant(to_array<double>(s));
     Generator random(seed);
+    if (const auto m = mask_of(mask)) {
+      return to_numpy(MaskedPlackettLuce(scores, *m).sample(random, shape_of(samples)));
+    }
     return to_numpy(PlackettLuce<double>(scores).sample(random, shape_of(samples)));
   });
   m.def("pl_relaxed_sample", [](const py::object& s, const Relaxation& r, std::uint64_t seed,
-                                const Extents& samples, bool straight_through, bool record) {
+                                const Extents& samples, bool straight_through,
+                                const py::object& mask, bool record) {
+    const auto m = mask_of(mask);
     return call({s}, record, [&](const auto& x) {
       Generator random(seed);
-      const PlackettLuce pl(x[0]);
       const auto relaxed = [&](const auto& scores) { return r.matrix(scores); };
-      return straight_through ? pl.straight_through_sample(relaxed, random, shape_of(samples))
-                              : pl.relaxed_sample(relaxed, random, shape_of(samples));
+      const auto sample = [&](const auto& pl) {
+        return straight_through ? pl.straight_through_sample(relaxed, random, shape_of(samples))
+                                : pl.relaxed_sample(relaxed, random, shape_of(samples));
+      };
+      return m ? sample(MaskedPlackettLuce(x[0], *m)) : sample(PlackettLuce(x[0]));
     });
   });
   m.def("pl_entropy",
@@ -302,15 +369,24 @@ PYBIND11_MODULE(_tapesort, m) {
       return exact_expectation(x[0], order_cost<T>(cost));
     });
   });
-  m.def("reinforce", [](const py::object& s, const py::object& cost, std::size_t samples,
-                        std::uint64_t seed, bool leave_one_out, bool record) {
-    return call({s}, record, [&](const auto& x) {
-      using T = typename std::decay_t<decltype(x[0].value())>::value_type;
-      Generator random(seed);
-      return reinforce(x[0], order_cost<T>(cost), samples, random,
-                       leave_one_out ? Baseline::leave_one_out : Baseline::none);
-    });
-  });
+  m.def("reinforce",
+        [](const py::object& s, const py::object& cost, std::size_t samples, std::uint64_t seed,
+           bool leave_one_out, const py::object& mask, bool record) {
+          const auto m = mask_of(mask);
+          return call({s}, record, [&](const auto& x) {
+            using T = typename std::decay_t<decltype(x[0].value())>::value_type;
+            Generator random(seed);
+            if (m) {  // one call of the cost for all sets
+              const MaskedPlackettLuce p(x[0], *m);
+              const Indices orders = p.sample(random, {samples});
+              const Var<T> f = order_cost<T>(cost)(orders);
+              return score_function(f, p.log_prob(orders),
+                                    leave_one_out ? leave_one_out_mean(f.value()) : scalar(T(0)));
+            }
+            return reinforce(x[0], order_cost<T>(cost), samples, random,
+                             leave_one_out ? Baseline::leave_one_out : Baseline::none);
+          });
+        });
 
   // --- Gradient checks of Python functions
 

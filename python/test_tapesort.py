@@ -39,14 +39,21 @@ CASES = {
     "neural_sort_cross_entropy": ([S], {"truth": -S}),
     "neural_sort_top_k": ([S], {"k": 2}),
     "lap_sum_top_k": ([S], {"k": 2}),
+    "sparse_top_k": ([S], {"k": 2}),
+    "k_subset_marginals": ([S], {"k": 2}),
+    "k_subset_log_partition": ([S], {"k": 2}),
+    "k_subset_log_prob": ([S], {"subsets": np.array([[2, 0], [0, 3]])}),
+    "fenchel_young_loss": ([S], {"target": np.eye(4)[:2], "tau": 0.5,
+                                 "f": lambda s: 1.0 * (s == s.max(-1, keepdims=True))}),
     "sinkhorn": ([np.sin(np.arange(16.0)).reshape(4, 4)], {"tau": 0.5}),
     "gumbel_sinkhorn": ([np.sin(np.arange(16.0)).reshape(4, 4)], {"seed": 3}),
     "pl_log_prob": ([S], {"order": np.array([[2, 0, 3, 1], [0, 2, 1, 3]])}),
     "pl_relaxed_sample": ([S], {"seed": 3, "samples": [2]}),
     "exact_expectation": ([S], {"cost": lambda z: z[..., 0] * 1.0}),
 }
-# Their gradients are estimates, of an expectation.
-ESTIMATES = {"pl_entropy", "pl_divergence", "reinforce"}
+# Their gradients are estimates, of an expectation, or those of an interpolation.
+ESTIMATES = {"pl_entropy", "pl_divergence", "reinforce", "black_box_rank", "perturbed_rank",
+             "perturbed_sort", "perturbed_top_k"}
 OPERATORS = [name for name in tapesort.__all__
              if isinstance(getattr(tapesort, name), tapesort.Operator)]
 
@@ -93,6 +100,61 @@ class Values(unittest.TestCase):
         self.assertAlmostEqual(float(estimate), float(exact), delta=0.01)
         np.testing.assert_allclose(back2(1.0)[0], back(1.0)[0], atol=0.01)
 
+    def test_masks(self):
+        mask = np.array([[True, False, True, True], [False, False, False, False]])
+        s = np.where(mask, S, np.nan)
+        alone = S[0, mask[0]]
+        for name in OPERATORS:
+            op = getattr(tapesort, name)
+            if "mask" not in inspect.signature(op).parameters or name in (
+                    "sinkhorn", "pl_log_prob", "pl_relaxed_sample", "reinforce"):
+                continue
+            with self.subTest(name):
+                options = {"k": 2} if "k" in inspect.signature(op).parameters else {}
+                y, back = tapesort.vjp(op, s, mask=mask, **options)
+                expected = op(alone, **options)
+                there = mask if y.ndim == 2 and ("rank" in name or "top_k" in name or "k_sub" in name) \
+                    else np.arange(4) < mask.sum(-1, keepdims=True)
+                if y.ndim == 3:
+                    there = there[:, :, None] & mask[:, None, :]
+                np.testing.assert_array_equal(y[there], expected.ravel())
+                np.testing.assert_array_equal(y[~there], 0)
+                gradient, = back(np.ones_like(y))
+                np.testing.assert_array_equal(gradient[~mask], 0)
+                self.assertTrue(np.isfinite(gradient).all())
+        order = np.array([[3, 0, 2, 1], [0, 0, 0, 0]])
+        self.assertAlmostEqual(tapesort.pl_log_prob(s, order, mask)[0],
+                               float(tapesort.pl_log_prob(alone, [2, 0, 1])), places=14)
+        z = tapesort.pl_sample(s, 1, [50], mask)
+        np.testing.assert_array_equal(np.sort(z, -1), np.broadcast_to(np.arange(4), (50, 2, 4)))
+        np.testing.assert_array_equal(z[:, 0, 3], 1)
+        P = tapesort.pl_relaxed_sample(s, 1, [5], mask=mask)
+        np.testing.assert_allclose(P.sum(-1)[:, 0], np.tile([1, 1, 1, 0], (5, 1)), atol=1e-12)
+        cost = lambda z: (z[..., 0] == 2) * 1.0
+        estimate, back = tapesort.vjp(tapesort.reinforce, s, cost, 20000, 4, mask=mask)
+        exact, exact_back = tapesort.vjp(tapesort.exact_expectation, alone, lambda z: (z[..., 0] == 1) * 1.0)
+        self.assertAlmostEqual(float(estimate[0]), float(exact), delta=0.02)
+        np.testing.assert_allclose(back(np.ones(2))[0][0, mask[0]], exact_back(1.0)[0], atol=0.02)
+        logits = np.sin(np.arange(16.0)).reshape(4, 4)
+        np.testing.assert_array_equal(tapesort.sinkhorn(logits, mask=mask[0])[:3][:, mask[0]],
+                                      tapesort.sinkhorn(logits[:3][:, mask[0]]))
+
+    def test_subsets_and_noise(self):
+        s = np.array([0.3, -1.0, 0.8])
+        pairs = [(0, 1), (0, 2), (1, 2)]
+        weights = np.exp([s[list(p)].sum() for p in pairs])
+        np.testing.assert_allclose(tapesort.k_subset_log_partition(s, 2), np.log(weights.sum()), rtol=1e-13)
+        np.testing.assert_allclose(tapesort.k_subset_log_prob(s, np.array(pairs)),
+                                   np.log(weights / weights.sum()), rtol=1e-12)
+        drawn = tapesort.k_subset_sample(s, 2, seed=1, samples=20000)
+        np.testing.assert_allclose([(drawn == p).all(-1).mean() for p in pairs], weights / weights.sum(),
+                                   atol=0.015)
+        ranks = tapesort.perturbed_rank(s, tau=1e-9)
+        np.testing.assert_array_equal(ranks, tapesort.black_box_rank(s))
+        np.testing.assert_array_equal(ranks, [2, 3, 1])
+        _, back = tapesort.vjp(tapesort.black_box_rank, s, tau=2.0)
+        np.testing.assert_array_equal(back(np.array([0.0, 0.0, -1.0]))[0], [-0.5, -0.5, 1])
+
     def test_errors_are_value_errors(self):
         with self.assertRaisesRegex(ValueError, "tau"):
             tapesort.neural_sort(S, tau=-1)
@@ -118,6 +180,10 @@ class Values(unittest.TestCase):
                 tapesort.neural_sort(wrong)
         with self.assertRaisesRegex(TypeError, "soft_sort: scores is a masked array"):
             tapesort.soft_sort(np.ma.array([1.0, 2.0], mask=[0, 1]))
+        with self.assertRaisesRegex(TypeError, "mask must hold booleans, True for items that are there"):
+            tapesort.soft_sort([1.0, 2.0], mask=[0, 1])
+        with self.assertRaisesRegex(ValueError, "the mask is .1, 2.; need one of shape .1, 2."):
+            tapesort.soft_sort([1.0, 2.0], mask=[[True, False]])
         with self.assertRaisesRegex(TypeError, "tau must be a number, got '1'"):
             tapesort.soft_sort(S, tau="1")
         with self.assertRaisesRegex(TypeError, "neural_sort: missing a required argument: 'scores'"):
@@ -144,7 +210,7 @@ class Values(unittest.TestCase):
                 elif isinstance(node, ast.ClassDef):
                     stubs[node.name] = None
         self.assertLessEqual(set(tapesort.__all__), set(stubs))
-        for name in OPERATORS + ["argsort", "gradcheck", "pl_sample"]:
+        for name in OPERATORS + ["argsort", "gradcheck", "k_subset_sample", "pl_sample"]:
             parameters = inspect.signature(getattr(tapesort, name)).parameters.values()
             self.assertEqual([a.arg for a in stubs[name].args], [p.name for p in parameters], name)
             self.assertEqual(len(stubs[name].defaults),

@@ -218,6 +218,28 @@ TEST_CASE("relax --csv has a line for each set, tau and place") {
   CHECK(std::count(text.begin(), text.end(), '\n') == 5);
 }
 
+TEST_CASE("relax takes masks and lengths, and says what does not fit") {
+  const TemporaryFolder folder;
+  save_npy(folder / "s.npy", Array<double>{{3, NAN, 2}, {5, 7, 6}});
+  const std::string input = " --input " + folder / "s.npy";
+  run(add_relax, "relax --tau 0.001 --mask 1,0,1 --top-k 1" + input + " --out " + folder.path());
+  CHECK(distance(load_npy<double>(folder / "sorted.npy"), {{3, 2, 0}, {6, 5, 0}}) < 1e-12);
+  CHECK(distance(load_npy<double>(folder / "top_k.npy"), {{1, 0, 0}, {0, 0, 1}}) < 1e-12);
+  run(add_relax, "relax --tau 0.001 --lengths 1,3" + input + " --out " + folder.path());
+  CHECK(distance(load_npy<double>(folder / "sorted.npy"), {{3, 0, 0}, {7, 6, 5}}) < 1e-12);
+  const auto error = [&](const std::string& options) {
+    return error_of([&] { run(add_relax, "relax " + options + input); });
+  };
+  CHECK(error("--mask 1,0") == "invalid_argument: relax: --mask has 2 items, set 1 has 3");
+  CHECK(error("--lengths 2") == "invalid_argument: relax: --lengths has 1 numbers for 2 sets");
+  CHECK(error("--lengths 2,4") ==
+        "invalid_argument: ItemMask: length 0 is 4; need 0 <= length <= n = 3");
+  CHECK(error("--method sparse_top_k") == "invalid_argument: relax: sparse_top_k needs --top-k");
+  CHECK(error("--method fast_soft_sort --top-k 2") ==
+        "invalid_argument: relax: --top-k means nothing to fast_soft_sort");
+  CHECK(error("--samples 5") == "invalid_argument: relax: --samples means nothing to neural_sort");
+}
+
 TEST_CASE("relax reads and writes .npy") {
   const TemporaryFolder folder;
   const Array<double> scores{{3, 1, 2}, {5, 7, 6}};

@@ -135,6 +135,53 @@ TEST_CASE("relax gives what each method has, for sets of several sizes") {
   }
 }
 
+TEST_CASE("relax of masked sets shows the valid items' places, and arrays of all n") {
+  RelaxRequest request{Relaxation()};
+  request.relaxation.hard = true;
+  request.k = 1;
+  request.masks = {ItemMask(Array<bool>{true, true, false, true}),
+                   ItemMask::of_lengths(scalar(Index(1)), 2)};
+  const std::vector<Array<double>> sets{{0.3, -1.0, 9.0, 2.0}, {1.0, 2.0}};
+  std::ostringstream json, csv, table;
+  write_relaxed_json<double>(json, request, sets,
+                             {full<double>({4, 4}, 1), full<double>({2, 2}, 1)});
+  const nlohmann::json result = nlohmann::json::parse(json.str());
+  const auto& first = result["sets"][0];
+  CHECK(first["permutation"] == nlohmann::json({3, 0, 1, 2}));
+  CHECK(first["sorted"] == nlohmann::json({2.0, 0.3, -1.0, 0.0}));
+  CHECK(first["ranks"] == nlohmann::json({2.0, 3.0, 0.0, 1.0}));
+  CHECK(first["top_k"] == nlohmann::json({0.0, 0.0, 0.0, 1.0}));
+  CHECK(first["P"][0] == nlohmann::json({0.0, 0.0, 0.0, 1.0}));
+  CHECK(first["P"][3] == nlohmann::json({0.0, 0.0, 0.0, 0.0}));
+  CHECK(first["grad"][2] == 0.0);
+  CHECK(result["sets"][1]["sorted"] == nlohmann::json({1.0, 0.0}));
+  write_relaxed_csv<double>(csv, request, {1.0}, sets);
+  CHECK(csv.str() ==
+        "set,tau,place,item,score,soft_sorted,soft_rank,top_k\n"
+        "1,1.0,1,3,2.0,2.0,1.0,1.0\n1,1.0,2,0,0.3,0.3,2.0,0.0\n1,1.0,3,1,-1.0,-1.0,3.0,0.0\n"
+        "2,1.0,1,0,1.0,1.0,1.0,1.0\n");
+  write_relaxed_table<double>(table, request, sets);
+  CHECK(table.str().find("set 1, n = 4, 1 masked\n") != std::string::npos);
+  CHECK(table.str().find("soft rank    top-k mass\n      1     3           2            2"
+                         "            1             1\n") != std::string::npos);
+}
+
+TEST_CASE("relax gives the top-k mass of methods that have nothing else") {
+  for (const char* name : {"sparse_top_k", "k_subset", "perturbed"}) {
+    CAPTURE(name);
+    RelaxRequest request{Relaxation()};
+    request.relaxation.method = method_named(name);
+    request.k = 2;
+    std::ostringstream json;
+    write_relaxed_json<float>(json, request, {Array<double>{0.3, -1.0, 2.0}}, {});
+    const nlohmann::json set = nlohmann::json::parse(json.str())["sets"][0];
+    double total = 0;
+    for (double mass : set["top_k"]) total += mass;
+    CHECK(total == doctest::Approx(2));
+    CHECK(set["permutation"] == nlohmann::json({2, 0, 1}));
+  }
+}
+
 TEST_CASE("relax's table shows the hard order and a heatmap") {
   Relaxation r;
   r.hard = true;
@@ -168,6 +215,6 @@ TEST_CASE("a table of many scores needs no matrix of them") {
   Relaxation r;
   const std::string table = table_of<double>(r, {Generator(1).normal<double>({n})});
   CHECK(std::count(table.begin(), table.end(), '\n') == std::ptrdiff_t(n + 5));
-  CHECK(!relax<double>(r, zeros<double>({3}), nullptr, false).P);
-  CHECK(relax<double>(r, zeros<double>({3}), nullptr, true).P->shape() == Shape{3, 3});
+  CHECK(!relax<double>(r, 0, zeros<double>({3}), nullptr, false).P);
+  CHECK(relax<double>(r, 0, zeros<double>({3}), nullptr, true).P->shape() == Shape{3, 3});
 }

@@ -9,6 +9,7 @@
 #include "ops/distances.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/losses.hpp"
+#include "ops/mask.hpp"
 #include "ops/matmul.hpp"
 #include "ops/norm.hpp"
 #include "ops/plackett_luce.hpp"
@@ -17,9 +18,11 @@
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"
 #include "ops/sorting/fast_soft_sort.hpp"
+#include "ops/sorting/k_subsets.hpp"
 #include "ops/sorting/lap_sum.hpp"
 #include "ops/sorting/logits.hpp"
 #include "ops/sorting/neural_sort.hpp"
+#include "ops/sorting/perturbed.hpp"
 #include "ops/sorting/sinkhorn.hpp"
 #include "ops/sorting/soft_sort.hpp"
 #include "ops/sorting/sorting_network.hpp"
@@ -71,6 +74,8 @@ std::vector<OperatorRow> operators() {
       {"sum", {{2, 3}}, false, [](auto& x) { return sum(x[0], 0); }},
       {"mean", {{2, 3}}, false, [](auto& x) { return mean(x[0], 1); }},
       {"var", {{2, 3}}, false, [](auto& x) { return var(x[0], 1); }},
+      {"norm", {{2, 3}}, false, [](auto& x) { return norm(x[0], 1); }},
+      {"standard_deviation", {{2, 3}}, false, [](auto& x) { return standard_deviation(x[0], 1); }},
       {"max", {{2, 3}}, false, [](auto& x) { return max(x[0], 1); }},
       {"min", {{2, 3}}, false, [](auto& x) { return min(x[0], 1); }},
       {"logsumexp", {{2, 3}}, false, [](auto& x) { return logsumexp(x[0], 1); }},
@@ -150,6 +155,18 @@ std::vector<OperatorRow> operators() {
        false,
        [=](auto& x) { return neural_sort_cross_entropy(x[0], truth, 0.5); }},
       {"neural_sort_logits", {set}, false, [](auto& x) { return neural_sort_logits(x[0], 0.5); }},
+      {"neural_sort_smooth",
+       {set},
+       false,
+       [](auto& x) { return neural_sort_smooth(x[0], 0.5, 0.5); }},
+      {"neural_sort masked",
+       {set},
+       false,
+       [=](auto& x) {
+         return masked(
+             ItemMask::of_lengths({4, 5}, 6), By::place_and_item,
+             [](auto& s) { return neural_sort(s, 0.5); }, x[0]);
+       }},
       {"soft_sort", {set}, false, [](auto& x) { return soft_sort(x[0], 0.5); }},
       {"sinkhorn", {{5, 5}}, false, [](auto& x) { return sinkhorn(x[0], 0.5); }},
       {"log_sinkhorn", {{5, 5}}, false, [](auto& x) { return log_sinkhorn(x[0], 0.5); }},
@@ -175,6 +192,20 @@ std::vector<OperatorRow> operators() {
        {set},
        false,
        [](auto& x) { return fast_soft_rank(x[0], 0.5, Regularization::kl); }},
+      {"sparse_top_k", {set}, false, [](auto& x) { return sparse_top_k(x[0], 2, 0.5); }},
+      {"k_subset_log_partition",
+       {set},
+       false,
+       [](auto& x) { return k_subset_log_partition(x[0], 2); }},
+      {"k_subset_marginals", {set}, false, [](auto& x) { return k_subset_marginals(x[0], 2); }},
+      {"fenchel_young_loss",
+       {set},
+       false,
+       [=](auto& x) {
+         const auto first = [](const Array<double>& s) { return first_of<double>(argsort(s), 2); };
+         Generator random(1);
+         return fenchel_young_loss(x[0], truth, first, 0.5, random);
+       }},
       {"lap_sum", {set}, false, [](auto& x) { return lap_sum(x[0], 0.5); }},
       {"lap_sum_sort", {set}, false, [](auto& x) { return lap_sum_sort(x[0], 0.5); }},
       {"lap_sum_rank", {set}, false, [](auto& x) { return lap_sum_rank(x[0], 0.5); }},

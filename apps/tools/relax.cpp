@@ -29,10 +29,11 @@ template <class T> void write_heatmap(std::ostream& out, const Array<T>& P) {
 }
 
 struct RelaxOptions {
-  Relaxation relaxation;
+  RelaxRequest request{Relaxation()};
   std::string method = "neural_sort", distribution = "cauchy", regularization = "l2";
   std::string dtype = "double", input = "-", weights, out;
   std::vector<double> taus{1};
+  std::vector<std::size_t> mask, lengths;
   bool ascending = false, descending = false, json = false, csv = false;
 };
 
@@ -79,26 +80,28 @@ template <class T> class Collected {
 };
 
 template <class T>
-void write_relaxed_arrays(const std::string& folder, const Relaxation& relaxation,
+void write_relaxed_arrays(const std::string& folder, const RelaxRequest& request,
                           const std::vector<Array<double>>& sets,
                           const std::vector<Array<double>>& weights) {
-  Collected<T> P, sorted, ranks, grad;
+  Collected<T> P, sorted, ranks, top_k, grad;
   Collected<Index> permutation;
   for (std::size_t set = 0; set < sets.size(); ++set) {
     require(sets[set].shape() == sets[0].shape(), "relax: set ", set + 1, " has ",
             sets[set].shape().back(), " scores, set 1 ", sets[0].shape().back(),
             "; arrays need sets of one size, --json does not");
     const Relaxed<T> result =
-        relax<T>(relaxation, sets[set], weights.empty() ? nullptr : &weights[set], true);
+        relax<T>(request, set, sets[set], weights.empty() ? nullptr : &weights[set], true);
     if (result.P) P.add(*result.P, sets.size());
     if (result.sorted) sorted.add(*result.sorted, sets.size());
     if (result.ranks) ranks.add(*result.ranks, sets.size());
+    if (result.top_k) top_k.add(*result.top_k, sets.size());
     if (result.grad) grad.add(*result.grad, sets.size());
     permutation.add(result.permutation, sets.size());
   }
   P.save(folder, "P");
   sorted.save(folder, "sorted");
   ranks.save(folder, "ranks");
+  top_k.save(folder, "top_k");
   grad.save(folder, "grad");
   permutation.save(folder, "permutation");
 }
@@ -111,12 +114,35 @@ constexpr NamedSwap swaps[] = {{"logistic", Swap::logistic}, {"logistic_phi", Sw
                                {"gaussian", Swap::gaussian}, {"reciprocal", Swap::reciprocal},
                                {"cauchy", Swap::cauchy},     {"optimal", Swap::optimal}};
 
+// --mask: the same of each set; --lengths: one of each set.
+std::vector<ItemMask> masks_of(const RelaxOptions& o, const std::vector<Array<double>>& sets) {
+  std::vector<ItemMask> masks;
+  require(o.lengths.empty() || o.lengths.size() == sets.size(), "relax: --lengths has ",
+          o.lengths.size(), " numbers for ", sets.size(), " sets");
+  for (std::size_t set = 0; set < sets.size(); ++set) {
+    const std::size_t n = sets[set].shape().back();
+    if (!o.lengths.empty()) {
+      masks.push_back(ItemMask::of_lengths(scalar(Index(o.lengths[set])), n));
+    } else if (!o.mask.empty()) {
+      require(o.mask.size() == n, "relax: --mask has ", o.mask.size(), " items, set ", set + 1,
+              " has ", n);
+      Array<bool> valid = uninitialized<bool>({n});
+      std::copy(o.mask.begin(), o.mask.end(), valid.begin());
+      masks.emplace_back(valid);
+    }
+  }
+  return masks;
+}
+
 void run(RelaxOptions& o, const Command& command) {
-  Relaxation& relaxation = o.relaxation;
+  Relaxation& relaxation = o.request.relaxation;
   relaxation.method = method_named(o.method);
   // An option of another method is refused: ignoring it would hide a mistake.
   const std::pair<const char*, std::vector<Method>> only_for[] = {
       {"--power", {Method::soft_sort}},
+      {"--smoothing", {Method::neural_sort_smooth}},
+      {"--samples", {Method::perturbed}},
+      {"--seed", {Method::perturbed}},
       {"--iterations", {Method::sinkhorn}},
       {"--steepness", {Method::odd_even, Method::bitonic}},
       {"--distribution", {Method::odd_even, Method::bitonic}},
@@ -128,6 +154,10 @@ void run(RelaxOptions& o, const Command& command) {
   }
   require(relaxation.method != Method::sinkhorn || !(o.ascending || o.descending),
           "relax: a direction means nothing to sinkhorn: row i of its logits is place i");
+  require(o.request.k == 0 || relaxation.has_top_k(), "relax: --top-k means nothing to ", o.method);
+  require(o.request.k > 0 || relaxation.has_sorted() || relaxation.has_ranks() ||
+              relaxation.has_matrix(),
+          "relax: ", o.method, " needs --top-k");
   if (o.csv + o.json + !o.out.empty() > 1) {
     not_understood("--csv, --json and --out exclude each other");
   }
@@ -144,6 +174,7 @@ void run(RelaxOptions& o, const Command& command) {
   const std::vector<Array<double>> sets =
       is_npy(o.input) ? parts_of_npy(o.input, axes)
                       : read_sets(read_text(o.input), source_name(o.input), relaxation.method);
+  o.request.masks = masks_of(o, sets);
   std::vector<Array<double>> weights;
   if (is_npy(o.weights)) {
     weights = parts_of_npy(o.weights, relaxation.has_matrix() ? 2 : 1);
@@ -155,10 +186,10 @@ void run(RelaxOptions& o, const Command& command) {
   std::ostream out(std::cout.rdbuf());  // std::cout may have been told how to format numbers
   const auto write = [&](auto zero) {
     using T = decltype(zero);
-    if (o.csv) return write_relaxed_csv<T>(out, relaxation, o.taus, sets);
-    if (!o.out.empty()) return write_relaxed_arrays<T>(o.out, relaxation, sets, weights);
-    if (o.json) return write_relaxed_json<T>(out, relaxation, sets, weights);
-    write_relaxed_table<T>(out, relaxation, sets);
+    if (o.csv) return write_relaxed_csv<T>(out, o.request, o.taus, sets);
+    if (!o.out.empty()) return write_relaxed_arrays<T>(o.out, o.request, sets, weights);
+    if (o.json) return write_relaxed_json<T>(out, o.request, sets, weights);
+    write_relaxed_table<T>(out, o.request, sets);
   };
   o.dtype == "float" ? write(0.0f) : write(0.0);
   flush_output();
@@ -167,8 +198,10 @@ void run(RelaxOptions& o, const Command& command) {
 }  // namespace
 
 template <class T>
-Relaxed<T> relax(const Relaxation& relaxation, const Array<double>& set,
+Relaxed<T> relax(const RelaxRequest& request, std::size_t number, const Array<double>& set,
                  const Array<double>* weights, bool matrix) {
+  const Relaxation& r = request.relaxation;
+  const ItemMask* mask = request.masks.empty() ? nullptr : &request.masks[number];
   Tape<T> tape(weights ? Recording::on : Recording::off);
   const Var<T> input = tape.leaf(convert<T>(set));
   Relaxed<T> result;
@@ -178,10 +211,15 @@ Relaxed<T> relax(const Relaxation& relaxation, const Array<double>& set,
     if (!first) first = output;
     return output.value();
   };
-  if (relaxation.has_matrix() && (matrix || weights)) result.P = value(relaxation.matrix(input));
-  if (relaxation.has_sorted()) result.sorted = value(relaxation.sorted(input));
-  if (relaxation.has_ranks()) result.ranks = value(relaxation.ranks(input));
-  result.permutation = relaxation.order(input.value());
+  if (r.has_matrix() && (matrix || weights)) {
+    result.P = value(mask ? r.matrix(input, *mask) : r.matrix(input));
+  }
+  if (r.has_sorted()) result.sorted = value(mask ? r.sorted(input, *mask) : r.sorted(input));
+  if (r.has_ranks()) result.ranks = value(mask ? r.ranks(input, *mask) : r.ranks(input));
+  if (const std::size_t k = request.k) {
+    result.top_k = value(mask ? r.top_k(input, k, *mask) : r.top_k(input, k));
+  }
+  result.permutation = mask ? r.order(input.value(), *mask) : r.order(input.value());
   if (weights) {
     tape.backward(*first, convert<T>(*weights));
     result.grad = input.grad();
@@ -190,14 +228,14 @@ Relaxed<T> relax(const Relaxation& relaxation, const Array<double>& set,
 }
 
 template <class T>
-void write_relaxed_json(std::ostream& out, const Relaxation& relaxation,
+void write_relaxed_json(std::ostream& out, const RelaxRequest& request,
                         const std::vector<Array<double>>& sets,
                         const std::vector<Array<double>>& weights) {
   const char* before = "";
   for (std::size_t set = 0; set < sets.size(); ++set) {
     const Relaxed<T> result =
-        relax<T>(relaxation, sets[set], weights.empty() ? nullptr : &weights[set], true);
-    if (set == 0) out << "{\"method\":\"" << name_of(relaxation.method) << "\",\"sets\":[";
+        relax<T>(request, set, sets[set], weights.empty() ? nullptr : &weights[set], true);
+    if (set == 0) out << "{\"method\":\"" << name_of(request.relaxation.method) << "\",\"sets\":[";
     out << before;
     const char* brace_or_comma = "{";
     const auto entry = [&](const char* key, const auto& x) {
@@ -210,33 +248,39 @@ void write_relaxed_json(std::ostream& out, const Relaxation& relaxation,
     if (result.ranks) entry("ranks", *result.ranks);
     entry("scores", result.scores);
     if (result.sorted) entry("sorted", *result.sorted);
+    if (result.top_k) entry("top_k", *result.top_k);
     out << '}';
     before = ",";
   }
   out << "],\"tau\":";
-  write_json(out, scalar(relaxation.tau));
+  write_json(out, scalar(request.relaxation.tau));
   out << "}\n";
 }
 
 template <class T>
-void write_relaxed_csv(std::ostream& out, Relaxation relaxation, const std::vector<double>& taus,
+void write_relaxed_csv(std::ostream& out, RelaxRequest request, const std::vector<double>& taus,
                        const std::vector<Array<double>>& sets) {
   const auto number = [&](double x) { write_json(out, scalar(x)); };
-  out << "set,tau,place,item,score,soft_sorted,soft_rank\n";
+  out << "set,tau,place,item,score,soft_sorted,soft_rank" << (request.k ? ",top_k\n" : "\n");
   for (std::size_t set = 0; set < sets.size(); ++set) {
     for (const double tau : taus) {
-      relaxation.tau = tau;
-      const Relaxed<T> result = relax<T>(relaxation, sets[set], nullptr, false);
-      for (std::size_t place = 0; place < result.permutation.size(); ++place) {
+      request.relaxation.tau = tau;
+      const Relaxed<T> result = relax<T>(request, set, sets[set], nullptr, false);
+      for (std::size_t place = 0; place < request.places(set, sets[set].shape().back()); ++place) {
         const std::size_t item = std::size_t(result.permutation.data()[place]);
         out << set + 1 << ',';
         number(tau);
         out << ',' << place + 1 << ',' << item << ',';
-        if (relaxation.method != Method::sinkhorn) number(double(result.scores.data()[item]));
+        if (request.relaxation.method != Method::sinkhorn)
+          number(double(result.scores.data()[item]));
         out << ',';
         if (result.sorted) number(double(result.sorted->data()[place]));
         out << ',';
         if (result.ranks) number(double(result.ranks->data()[item]));
+        if (result.top_k) {
+          out << ',';
+          number(double(result.top_k->data()[item]));
+        }
         out << '\n';
       }
     }
@@ -244,22 +288,27 @@ void write_relaxed_csv(std::ostream& out, Relaxation relaxation, const std::vect
 }
 
 template <class T>
-void write_relaxed_table(std::ostream& out, const Relaxation& relaxation,
+void write_relaxed_table(std::ostream& out, const RelaxRequest& request,
                          const std::vector<Array<double>>& sets) {
+  const Relaxation& relaxation = request.relaxation;
   for (std::size_t set = 0; set < sets.size(); ++set) {
     const std::size_t n = sets[set].shape().back();
     const bool fits = n <= widest_heatmap, scored = relaxation.method != Method::sinkhorn;
-    const Relaxed<T> result = relax<T>(relaxation, sets[set], nullptr, fits);
+    const std::size_t places = request.places(set, n);
+    const Relaxed<T> result = relax<T>(request, set, sets[set], nullptr, fits);
     if (set == 0) out << name_of(relaxation.method) << printed(", tau = %g\n", relaxation.tau);
-    out << "\nset " << set + 1 << ", n = " << n << "\n  place  item"
-        << (scored ? "       score" : "") << (result.sorted ? "  soft sorted" : "")
-        << (result.ranks ? "    soft rank" : "") << "\n";
-    for (std::size_t place = 0; place < n; ++place) {
+    out << "\nset " << set + 1 << ", n = " << n;
+    if (places < n) out << ", " << n - places << " masked";
+    out << "\n  place  item" << (scored ? "       score" : "")
+        << (result.sorted ? "  soft sorted" : "") << (result.ranks ? "    soft rank" : "")
+        << (result.top_k ? "    top-k mass" : "") << "\n";
+    for (std::size_t place = 0; place < places; ++place) {
       const std::size_t item = std::size_t(result.permutation.data()[place]);
       out << printed("  %5.0f", double(place + 1)) << printed(" %5.0f", double(item));
       if (scored) out << printed("  %10.5g", double(result.scores.data()[item]));
       if (result.sorted) out << printed("  %11.5g", double(result.sorted->data()[place]));
       if (result.ranks) out << printed("  %11.5g", double(result.ranks->data()[item]));
+      if (result.top_k) out << printed("  %12.5g", double(result.top_k->data()[item]));
       out << "\n";
     }
     if (!relaxation.has_matrix()) continue;
@@ -273,14 +322,14 @@ void write_relaxed_table(std::ostream& out, const Relaxation& relaxation,
 }
 
 #define INSTANTIATE(T)                                                                        \
-  template Relaxed<T> relax<T>(const Relaxation&, const Array<double>&, const Array<double>*, \
-                               bool);                                                         \
-  template void write_relaxed_json<T>(std::ostream&, const Relaxation&,                       \
+  template Relaxed<T> relax<T>(const RelaxRequest&, std::size_t, const Array<double>&,        \
+                               const Array<double>*, bool);                                   \
+  template void write_relaxed_json<T>(std::ostream&, const RelaxRequest&,                     \
                                       const std::vector<Array<double>>&,                      \
                                       const std::vector<Array<double>>&);                     \
-  template void write_relaxed_csv<T>(std::ostream&, Relaxation, const std::vector<double>&,   \
+  template void write_relaxed_csv<T>(std::ostream&, RelaxRequest, const std::vector<double>&, \
                                      const std::vector<Array<double>>&);                      \
-  template void write_relaxed_table<T>(std::ostream&, const Relaxation&,                      \
+  template void write_relaxed_table<T>(std::ostream&, const RelaxRequest&,                    \
                                        const std::vector<Array<double>>&);
 INSTANTIATE(float)
 INSTANTIATE(double)
@@ -335,7 +384,7 @@ std::vector<Array<double>> read_weights(const std::string& text, const std::stri
 void add_relax(Command program) {
   const Command command = program.command("relax", "sort sets of scores softly, by any operator");
   const auto o = std::make_shared<RelaxOptions>();
-  Relaxation& relaxation = o->relaxation;
+  Relaxation& relaxation = o->request.relaxation;
   const Check above_zero = number(1e-300, 1e300);
   const auto unknown_method = [](const std::string& name) {
     try {
@@ -346,14 +395,32 @@ void add_relax(Command program) {
     }
   };
   command.add("--method", o->method,
-              "neural_sort, soft_sort, sinkhorn, odd_even, bitonic, fast_soft_sort, "
-              "fast_soft_rank or lap_sum",
+              "neural_sort, neural_sort_smooth, soft_sort, sinkhorn, odd_even, bitonic, "
+              "fast_soft_sort, fast_soft_rank, sparse_top_k, lap_sum, black_box_rank, perturbed or "
+              "k_subset",
               {unknown_method, ""});
   command
-      .add("--tau", o->taus, "temperature; a strength for fast_soft_*; with --csv, several",
+      .add("--tau", o->taus,
+           "temperature; a strength for fast_soft_* and sparse_top_k, lambda of black_box_rank, "
+           "sigma of "
+           "perturbed; with --csv, several",
            above_zero)
       .separated_by_commas();
   command.add("--hard", relaxation.hard, "the sort itself, with the relaxation's gradient");
+  command.add("--top-k", o->request.k, "adds each item's mass among the first so many places",
+              a_count);
+  const Option mask =
+      command.add("--mask", o->mask, "which items there are, for each set: 1,0,1", whole(0, 1));
+  mask.separated_by_commas();
+  command
+      .add("--lengths", o->lengths, "how many items there are, the first ones of each set: 3,2",
+           whole(0, 1000000000))
+      .separated_by_commas()
+      .excludes(mask);
+  command.add("--smoothing", relaxation.smoothing, "of neural_sort_smooth (default: tau)",
+              above_zero);
+  command.add("--samples", relaxation.samples, "of perturbed", whole(2, 1000000));
+  command.add("--seed", relaxation.seed, "of perturbed", any_seed);
   command.add("--power", relaxation.power, "of soft_sort", number(1e-3, 1e3));
   command.add("--iterations", relaxation.sinkhorn.iterations, "of sinkhorn", a_count);
   command.add("--steepness", relaxation.steepness, "of a network's swaps (default: 1 / tau)",

@@ -14,31 +14,45 @@ namespace tapesort {
 // permutation[i] is the index of the item at place i.
 template <class T> struct Relaxed {
   Array<T> scores;
-  std::optional<Array<T>> P, sorted, ranks, grad;
+  std::optional<Array<T>> P, sorted, ranks, top_k, grad;
   Indices permutation;
 };
 
-// Computed in T; P only with `matrix`, for it takes n^2 numbers. With weights W (or else null),
-// `grad` is the gradient of sum(P * W), or of sum(output * W) for methods without a matrix.
+// What is asked for, of every set.
+struct RelaxRequest {
+  RelaxRequest(const Relaxation& its_relaxation) : relaxation(its_relaxation) {}
+  Relaxation relaxation;
+  std::size_t k = 0;            // of the top-k mass; 0: none
+  std::vector<ItemMask> masks;  // (n), one a set; or none: all items are there
+
+  // Places that have an item.
+  std::size_t places(std::size_t set, std::size_t n) const {
+    return masks.empty() ? n : std::size_t(masks[set].counts()());
+  }
+};
+
+// Of the set with this number. Computed in T; P only with `matrix`, for it takes n^2 numbers. With
+// weights W (or else null), `grad` is the gradient of sum(output * W) of the first output in the order
+// above that the method has.
 template <class T>
-Relaxed<T> relax(const Relaxation& relaxation, const Array<double>& set,
+Relaxed<T> relax(const RelaxRequest& request, std::size_t number, const Array<double>& set,
                  const Array<double>* weights, bool matrix);
 
 // Both write one set after another, as it is computed, to `out`; weights, one array a set, or none.
 // For programs: {"method", "tau", "sets": [{"P", "grad", "permutation", "ranks", "scores",
-// "sorted"}]}, a set without what its method does not define.
+// "sorted", "top_k"}]}, a set without what its method does not define.
 template <class T>
-void write_relaxed_json(std::ostream& out, const Relaxation& relaxation,
+void write_relaxed_json(std::ostream& out, const RelaxRequest& request,
                         const std::vector<Array<double>>& sets,
                         const std::vector<Array<double>>& weights);
-// set,tau,place,item,score,soft_sorted,soft_rank: a line for each set, tau and place; empty where the
-// method defines none. The rank is the item's.
+// set,tau,place,item,score,soft_sorted,soft_rank (and top_k, where k > 0): a line for each set, tau and place that has an
+// item; empty where the method defines none. Rank and mass are the item's.
 template <class T>
-void write_relaxed_csv(std::ostream& out, Relaxation relaxation, const std::vector<double>& taus,
+void write_relaxed_csv(std::ostream& out, RelaxRequest request, const std::vector<double>& taus,
                        const std::vector<Array<double>>& sets);
 // For people: a table, and P_hat, unless it is too wide for a terminal, as blocks of five shades.
 template <class T>
-void write_relaxed_table(std::ostream& out, const Relaxation& relaxation,
+void write_relaxed_table(std::ostream& out, const RelaxRequest& request,
                          const std::vector<Array<double>>& sets);
 
 // The sets of an input text: a set of scores (n) a line, or for sinkhorn one (n, n) matrix or a

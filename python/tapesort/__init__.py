@@ -8,7 +8,9 @@
 
 Scores are (..., n): each set of the last axis is sorted on its own. tau > 0 is in units of the
 scores (of its inverse for the fast soft sort); tau -> 0 gives the sort itself. float32 arrays are
-computed in float32, all others in float64. Bad arguments are a ValueError or a TypeError. A value is
+computed in float32, all others in float64. mask=.., booleans (..., n), says which items there are: the
+result is that of these alone, exactly, and 0 elsewhere; np.arange(n) < lengths[..., None] is a mask by
+lengths. Bad arguments are a ValueError or a TypeError. A value is
 read-only: it is what the gradient is computed from; copy it to change it. Calls may be made from
 several threads; the work of one call is shared out to the cores. A forked process works on one core.
 """
@@ -22,13 +24,16 @@ from . import _tapesort
 from ._tapesort import GradcheckReport, __version__
 
 __all__ = [
-    "GradcheckReport", "Operator", "argsort", "bitonic", "bitonic_values", "exact_expectation",
-    "fast_soft_rank", "fast_soft_sort", "gradcheck", "gumbel_sinkhorn", "lap_sum", "lap_sum_rank",
-    "lap_sum_sort", "lap_sum_top_k", "neural_sort", "neural_sort_cross_entropy",
-    "neural_sort_logits", "neural_sort_payload", "neural_sort_quantile", "neural_sort_ranks",
-    "neural_sort_mean_ranks", "neural_sort_top_k", "neural_sort_values", "odd_even",
-    "odd_even_values", "pl_divergence", "pl_entropy", "pl_log_prob", "pl_relaxed_sample",
-    "pl_sample", "reinforce", "sinkhorn", "soft_sort", "soft_sort_ranks", "soft_sort_values", "vjp",
+    "GradcheckReport", "Operator", "argsort", "bitonic", "bitonic_values", "black_box_rank",
+    "exact_expectation", "fast_soft_rank", "fast_soft_sort", "fenchel_young_loss", "gradcheck",
+    "gumbel_sinkhorn", "k_subset_log_partition", "k_subset_log_prob", "k_subset_marginals",
+    "k_subset_sample", "lap_sum", "lap_sum_rank", "lap_sum_sort", "lap_sum_top_k", "neural_sort",
+    "neural_sort_cross_entropy", "neural_sort_logits", "neural_sort_mean_ranks",
+    "neural_sort_payload", "neural_sort_quantile", "neural_sort_ranks", "neural_sort_smooth",
+    "neural_sort_top_k", "neural_sort_values", "odd_even", "odd_even_values", "perturbed_rank",
+    "perturbed_sort", "perturbed_top_k", "pl_divergence", "pl_entropy", "pl_log_prob",
+    "pl_relaxed_sample", "pl_sample", "reinforce", "sinkhorn", "soft_sort", "soft_sort_ranks",
+    "soft_sort_values", "sparse_top_k", "vjp",
 ]
 
 
@@ -85,8 +90,8 @@ def _operator(*arrays):
 
 def _check_numbers(what, values):
     if isinstance(values, np.ma.MaskedArray):
-        raise TypeError(f"{what} is a masked array, whose mask would be lost; fill it: a score of "
-                        "-1e30 stands aside (but in fast_soft_sort)")
+        raise TypeError(f"{what} is a masked array, whose mask would be lost; give "
+                        "its data, and mask=~x.mask")
     kind = np.asarray(values).dtype
     if kind.kind not in "biuf":
         raise TypeError(f"{what} must hold real numbers, got an array of {kind}")
@@ -111,6 +116,13 @@ def _number(what, value):
         raise TypeError(f"{what} must be a number, got {value!r}") from None
 
 
+def _mask(mask):
+    if mask is not None and np.asarray(mask).dtype != bool:
+        raise TypeError(f"mask must hold booleans, True for items that are there, got an array of "
+                        f"{np.asarray(mask).dtype}")
+    return mask
+
+
 def _listed(values):
     return list(values) if hasattr(values, "__len__") else [values]
 
@@ -122,24 +134,27 @@ def _extents(samples):
 
 
 def _relaxation(method, tau=1.0, direction="descending", hard=False, power=1.0, iterations=20,
-                tolerance=0.0, steepness=0.0, swap="cauchy", art_lambda=0.25, regularization="l2"):
+                tolerance=0.0, steepness=0.0, swap="cauchy", art_lambda=0.25, regularization="l2",
+                smoothing=0.0, samples=100, seed=1):
     return _tapesort.Relaxation(
         method, _number("tau", tau), str(direction), bool(hard), _number("power", power),
         _whole("iterations", iterations, 1, 2**31 - 1), _number("tolerance", tolerance),
         _number("steepness", steepness), str(swap), _number("art_lambda", art_lambda),
-        str(regularization))
+        str(regularization), _number("smoothing", smoothing),
+        _whole("samples", samples, 2, 2**40), _whole("seed", seed, 0))
 
 
 def _relaxed(name, method, output, allowed, doc):
     array = "log_alpha" if method == "sinkhorn" else "scores"
 
-    def record(record, tau=1.0, **options):
+    def record(record, tau=1.0, mask=None, **options):
         scores = options.pop(array)
-        return getattr(_relaxation(method, tau, **options), output)(scores, record)
+        return getattr(_relaxation(method, tau, **options), output)(scores, _mask(mask), record)
 
     defaults = inspect.signature(_relaxation).parameters
     parameters = [inspect.Parameter(array, inspect.Parameter.POSITIONAL_OR_KEYWORD)]
     parameters += [defaults[option] for option in ("tau", *allowed)]
+    parameters += [inspect.Parameter("mask", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)]
     return Operator(name, record, (array,), doc, parameters)
 
 
@@ -157,6 +172,10 @@ _petersen = (" A sorting network (Petersen et al. 2021, 2022): swap is logistic,
 neural_sort = _relaxed("neural_sort", "neural_sort", "matrix", _usual, _P + _options + _grover)
 neural_sort_logits = _relaxed("neural_sort_logits", "neural_sort", "logits", ("direction",),
                               "The logits of neural_sort's rows (..., n, n)." + _grover)
+neural_sort_smooth = _relaxed(
+    "neural_sort_smooth", "neural_sort_smooth", "matrix", _usual + ("smoothing",),
+    _P + "With sqrt(d^2 + smoothing^2) for the absolute value of differences d, smooth at ties; smoothing "
+    "is tau unless given. " + _options + _grover)
 neural_sort_values = _relaxed("neural_sort_values", "neural_sort", "sorted", _usual,
                               _values + "In O(n) memory. " + _options + _grover)
 neural_sort_ranks = _relaxed("neural_sort_ranks", "neural_sort", "ranks", _usual,
@@ -186,16 +205,80 @@ lap_sum_sort = _relaxed("lap_sum_sort", "lap_sum", "sorted", _usual,
                         "and the smallest score. " + _options)
 lap_sum_rank = _relaxed("lap_sum_rank", "lap_sum", "ranks", _usual,
                         _ranks + "In closed form, not those of lap_sum's P_hat. " + _options)
+black_box_rank = _relaxed(
+    "black_box_rank", "black_box_rank", "ranks", ("direction",),
+    _ranks + "The ranks themselves; tau is lambda, how far their gradient looks: that of a piecewise linear "
+    "interpolation. Rolinek et al. 2020.")
+_noise = (" The mean over samples of normal noise of deviation tau, of that seed, with an unbiased "
+          "estimate of the gradient. Berthet et al. 2020.")
+perturbed_rank = _relaxed("perturbed_rank", "perturbed", "ranks",
+                          ("direction", "samples", "seed"), _ranks + _noise)
+perturbed_sort = _relaxed("perturbed_sort", "perturbed", "matrix",
+                          ("direction", "samples", "seed"), _P + _noise)
 sinkhorn = _relaxed(
     "sinkhorn", "sinkhorn", "matrix", ("hard", "iterations", "tolerance"),
     "log_alpha (..., n, n) -> doubly stochastic (..., n, n). Sinkhorn 1964, Mena et al. 2018.")
 
 
 @_operator("scores")
-def neural_sort_top_k(scores, k, tau=1.0, *, record, direction="descending", hard=False):
+def neural_sort_top_k(scores, k, tau=1.0, *, record, direction="descending", hard=False, mask=None):
     """How much of each item is among the first k places, k whole: (..., n) -> (..., n)."""
     relaxation = _relaxation("neural_sort", tau, direction, hard)
-    return relaxation.top_k(scores, _whole("neural_sort_top_k: k", k, 1, 2**40), record)
+    return relaxation.top_k(scores, _whole("neural_sort_top_k: k", k, 1, 2**40), _mask(mask), record)
+
+
+@_operator("scores")
+def sparse_top_k(scores, k, tau=1.0, *, record, direction="descending", hard=False, mask=None):
+    """Masses between 0 and 1, most of them 0 or 1 exactly, whose sum is k: (..., n) -> (..., n). tau is
+    the strength. Sander et al. 2023."""
+    relaxation = _relaxation("sparse_top_k", tau, direction, hard)
+    return relaxation.top_k(scores, _whole("sparse_top_k: k", k, 1, 2**40), _mask(mask), record)
+
+
+@_operator("scores")
+def perturbed_top_k(scores, k, tau=1.0, *, record, direction="descending", samples=100, seed=1,
+                    mask=None):
+    """How often each item is among the first k places under normal noise of deviation tau, with an
+    unbiased estimate of the gradient: (..., n) -> (..., n). Berthet et al. 2020."""
+    relaxation = _relaxation("perturbed", tau, direction, samples=samples, seed=seed)
+    return relaxation.top_k(scores, _whole("perturbed_top_k: k", k, 1, 2**40), _mask(mask), record)
+
+
+@_operator("scores")
+def k_subset_marginals(scores, k, tau=1.0, *, record, direction="descending", mask=None):
+    """With what probability each item is in a random subset of k, whose weight is the exponential of its
+    scores' sum over tau: (..., n) -> (..., n). Ahmed et al. 2023."""
+    relaxation = _relaxation("k_subset", tau, direction)
+    return relaxation.top_k(scores, _whole("k_subset_marginals: k", k, 1, 2**40), _mask(mask), record)
+
+
+@_operator("scores")
+def k_subset_log_partition(scores, k, *, record):
+    """ln of the sum of all weights of subsets of k: (..., n) -> (...). Its gradient: the marginals."""
+    return _tapesort.k_subset_log_partition(scores, _whole("k_subset_log_partition: k", k, 0, 2**40),
+                                            record)
+
+
+@_operator("scores")
+def k_subset_log_prob(scores, subsets, *, record):
+    """The log-probability of subsets (samples.., ..., k) of k different items: (samples.., ...)."""
+    return _tapesort.k_subset_log_prob(scores, subsets, record)
+
+
+def k_subset_sample(scores, k, seed, samples=()):
+    """Exact samples of subsets of k items: (..., n) -> (samples.., ..., k), in rising order."""
+    return _tapesort.k_subset_sample(scores, _whole("k_subset_sample: k", k, 0, 2**40),
+                                     _whole("seed", seed, 0), _extents(samples))
+
+
+@_operator("scores")
+def fenchel_young_loss(scores, target, f, tau=1.0, *, record, samples=100, seed=1):
+    """The loss (...) of scores (..., n) whose perturbed f(scores) should be target (..., n). f maps arrays
+    (samples, ..., n) to arrays of that shape, argmax of <y, scores> over a fixed set of y: ranks counted
+    from the smallest, or ones for the k largest. Its gradient is perturbed f - target. Berthet et al. 2020."""
+    return _tapesort.fenchel_young_loss(scores, target, f, _number("tau", tau),
+                                        _whole("samples", samples, 2, 2**40), _whole("seed", seed, 0),
+                                        record)
 
 
 @_operator("scores")
@@ -245,23 +328,25 @@ def argsort(scores, direction="descending"):
 
 
 @_operator("log_scores")
-def pl_log_prob(log_scores, order, *, record):
-    """The Plackett-Luce log-probability of orders (samples.., ..., k), k <= n: (samples.., ...)."""
-    return _tapesort.pl_log_prob(log_scores, order, record)
+def pl_log_prob(log_scores, order, *, record, mask=None):
+    """The Plackett-Luce log-probability of orders (samples.., ..., k), k <= n: (samples.., ...). With a mask
+    the places beyond a set's valid items are not read."""
+    return _tapesort.pl_log_prob(log_scores, order, _mask(mask), record)
 
 
-def pl_sample(log_scores, seed, samples=()):
-    """Exact Plackett-Luce samples: log-scores (..., n) -> orders (samples.., ..., n)."""
-    return _tapesort.pl_sample(log_scores, _whole("seed", seed, 0), _extents(samples))
+def pl_sample(log_scores, seed, samples=(), mask=None):
+    """Exact Plackett-Luce samples: log-scores (..., n) -> orders (samples.., ..., n), in which masked
+    items come last."""
+    return _tapesort.pl_sample(log_scores, _whole("seed", seed, 0), _extents(samples), _mask(mask))
 
 
 @_operator("log_scores")
 def pl_relaxed_sample(log_scores, seed, samples=(), *, record, method="neural_sort", tau=1.0,
-                      straight_through=False):
+                      straight_through=False, mask=None):
     """A sample's P_hat (samples.., ..., n, n), differentiable in the scores at that seed's noise;
     with straight_through, the permutation matrix with the gradient of P_hat."""
     return _tapesort.pl_relaxed_sample(log_scores, _relaxation(method, tau), _whole("seed", seed, 0),
-                                       _extents(samples), bool(straight_through), record)
+                                       _extents(samples), bool(straight_through), _mask(mask), record)
 
 
 @_operator("log_scores")
@@ -284,11 +369,12 @@ def exact_expectation(log_scores, cost, *, record):
 
 
 @_operator("log_scores")
-def reinforce(log_scores, cost, samples, seed, *, record, leave_one_out=True):
+def reinforce(log_scores, cost, samples, seed, *, record, leave_one_out=True, mask=None):
     """The expected cost (...) of a random order from samples, with the score-function gradient; cost
-    maps orders (samples, ..., n) to (samples, ...). Williams 1992, Kool et al. 2019."""
+    maps orders (samples, ..., n), in which masked items come last, to (samples, ...). Williams 1992, Kool et
+    al. 2019."""
     return _tapesort.reinforce(log_scores, cost, _whole("samples", samples, 1), _whole("seed", seed, 0),
-                               bool(leave_one_out), record)
+                               bool(leave_one_out), _mask(mask), record)
 
 
 def gradcheck(f, vjp, inputs, mode="automatic", tolerance=0.0, seed=1, names=None):

@@ -8,6 +8,7 @@ __version__: str
 _P = ParamSpec("_P")
 _Array = NDArray[Any]
 _Extents = int | Sequence[int]
+_Mask = ArrayLike | None  # booleans
 _Direction = Literal["descending", "ascending"]
 _Swap = Literal["logistic", "logistic_phi", "gaussian", "reciprocal", "cauchy", "optimal"]
 _Regularization = Literal["l2", "kl"]
@@ -44,7 +45,12 @@ def gradcheck(
     names: Sequence[str] | None = ...,
 ) -> GradcheckReport: ...
 def argsort(scores: ArrayLike, direction: _Direction = ...) -> NDArray[np.int64]: ...
-def pl_sample(log_scores: ArrayLike, seed: int, samples: _Extents = ...) -> NDArray[np.int64]: ...
+def k_subset_sample(
+    scores: ArrayLike, k: int, seed: int, samples: _Extents = ...
+) -> NDArray[np.int64]: ...
+def pl_sample(
+    log_scores: ArrayLike, seed: int, samples: _Extents = ..., mask: _Mask = ...
+) -> NDArray[np.int64]: ...
 
 # What becomes an operator of these arguments.
 def _operator(f: Callable[_P, _Array]) -> Operator[_P]: ...
@@ -57,6 +63,7 @@ def _sorting_network(
     swap: _Swap = ...,
     steepness: float = ...,
     art_lambda: float = ...,
+    mask: _Mask = ...,
 ) -> _Array: ...
 
 bitonic = _operator(_sorting_network)
@@ -70,13 +77,18 @@ def _fast_soft(
     direction: _Direction = ...,
     hard: bool = ...,
     regularization: _Regularization = ...,
+    mask: _Mask = ...,
 ) -> _Array: ...
 
 fast_soft_rank = _operator(_fast_soft)
 fast_soft_sort = _operator(_fast_soft)
 
 def _of_scores(
-    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., hard: bool = ...
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    mask: _Mask = ...,
 ) -> _Array: ...
 
 lap_sum = _operator(_of_scores)
@@ -87,11 +99,23 @@ neural_sort_ranks = _operator(_of_scores)
 neural_sort_values = _operator(_of_scores)
 
 def _always_soft(
-    scores: ArrayLike, tau: float = ..., direction: _Direction = ...
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ..., mask: _Mask = ...
 ) -> _Array: ...
 
+black_box_rank = _operator(_always_soft)
 neural_sort_logits = _operator(_always_soft)
-neural_sort_mean_ranks = _operator(_always_soft)
+
+def _perturbed(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    samples: int = ...,
+    seed: int = ...,
+    mask: _Mask = ...,
+) -> _Array: ...
+
+perturbed_rank = _operator(_perturbed)
+perturbed_sort = _operator(_perturbed)
 
 def _soft_sort(
     scores: ArrayLike,
@@ -99,12 +123,61 @@ def _soft_sort(
     direction: _Direction = ...,
     hard: bool = ...,
     power: float = ...,
+    mask: _Mask = ...,
 ) -> _Array: ...
 
 soft_sort = _operator(_soft_sort)
 soft_sort_ranks = _operator(_soft_sort)
 soft_sort_values = _operator(_soft_sort)
 
+def _top_k(
+    scores: ArrayLike,
+    k: int,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    mask: _Mask = ...,
+) -> _Array: ...
+
+neural_sort_top_k = _operator(_top_k)
+sparse_top_k = _operator(_top_k)
+
+@_operator
+def neural_sort_smooth(
+    scores: ArrayLike,
+    tau: float = ...,
+    direction: _Direction = ...,
+    hard: bool = ...,
+    smoothing: float = ...,
+    mask: _Mask = ...,
+) -> _Array: ...
+@_operator
+def perturbed_top_k(
+    scores: ArrayLike,
+    k: int,
+    tau: float = ...,
+    direction: _Direction = ...,
+    samples: int = ...,
+    seed: int = ...,
+    mask: _Mask = ...,
+) -> _Array: ...
+@_operator
+def k_subset_marginals(
+    scores: ArrayLike, k: int, tau: float = ..., direction: _Direction = ..., mask: _Mask = ...
+) -> _Array: ...
+@_operator
+def k_subset_log_partition(scores: ArrayLike, k: int) -> _Array: ...
+@_operator
+def k_subset_log_prob(scores: ArrayLike, subsets: ArrayLike) -> _Array: ...
+@_operator
+def fenchel_young_loss(
+    scores: ArrayLike,
+    target: ArrayLike,
+    f: Callable[[_Array], ArrayLike],
+    tau: float = ...,
+    samples: int = ...,
+    seed: int = ...,
+) -> _Array: ...
 @_operator
 def exact_expectation(log_scores: ArrayLike, cost: _Cost) -> _Array: ...
 @_operator
@@ -136,15 +209,15 @@ def neural_sort_quantile(
     direction: _Direction = ...,
 ) -> _Array: ...
 @_operator
-def neural_sort_top_k(
-    scores: ArrayLike, k: int, tau: float = ..., direction: _Direction = ..., hard: bool = ...
+def neural_sort_mean_ranks(
+    scores: ArrayLike, tau: float = ..., direction: _Direction = ...
 ) -> _Array: ...
 @_operator
 def pl_divergence(p: ArrayLike, q: ArrayLike, seed: int, samples: int) -> _Array: ...
 @_operator
 def pl_entropy(log_scores: ArrayLike, seed: int, samples: int) -> _Array: ...
 @_operator
-def pl_log_prob(log_scores: ArrayLike, order: ArrayLike) -> _Array: ...
+def pl_log_prob(log_scores: ArrayLike, order: ArrayLike, mask: _Mask = ...) -> _Array: ...
 @_operator
 def pl_relaxed_sample(
     log_scores: ArrayLike,
@@ -153,10 +226,16 @@ def pl_relaxed_sample(
     method: str = ...,
     tau: float = ...,
     straight_through: bool = ...,
+    mask: _Mask = ...,
 ) -> _Array: ...
 @_operator
 def reinforce(
-    log_scores: ArrayLike, cost: _Cost, samples: int, seed: int, leave_one_out: bool = ...
+    log_scores: ArrayLike,
+    cost: _Cost,
+    samples: int,
+    seed: int,
+    leave_one_out: bool = ...,
+    mask: _Mask = ...,
 ) -> _Array: ...
 @_operator
 def sinkhorn(
@@ -165,4 +244,5 @@ def sinkhorn(
     hard: bool = ...,
     iterations: int = ...,
     tolerance: float = ...,
+    mask: _Mask = ...,
 ) -> _Array: ...
