@@ -20,8 +20,8 @@ std::size_t element_count(const Shape& shape, const char* op) {
   for (std::size_t extent : shape) {
     empty |= extent == 0;
     if (extent == 0) continue;
-    require(!__builtin_mul_overflow(product, extent, &product) && product >> 60 == 0, op,
-            ": shape ", shape,
+    require(!__builtin_mul_overflow(product, extent, &product) && std::uint64_t{product} >> 60 == 0,
+            op, ": shape ", shape,
             " is too large; need fewer than 2^60 elements, where extents of 0 count as 1");
   }
   return empty ? 0 : product;

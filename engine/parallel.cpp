@@ -15,7 +15,7 @@
 #include <string>
 #include <thread>
 #include <vector>
-#if defined(__SSE__)
+#if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
 
@@ -26,7 +26,7 @@ namespace tapesort {
 namespace {
 
 // The floating point mode of a thread (rounding, denormals): workers take on their caller's.
-#if defined(__SSE__)
+#if defined(__x86_64__)
 constexpr unsigned flush_to_zero = 0x8000, denormals_are_zero = 0x0040;
 unsigned float_mode() { return _mm_getcsr(); }
 void set_float_mode(unsigned mode) { _mm_setcsr(mode); }
@@ -43,7 +43,7 @@ bool pool_made = false;
 // intervals, and waking one up takes longer than many a piece of work.
 template <class Ready> void spin_until(const Ready& ready) {
   for (int i = 0; i < 2000 && !ready(); ++i) {
-#if defined(__SSE__)
+#if defined(__x86_64__)
     _mm_pause();
 #endif
   }
