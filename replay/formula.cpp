@@ -1,7 +1,10 @@
 #include "replay/formula.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
 namespace tapesort::detail {
 namespace {
@@ -51,11 +54,21 @@ std::string with_operands(const char* pattern, const std::vector<std::string>& o
 
 }  // namespace
 
+// As std::to_chars writes it, which libc++ 14 does not have for them: with the fewest digits that read back
+// as the number, and without an exponent unless that is shorter.
 std::string digits(double number, bool single) {
-  char text[32];
-  const std::to_chars_result end = single ? std::to_chars(text, text + sizeof text, float(number))
-                                          : std::to_chars(text, text + sizeof text, number);
-  return std::string(text, end.ptr);
+  char scientific[32], fixed[400];
+  int count = 1;
+  for (;; ++count) {
+    std::snprintf(scientific, sizeof scientific, "%.*e", count - 1, number);
+    const bool same = single ? std::strtof(scientific, nullptr) == float(number)
+                             : std::strtod(scientific, nullptr) == number;
+    if (same || count == 17) break;
+  }
+  if (!std::isfinite(number)) return scientific;
+  const int exponent = std::atoi(std::strchr(scientific, 'e') + 1);
+  std::snprintf(fixed, sizeof fixed, "%.*f", std::max(0, count - 1 - exponent), number);
+  return std::strlen(fixed) <= std::strlen(scientific) ? fixed : scientific;
 }
 
 Formula formula_of(const std::string& op, const std::vector<std::string>& inputs,
