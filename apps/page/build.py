@@ -22,15 +22,17 @@ SCRIPTS = [ROOT / "replay/view.js", *(HERE / f"{name}.js" for name in "base tape
 SOURCES = """
 engine/array.cpp engine/blas.cpp engine/broadcast.cpp engine/memory.cpp engine/parallel.cpp
 engine/parameter.cpp engine/random.cpp engine/tape.cpp engine/trap.cpp
-ops/arithmetic.cpp ops/distances.cpp ops/functions.cpp ops/logistic.cpp ops/losses.cpp ops/matmul.cpp
-ops/noise.cpp ops/plackett_luce.cpp ops/reduce.cpp ops/score_function.cpp ops/select.cpp ops/shape.cpp
-ops/softmax.cpp ops/tile.cpp ops/estimators/conditional_noise.cpp ops/estimators/control_variate.cpp
-ops/estimators/estimators.cpp ops/estimators/exact.cpp ops/sorting/fast_soft_sort.cpp
-ops/sorting/hard.cpp ops/sorting/lap_sum.cpp ops/sorting/logits.cpp ops/sorting/permutation.cpp
+ops/arithmetic.cpp ops/distances.cpp ops/estimators/conditional_noise.cpp
+ops/estimators/control_variate.cpp ops/estimators/estimators.cpp ops/estimators/exact.cpp
+ops/functions.cpp ops/logistic.cpp ops/losses.cpp ops/mask.cpp ops/matmul.cpp ops/noise.cpp
+ops/plackett_luce.cpp ops/reduce.cpp ops/score_function.cpp ops/select.cpp ops/shape.cpp ops/softmax.cpp
+ops/sorting/black_box.cpp ops/sorting/fast_soft_sort.cpp ops/sorting/hard.cpp ops/sorting/k_subsets.cpp
+ops/sorting/lap_sum.cpp ops/sorting/logits.cpp ops/sorting/neural_sort/band.cpp
+ops/sorting/neural_sort/band_columns.cpp ops/sorting/neural_sort/formula.cpp
+ops/sorting/neural_sort/matrix.cpp ops/sorting/neural_sort/neural_sort.cpp
+ops/sorting/neural_sort/sorted_scores.cpp ops/sorting/permutation.cpp ops/sorting/perturbed.cpp
 ops/sorting/radix_sort.cpp ops/sorting/relaxation.cpp ops/sorting/sinkhorn.cpp ops/sorting/soft_sort.cpp
-ops/sorting/sorting_network.cpp ops/sorting/neural_sort/band.cpp ops/sorting/neural_sort/band_columns.cpp
-ops/sorting/neural_sort/formula.cpp ops/sorting/neural_sort/matrix.cpp
-ops/sorting/neural_sort/neural_sort.cpp ops/sorting/neural_sort/sorted_scores.cpp
+ops/sorting/sorting_network.cpp ops/tile.cpp
 models/optimizers.cpp
 replay/formula.cpp replay/json.cpp replay/replay.cpp
 apps/estimators/study.cpp apps/page/browser.cpp apps/page/estimators.cpp apps/page/page.cpp
