@@ -191,6 +191,7 @@ TEST_CASE("page: relax answers what the command relax prints") {
     r.method = Method(m);
     r.tau = 0.7;
     CAPTURE(std::string(name_of(r.method)));
+    if (r.method == Method::sparse_top_k) continue;  // masses alone, which the page does not show
     const bool matrix = r.has_matrix(), sinkhorn = r.method == Method::sinkhorn;
     const char* kind = matrix ? "cell" : r.has_sorted() ? "value" : "ranks";
     const Json answer =
@@ -211,7 +212,7 @@ TEST_CASE("page: relax answers what the command relax prints") {
       weights = zeros<double>({5, 5});
       weights(1, 2) = -1;
     }
-    const Relaxed<double> expected = relax<double>(r, input, &weights, true);
+    const Relaxed<double> expected = relax<double>(r, 0, input, &weights, true);
     const auto flat = [](const Json& nested) {
       std::vector<double> all;
       for (const Json& row : nested) {
