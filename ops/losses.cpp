@@ -87,7 +87,10 @@ Var<T> cross_entropy(const Var<T>& logits, const Indices& labels, const ItemMask
   Shape column = labels.shape();
   column.push_back(1);  // one item of each set
   std::vector<Indices> parts = mask.split_order(with_shape(labels, column));
-  for (Indices& part : parts) part = with_shape(std::move(part), {part.size()});
+  for (Indices& part : parts) {
+    const std::size_t rows = part.size();  // before it is moved: arguments come in any order
+    part = with_shape(std::move(part), {rows});
+  }
   return mean_of_parts(logits, mask.split(logits), parts);
 }
 
