@@ -71,16 +71,24 @@ class Stage:
 STAGES = [Stage(tests.parent) for tests in sorted(HERE.glob("[0-9][0-9]_*/tests.cpp"))]
 
 
+def quietly(*command):
+    """What the command prints, which a student's answer is not to be mixed with."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        sys.exit(f"course: {' '.join(map(str, command))} failed:\n{done.stdout[-2000:]}")
+    return done.stdout
+
+
 @functools.cache
 def library():
     """tapesort's library, built where it has to be."""
     build = ROOT / "build"
     if not (build / "build.ninja").exists():
-        subprocess.run(["meson", "setup", build, ROOT], stdout=subprocess.DEVNULL, check=True)
+        quietly("meson", "setup", build, ROOT)
     ninja = ["ninja", "-C", build, "libtapesort.a"]
-    if b"no work to do" not in subprocess.run([*ninja, "-n"], capture_output=True).stdout:
+    if "no work to do" not in quietly(*ninja, "-n"):
         print("course: building tapesort's library, some minutes the first time", file=sys.stderr, flush=True)
-        subprocess.run(ninja, stdout=sys.stderr, check=True)
+        quietly(*ninja)
     return str(build / "libtapesort.a")
 
 
