@@ -8,7 +8,8 @@ header a task's solution stands between two marks,
     ..
     //[end]
 
-and a student's copy has a call of todo("2.3") in its place.
+and a student's copy has a call of todo("2.3") in its place. A title that begins with "optional: "
+is of a task that nobody is sent to.
 """
 
 import argparse
@@ -233,13 +234,13 @@ def stand(folder):
         for task, title in stage.tasks.items():
             state = done.get(task, "stub")
             print(f"  {task}  {'done' if state == 'right' else '' if state == 'stub' else state:12}  {title}")
-            if state != "right" and following is None:
+            if state != "right" and following is None and not title.startswith("optional"):
                 following = task
     if not folder:
         print("\n./run course new DIR makes a folder of your own, with the pages and the stubs.")
     else:
         cache_file.write_text(json.dumps(cache))
-        print(f"\nYour folder: {folder}. " + (f"Next: {following}" if following else "All tasks are done."))
+        print(f"\nYour folder: {folder}. " + (f"Next: {following}" if following else "All tasks are done, but for optional ones where there are any."))
 
 
 # --- What a teacher calls
