@@ -240,7 +240,7 @@ def stand(folder):
         print("\n./run course new DIR makes a folder of your own, with the pages and the stubs.")
     else:
         cache_file.write_text(json.dumps(cache))
-        print(f"\nYour folder: {folder}. " + (f"Next: {following}" if following else "All tasks are done, but for optional ones where there are any."))
+        print(f"\nYour folder: {folder}. " + (f"Next: {following}" if following else "All tasks that are not optional are done."))
 
 
 # --- What a teacher calls
