@@ -103,7 +103,7 @@ TASK("9.3") {
               {by(others, by_draw, by_draw), cost},
               {by(others, by_draw, by_item), cost},
               {by(others, by_item, by_draw), cost},
-              {times(4, right), "It is a mean over the choices: divide by their number."}});
+              {times(4, right), "It is a mean over the S choices: divide by S."}});
 }
 
 TASK("9.4") {

@@ -53,7 +53,7 @@ inline Array<double> second_derivative(const Array<double>& x, const Array<doubl
                                        double delta) {
   Array<Dual<double>> carried = convert<Dual<double>>(x);
   Array<double> result = zeros<double>(x.shape());
-  //[12.4] carried.data()[i].tangent = ..; tape.backward(sum(..)); the gradient's .tangent
+  //[12.4] a Tape<Dual<double>>: set .tangent of the inputs, backward(sum(..)), read .tangent of the gradient
   for (std::size_t i = 0; i < x.size(); ++i) carried.data()[i].tangent = v.data()[i];
   Tape<Dual<double>> tape;
   const Var<Dual<double>> leaf = tape.leaf(carried);
