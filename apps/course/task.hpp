@@ -59,13 +59,22 @@ inline void check_near(const std::string& what, const std::vector<double>& got,
                        const std::vector<double>& right, const std::vector<Known>& known = {},
                        double tolerance = 1e-9) {
   if (near(got, right, tolerance)) return;
-  std::string message = what + " is " + to_text(got) + ", but should be " + to_text(right) + ".";
+  std::string message =
+      what + " came out as " + to_text(got) + ", but should be " + to_text(right) + ".";
   for (double one : got) {
-    if (std::abs(one) < 1e15) continue;
-    if (!std::isfinite(one)) message += " (NaN and infinity come from exp(1000), 0 / 0, log(0).)";
-    message +=
-        " (A std::size_t is never negative: 1 - 2 * i wraps around to 2e19. Write 1 - 2.0 * "
-        "double(i).)";
+    const double size = std::abs(one);
+    const char* hint =
+        !std::isfinite(one) ? " (NaN and infinity come from exp(1000), 0 / 0, log(0).)"
+        : size >= 1e15
+            ? " (A std::size_t is never negative: 1 - 2 * i wraps around to 2e19. Write 1 - 2.0 * "
+              "double(i).)"
+        : size > 0 && size < 1e-300
+            ? " (So small a number is often what stands in memory that is no longer in use. Has a "
+              "lambda "
+              "captured a reference, [&], to what is gone when it is called?)"
+            : nullptr;
+    if (hint == nullptr) continue;
+    message += hint;
     break;
   }
   for (const Known& k : known) {

@@ -21,7 +21,7 @@ inline double central_difference(const Function& f, double x, double h) {
 
 // The h at which the difference has most right digits, when f changes at the scale of max(1, |x|).
 inline double good_step(double x) {
-  //[1.2] where the error of the formula and that of rounding are equally large
+  //[1.2] optional: where the error of the formula and that of rounding are equally large
   return std::cbrt(2.2e-16) * std::max(1.0, std::abs(x));
   //[end]
 }
@@ -44,21 +44,19 @@ inline Dual operator*(Dual a, Dual b) {
 }
 
 inline Dual operator/(Dual a, Dual b) {
-  //[1.4] the quotient rule
+  //[1.4] optional: the quotient rule
   const double quotient = a.value / b.value;
   return {quotient, (a.derivative - quotient * b.derivative) / b.value};
   //[end]
 }
 
 inline Dual exp(Dual a) {
-  //[1.5] functions of one number, by the chain rule
   const double y = std::exp(a.value);
   return {y, y * a.derivative};
-  //[end]
 }
 
 inline Dual sin(Dual a) {
-  //[1.5]
+  //[1.5] a function of one number, by the chain rule
   return {std::sin(a.value), std::cos(a.value) * a.derivative};
   //[end]
 }

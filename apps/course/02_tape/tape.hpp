@@ -123,7 +123,7 @@ inline double diamond() {
 
 // How many calls recurse(y_k) makes, itself included, where y_0 = x and y_k = y_(k-1) + y_(k-1).
 inline double recursive_calls(int k) {
-  //[2.6] how many calls a recursive engine makes on k diamonds, one after the other
+  //[2.6] optional: how many calls a recursive engine makes on k diamonds, one after the other
   return std::pow(2, k + 1) - 1;
   //[end]
 }

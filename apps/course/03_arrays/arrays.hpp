@@ -33,18 +33,16 @@ struct Array {
 
 // The shape of a and b together; std::invalid_argument when they do not fit.
 inline Shape broadcast_shape(Shape a, Shape b) {
-  //[3.1] the common shape of two arrays, or an exception
   const auto extent = [](std::size_t m, std::size_t n) {
     if (m != n && m != 1 && n != 1) throw std::invalid_argument("extents do not broadcast");
     return m == 1 ? n : m;
   };
   return {extent(a.rows, b.rows), extent(a.columns, b.columns)};
-  //[end]
 }
 
 // x stretched to `shape`: its one row, or column, is repeated.
 inline Array broadcast_to(const Array& x, Shape shape) {
-  //[3.2] an array stretched to a larger shape
+  //[3.1] an array stretched to a larger shape
   Array y(shape);
   for (std::size_t i = 0; i < shape.rows; ++i) {
     for (std::size_t j = 0; j < shape.columns; ++j) {
@@ -57,7 +55,7 @@ inline Array broadcast_to(const Array& x, Shape shape) {
 
 // The transpose of broadcast_to: y of a larger shape, brought back to `shape`.
 inline Array sum_to_shape(const Array& y, Shape shape) {
-  //[3.3] the transpose of stretching
+  //[3.2] the transpose of stretching
   Array x(shape);
   for (std::size_t i = 0; i < y.shape.rows; ++i) {
     for (std::size_t j = 0; j < y.shape.columns; ++j) {
@@ -77,6 +75,9 @@ inline Array zip(const Array& a, const Array& b, const std::function<double(doub
     y.numbers[i] = f(wide_a.numbers[i], wide_b.numbers[i]);
   }
   return y;
+}
+inline Array plus(const Array& a, const Array& b) {
+  return zip(a, b, [](double x, double y) { return x + y; });
 }
 inline Array times(const Array& a, const Array& b) {
   return zip(a, b, [](double x, double y) { return x * y; });
@@ -153,10 +154,9 @@ inline Var record(std::vector<Var> inputs, Array value, std::function<void(Node&
 // Adds a contribution to an input's cotangent. Where the input was stretched when it was used, the
 // contribution has the stretched shape.
 inline void accumulate(Var input, const Array& contribution) {
-  //[3.4] a contribution to the cotangent of an array that may have been stretched
+  //[3.3] a contribution to the cotangent of an array that may have been stretched
   Array& cotangent = input.node().cotangent;
-  const Array own = sum_to_shape(contribution, cotangent.shape);
-  for (std::size_t i = 0; i < own.numbers.size(); ++i) cotangent.numbers[i] += own.numbers[i];
+  cotangent = plus(cotangent, sum_to_shape(contribution, cotangent.shape));
   //[end]
 }
 
@@ -167,7 +167,7 @@ inline void Tape::backward(Var result) {
     if (node.pullback) {
       node.pullback(node);
     } else {
-      node.gradient = zip(node.gradient, node.cotangent, [](double g, double c) { return g + c; });
+      node.gradient = plus(node.gradient, node.cotangent);
     }
     node.cotangent = Array(node.value.shape);
   }
@@ -185,7 +185,7 @@ inline Var operator*(Var a, Var b) {
 
 // (rows, columns) -> (1, columns): all rows, added up to one.
 inline Var sum_rows(Var x) {
-  //[3.5] the sum of the rows, and its transpose
+  //[3.4] the sum of the rows, and its transpose
   return record({x}, sum_to_shape(x.value(), {1, x.value().shape.columns}), [](Node& y) {
     accumulate(y.inputs[0], broadcast_to(y.cotangent, y.inputs[0].value().shape));
   });
@@ -194,7 +194,7 @@ inline Var sum_rows(Var x) {
 
 // The matrix product.
 inline Var matmul(Var a, Var b) {
-  //[3.6] the matrix product, and its two transposes
+  //[3.5] the matrix product, and its two transposes
   return record({a, b}, product(a.value(), b.value()), [](Node& y) {
     accumulate(y.inputs[0], product(y.cotangent, transposed(y.inputs[1].value())));
     accumulate(y.inputs[1], product(transposed(y.inputs[0].value()), y.cotangent));

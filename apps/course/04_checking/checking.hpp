@@ -45,6 +45,13 @@ inline double mismatch(const Map& f, const Vjp& vjp, const Vector& x, const Vect
   //[end]
 }
 
+// (0, .., 0, 1, 0, .., 0), with the 1 at place `at`.
+inline Vector unit(std::size_t size, std::size_t at) {
+  Vector e(size);
+  e[at] = 1;
+  return e;
+}
+
 // dy_i / dx_j, by the pullback and by differences.
 struct Element {
   std::size_t i = 0, j = 0;
@@ -55,11 +62,6 @@ struct Element {
 inline Element worst_element(const Map& f, const Vjp& vjp, const Vector& x) {
   //[4.3] the whole Jacobian both ways, and its worst element
   const std::size_t m = f(x).size(), n = x.size();
-  const auto unit = [](std::size_t size, std::size_t at) {
-    Vector e(size);
-    e[at] = 1;
-    return e;
-  };
   std::vector<Vector> columns;
   for (std::size_t j = 0; j < n; ++j) columns.push_back(along(f, x, unit(n, j)));
   Element worst;
@@ -78,7 +80,7 @@ inline Element worst_element(const Map& f, const Vjp& vjp, const Vector& x) {
 // Whether `slope` is a derivative of f at x. At a kink, where the slopes of both sides differ, any
 // number between them is.
 inline bool is_slope(const std::function<double(double)>& f, double x, double slope) {
-  //[4.4] a slope at a kink, give or take 1e-4
+  //[4.4] optional: a slope at a kink, give or take 1e-4
   const double left = (f(x) - f(x - h)) / h, right = (f(x + h) - f(x)) / h;
   const double tolerance = 1e-4 * (1 + std::abs(left) + std::abs(right));
   return std::min(left, right) - tolerance <= slope && slope <= std::max(left, right) + tolerance;

@@ -19,7 +19,8 @@ inline double arrival(double u, double rate) {
   //[end]
 }
 
-// Items that race: item j has the rate exp(s_j). The one that arrives first is at place 0, and so on.
+// Items that race: item j has the rate exp(s_j), and its time is made from u_j, one number for each item.
+// Returns which item arrives first, second, and so on.
 inline Order race(const Vector& s, const Vector& u) {
   //[8.2] the order in which the items arrive
   Vector times;
@@ -55,7 +56,7 @@ inline double log_probability(const Vector& s, const Order& order) {
 // Its gradient with respect to s.
 inline Vector log_probability_gradient(const Vector& s, const Order& order) {
   Vector gradient(s.size(), 0.0);
-  //[8.5] the gradient of log Pr(order): each place gives 1 - p or -p to those who stood for it
+  //[8.5] the gradient of log Pr(order): each place gives 1 - p or -p to those still left
   for (std::size_t i = 0; i < order.size(); ++i) {
     double sum = 0;
     for (std::size_t q = i; q < order.size(); ++q) sum += std::exp(s[order[q]] - s[order[i]]);

@@ -10,8 +10,8 @@
 
 using Vector = std::vector<double>;
 
-// One place of a Plackett-Luce distribution: item J is chosen with probability p_j = softmax(s)_j, and
-// costs c_J. All estimates are of the gradient of E[c_J] with respect to s.
+// One place of a Plackett-Luce distribution. J is the item drawn: J = j with probability p_j =
+// softmax(s)_j, at the cost c_j. All estimates are of the gradient of E[c_J] with respect to s.
 
 inline Vector softmax(const Vector& s) {
   const double largest = *std::max_element(s.begin(), s.end());
@@ -37,7 +37,7 @@ inline Vector exact_gradient(const Vector& s, const Vector& c) {
   //[end]
 }
 
-// The score-function estimate from one choice, with a number b that is taken from its cost.
+// The score-function estimate from one choice, J, with a number b that is taken from its cost, c_J.
 inline Vector score_function(const Vector& s, std::size_t choice, double cost, double b) {
   //[9.2] the score-function estimate from one choice
   Vector estimate = softmax(s);
@@ -48,19 +48,19 @@ inline Vector score_function(const Vector& s, std::size_t choice, double cost, d
   //[end]
 }
 
-// The mean of the score-function estimates of several choices, each with the mean cost of the *other*
-// ones for b.
+// The mean of the score-function estimates of S choices, each with the mean cost of the *other* ones
+// for b. The cost of choices[i] is c[choices[i]].
 inline Vector leave_one_out(const Vector& s, const std::vector<std::size_t>& choices,
                             const Vector& c) {
   //[9.3] several choices, and the others' mean cost as the baseline
   double total = 0;
   for (std::size_t choice : choices) total += c[choice];
   Vector mean(s.size(), 0.0);
-  const double n = double(choices.size());
+  const double S = double(choices.size());
   for (std::size_t choice : choices) {
-    const double others = (total - c[choice]) / (n - 1);
+    const double others = (total - c[choice]) / (S - 1);
     const Vector one = score_function(s, choice, c[choice], others);
-    for (std::size_t j = 0; j < s.size(); ++j) mean[j] += one[j] / n;
+    for (std::size_t j = 0; j < s.size(); ++j) mean[j] += one[j] / S;
   }
   return mean;
   //[end]
@@ -77,22 +77,22 @@ inline Vector reparameterised(const Vector& s, const Vector& c, const Vector& g,
   //[end]
 }
 
-// How good are estimates of `exact`? The squared distance of their mean from it, and their mean squared
-// distance from their own mean.
+// How good are S estimates of `exact`? The squared distance of their mean from it, and their mean
+// squared distance from their own mean; distances are summed over the elements.
 struct Quality {
   double squared_bias = 0, variance = 0;
 };
 inline Quality quality(const std::vector<Vector>& estimates, const Vector& exact) {
   //[9.5] squared bias, and variance
-  const double n = double(estimates.size());
+  const double S = double(estimates.size());
   Vector mean(exact.size(), 0.0);
   for (const Vector& one : estimates) {
-    for (std::size_t j = 0; j < exact.size(); ++j) mean[j] += one[j] / n;
+    for (std::size_t j = 0; j < exact.size(); ++j) mean[j] += one[j] / S;
   }
   Quality q;
   for (std::size_t j = 0; j < exact.size(); ++j) {
     q.squared_bias += (mean[j] - exact[j]) * (mean[j] - exact[j]);
-    for (const Vector& one : estimates) q.variance += (one[j] - mean[j]) * (one[j] - mean[j]) / n;
+    for (const Vector& one : estimates) q.variance += (one[j] - mean[j]) * (one[j] - mean[j]) / S;
   }
   return q;
   //[end]

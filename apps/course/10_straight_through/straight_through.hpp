@@ -19,8 +19,7 @@ inline Var<double> with_gradient_of(const Array<double>& hard, const Var<double>
 // 1 where x > 0, otherwise 0; with the gradient of sigmoid(x / tau).
 inline Var<double> step_through(const Var<double>& x, double tau) {
   //[10.2] a hard step with a soft gradient
-  Array<double> hard = zeros<double>(x.shape());
-  for (std::size_t i = 0; i < hard.size(); ++i) hard.data()[i] = x.value().data()[i] > 0 ? 1 : 0;
+  const Array<double> hard = xt::where(x.value() > 0.0, 1.0, 0.0);
   return with_gradient_of(hard, sigmoid(x / tau));
   //[end]
 }

@@ -39,6 +39,7 @@ TASK("10.2") {
       "The gradient at tau = 0.5", numbers(x.grad()), {2 * slope(-2), 2 * slope(0), 2 * slope(4)},
       {{{slope(-2), slope(0), slope(4)},
         "1 / tau is missing: it is that of sigmoid(x / tau), by x."},
+       {{slope(-1), slope(0), slope(2)}, "That is for tau = 1: tau is not looked at."},
        {{0, 0, 0}, "Nothing arrives: give with_gradient_of a soft Var that is computed from x."},
        {{0.5 * slope(-0.5), 0.5 * slope(0), 0.5 * slope(1)},
         "That is sigmoid(x tau); it is to be x / tau."}});
@@ -57,17 +58,26 @@ TASK("10.3") {
 
 TASK("10.4") {
   Tape<double> tape;
-  const Var<double> x = tape.leaf({-1, 2}), y = tape.leaf({-1, 3});
+  const Var<double> x = tape.leaf({-1, 2, 0.5}), y = tape.leaf({-1, 3, 0.5});
   const Var<double> both = both_through(x, y, 1);
-  check_near("The value at x = (-1, 2), y = (-1, 3)", numbers(both.value()), {0, 1},
-             {{{soft(-1) * soft(-1), soft(2) * soft(3)},
-               "That is the soft product; the value is to be hard."}});
+  check_near(
+      "The value at x = (-1, 2, 0.5), y = (-1, 3, 0.5)", numbers(both.value()), {0, 1, 1},
+      {{{soft(-1) * soft(-1), soft(2) * soft(3), soft(0.5) * soft(0.5)},
+        "That is the soft product; the value is to be hard."},
+       {{0, 1, 0},
+        "At x = y = 0.5 both are on. The soft product is 0.39 there: take the product of the hard "
+        "steps, not a step of the soft product."}});
   tape.backward(sum(both));
   check_near("The gradient with respect to x", numbers(x.grad()),
-             {slope(-1) * soft(-1), slope(2) * soft(3)},
-             {{{0, slope(2)},
+             {slope(-1) * soft(-1), slope(2) * soft(3), slope(0.5) * soft(0.5)},
+             {{{0, slope(2), slope(0.5)},
                "It is gated by the hard values: the gradient is to be that of sigmoid(x / tau) "
                "sigmoid(y / tau)."}});
+  const Var<double> cooler = both_through(x, y, 0.5);
+  tape.zero_grad();
+  tape.backward(sum(cooler));
+  check_near("The gradient with respect to x, for tau = 0.5,", numbers(x.grad()),
+             {2 * slope(-2) * soft(-2), 2 * slope(4) * soft(6), 2 * slope(1) * soft(1)});
 }
 
 int main(int, char** argv) { return course::run(argv[1]); }

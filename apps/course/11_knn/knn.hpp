@@ -54,7 +54,6 @@ inline Array<float> same_label(const Indices& queries, const Indices& candidates
 }
 
 // 1 - the share of the k soft neighbours that have the query's label, averaged over the queries.
-// top_k_mass(scores, k, tau) says how much of each candidate is among the first k: (q, c).
 inline Var<float> knn_loss(const Var<float>& scores, const Array<float>& same, std::size_t k,
                            double tau) {
   //[11.3] the loss
@@ -63,7 +62,7 @@ inline Var<float> knn_loss(const Var<float>& scores, const Array<float>& same, s
   //[end]
 }
 
-// One step: half of the points are queries, the others are their candidates.
+// One step: some points are queries, other ones their candidates. The loss before the step.
 inline float step(Parameter<float>& weights, Adam<float>& adam, const Array<float>& queries,
                   const Indices& query_labels, const Array<float>& candidates,
                   const Indices& candidate_labels) {

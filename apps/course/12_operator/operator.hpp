@@ -8,13 +8,14 @@
 #include "engine/tape.hpp"
 #include "gradcheck/vars.hpp"
 #include "ops/map.hpp"
+#include "ops/reduce.hpp"
 
 using namespace tapesort;
 
 // The Huber function, element by element: x^2 / 2 where |x| <= delta, and the line
 // delta (|x| - delta / 2) beyond. T is float, double or Dual<double>.
 template <class T> Array<T> huber_values(const Array<T>& x, double delta) {
-  using std::abs;  // of a Dual it is tapesort's
+  using std::abs;  // abs(x) finds it for float and double, and tapesort's for a Dual
   Array<T> y = x;
   //[12.1] the values: a parabola in the middle, lines outside
   for (T& one : y) {
@@ -52,11 +53,11 @@ inline Array<double> second_derivative(const Array<double>& x, const Array<doubl
                                        double delta) {
   Array<Dual<double>> carried = convert<Dual<double>>(x);
   Array<double> result = zeros<double>(x.shape());
-  //[12.4] a Tape<Dual<double>>: set .tangent of the inputs, read .tangent of the gradient
+  //[12.4] a Tape<Dual<double>>: set .tangent of the inputs, backward(sum(..)), read .tangent of the gradient
   for (std::size_t i = 0; i < x.size(); ++i) carried.data()[i].tangent = v.data()[i];
   Tape<Dual<double>> tape;
-  const Var<Dual<double>> leaf = tape.leaf(carried), y = huber(leaf, delta);
-  tape.backward(y, full<Dual<double>>(y.shape(), Dual<double>(1)));
+  const Var<Dual<double>> leaf = tape.leaf(carried);
+  tape.backward(sum(huber(leaf, delta)));
   const Array<Dual<double>> gradient = leaf.grad();
   for (std::size_t i = 0; i < x.size(); ++i) result.data()[i] = gradient.data()[i].tangent;
   //[end]
@@ -67,9 +68,9 @@ inline Array<double> second_derivative(const Array<double>& x, const Array<doubl
 // then run on several at once. simd::select(c, a, b) stands for c ? a : b.
 template <class T> Var<T> fast_huber(const Var<T>& x, double delta) {
   const T d = T(delta);
-  //[12.5] unary("huber", x, y of x, xbar of ybar, x, y)
+  //[12.5] unary("fast_huber", x, y of x, xbar of ybar, x, y)
   return unary(
-      "huber", x,
+      "fast_huber", x,
       [d](auto x) {
         return simd::select(simd::abs(x) <= d, x * x * T(0.5), d * (simd::abs(x) - d * T(0.5)));
       },
