@@ -1,5 +1,4 @@
-// The reverse loop, leaves, and the end of a tape. (tape.cpp, which includes this file, has the rest:
-// checks, messages, and what a Var answers.)
+// The reverse loop, leaves, and the end of a tape. (The rest is in tape.cpp.)
 #pragma once
 
 #include "engine/broadcast.hpp"

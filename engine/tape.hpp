@@ -27,30 +27,33 @@
 //
 //     Var<double> exp(const Var<double>& x) {
 //       Array<double> value = xt::exp(x.value());
-//       return record("exp", {x}, value, [](Node<double>& y) {
+//       return record("exp", {x}, value, [](Node<double>& y) {    // y: the result's node
 //         accumulate(y.input(0), y.cotangent() * y.value());    // xbar += ybar * y
 //       });
 //     }
 //
-// Why no topological sort? A node's pullback may run when its cotangent is complete, after those of
-// all its uses. In a graph, such an order is first searched for: a topological sort. On a tape it is
-// there: a node can use only values that exist already, so its uses stand behind it, and backward(),
-// which walks from the end, has met them all. A value that is used twice, as x in x * x, has then
-// received both contributions, and their sum is its cotangent. A leaf keeps what it gets, added up
-// over all calls of backward(): its gradient.
+// Why no topological sort? A node's pullback may run when its cotangent is complete: after the
+// pullbacks of all nodes that use it. A graph has to be sorted for that. A tape is sorted: a node can
+// use only values that exist already, so the nodes that use it come later, and backward(), which walks
+// from the end, has met them all. A value that is used twice, as x in x * x, has then received both
+// contributions, and their sum is its cotangent. A leaf keeps what it gets, added up over all calls of
+// backward(): its gradient.
 //
 // What is recorded? Leaves, and operators with an input that depends on a leaf. Everything else is
-// a constant: it is on no tape, and is freed with the last Var that holds it. With Recording::off
-// leaves are constants, too: values are freed as soon as nobody holds them, and backward() is an error.
+// a constant: it is on no tape, and is freed with the last Var that holds it. On a tape made by
+// Tape<double> tape(Recording::off), leaves are constants, too, and backward() is an error.
 //
 // What is freed when?
 //   a cotangent                    as soon as its node has passed it on
 //   values, inputs and pullbacks   when the tape ends; not before, as backward() may be called again
-//   a node that a Var still holds  keeps its value until the last such Var ends; to compute with it is
-//                                  an error, since no gradient could be passed on
+//   a node that a Var still holds  with the last such Var, and its value and pullback with it; to
+//                                  compute with it is an error, as no gradient could be passed on
 //
-// Is a pullback right? With a small h and random v and u, the sum of u (f(x + h v) - f(x - h v)) / 2h
-// is nearly that of v (J^T u), the pullback's answer to u: gradcheck/gradcheck.hpp.
+// Is a pullback right? Take a small h, a random v of x's shape and a random u of y's. Nearly equal are
+//
+//     sum(u * (f(x + h v) - f(x - h v)) / 2h)   and   sum(v * J^T u),   J^T u from the pullback
+//
+// and gradcheck(f, {x}) compares them (gradcheck/gradcheck.hpp).
 #pragma once
 
 #include <cmath>
@@ -239,8 +242,6 @@ template <class T> class Tape {
   std::vector<Var<T>> nodes_;
 };
 
-// --- For those who write operators
-
 namespace detail {
 template <class T, class Pullback> struct OpNode final : Node<T> {
   OpNode(Op op, InputVars<T> inputs, Array<T> value, Pullback pullback)
@@ -255,9 +256,11 @@ template <class T> Var<T> unrecorded(const char* op, Array<T> value);
 template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 }  // namespace detail
 
+// --- For those who write operators
+
 // The result y of operator `op` (a string literal, or an Op): recorded when an input needs a gradient,
-// else a constant, without inputs and pullback. `value` has to be an Array; wrap an expression:
-// Array<T>(a * b). The inputs may be a list in braces, as T is deduced from `value` alone (Converted).
+// else a constant. `value` has to be an Array; wrap an expression: Array<T>(a * b). (Converted lets the
+// inputs be a list in braces.)
 // backward() calls the pullback with y's node, once for each call of backward(). The pullback
 //   must      call accumulate for each input; it adds, as an input may be used elsewhere, too;
 //   may       read values of y and its inputs, and y's cotangent;
@@ -272,9 +275,9 @@ Var<T> record(Op op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pu
                                                       std::move(pullback)));
 }
 
-// Adds `contribution`, an Array or an xtensor expression, to the input's cotangent. It has the
-// input's shape, or one that the input was stretched to. An expression costs nothing when the input
-// needs no gradient; before computing an Array, ask needs_grad().
+// Adds `contribution`, an Array or an xtensor expression, to the input's cotangent. Its shape is the
+// input's, or the one that the input was broadcast to; then it is summed back (broadcast.hpp). An
+// expression is not computed when the input needs no gradient; for an Array, ask needs_grad() first.
 template <class T, class Expression>
 void accumulate(const Var<T>& input, Expression&& contribution) {
   if (input.needs_grad()) input.node()->receive(std::forward<Expression>(contribution));

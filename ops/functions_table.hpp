@@ -14,8 +14,8 @@ namespace tapesort {
 //                    [](auto ybar, auto x, auto y) { return ybar * y; });     (unary: map.hpp, next)
 //     }
 //
-// Write a formula as for one number. It is called with one, or with several side by side, so functions
-// are those of simd::, and simd::select(c, a, b) stands for c ? a : b.
+// Write a formula as for one number, with the functions of simd:: (why: map.hpp); simd::select(c, a, b)
+// stands for c ? a : b.
 #define FUNCTION(name, y_of_x, vjp)                                                        \
   template <class T> Var<T> name(const Var<T>& operand) {                                  \
     return unary(                                                                          \
@@ -30,7 +30,7 @@ FUNCTION(exp,    simd::exp(x),            ybar * y)
 FUNCTION(log,    simd::log(x),            ybar / x)
 FUNCTION(square, x * x,                   2 * ybar * x)
 FUNCTION(sqrt,   simd::sqrt(x),           ybar / (2 * y))
-FUNCTION(relu,   simd::positive_part(x),  simd::select(y <= 0, 0, ybar))  // max(x, 0); NaN of NaN
+FUNCTION(relu,   simd::positive_part(x),  simd::select(y <= 0, 0, ybar))  // max(x, 0); of NaN: NaN
 FUNCTION(abs,    simd::abs(x),            simd::select(x < 0, -ybar, simd::select(x == 0, 0, ybar)))
 // clang-format on
 #undef FUNCTION

@@ -55,7 +55,7 @@ Array<T> map(const Array<T>& x1, const Array<T>& x2, const Array<T>& x3, const A
 }
 
 // The operator y = f(x) with the pullback xbar = vjp(ybar, x, y), formulas for one element. (It is
-// recorded only when x needs a gradient, so the pullback need not ask.)
+// recorded only when x needs a gradient, so the pullback need not ask needs_grad().)
 template <class T, class F, class Vjp> Var<T> unary(Op op, const Var<T>& x, F f, Vjp vjp) {
   return record(op, {x}, map(x.value(), f), [vjp](Node<T>& y) {
     accumulate(y.input(0), map(y.cotangent(), y.input(0).value(), y.value(), vjp));
