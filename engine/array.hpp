@@ -41,6 +41,7 @@ std::size_t element_count(const Shape& shape, const char* op = "array");
 
 // std::invalid_argument, as by element_count, when the shape is too large.
 template <class T> Array<T> uninitialized(const Shape& shape, const char* op = "array") {
+  if (shape.empty()) return Array<T>();  // a scalar; the rest would take as long as an addition
   element_count(shape, op);
   return Array<T>::from_shape(shape);
 }

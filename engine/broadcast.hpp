@@ -9,6 +9,8 @@
 // uses add up. From () to (3), J is a column of three ones, and J^T ybar = ybar_1 + ybar_2 + ybar_3.
 #pragma once
 
+#include <optional>
+
 #include "engine/array.hpp"
 
 namespace tapesort {
@@ -31,17 +33,14 @@ template <class T> void add_into(Array<T>& sum, const Array<T>& term);
 template <class T> class Stretched {
  public:
   Stretched(const char* op, const Array<T>& x, const Shape& shape) : seen_(&x) {
-    if (x.shape() != shape) {
-      copy_ = broadcast_to(op, x, shape);
-      seen_ = &copy_;
-    }
+    if (x.shape() != shape) seen_ = &copy_.emplace(broadcast_to(op, x, shape));
   }
   Stretched(const char*, Array<T>&&, const Shape&) = delete;  // a temporary would end first
   Stretched(const Stretched&) = delete;
   const Array<T>& operator*() const { return *seen_; }
 
  private:
-  Array<T> copy_;
+  std::optional<Array<T>> copy_;
   const Array<T>* seen_;
 };
 

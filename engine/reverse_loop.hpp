@@ -17,7 +17,7 @@ template <class T> void Tape<T>::sweep(std::size_t last) {
 }
 
 // One use's contribution to a cotangent.
-template <class T> void Node<T>::receive(Array<T> contribution) {
+template <class T> void Node<T>::receive(Array<T>&& contribution) {
   if (contribution.shape() != value().shape()) {  // this value was stretched when it was used
     contribution = sum_to_shape(contribution, value().shape());
   }

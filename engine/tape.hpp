@@ -103,10 +103,10 @@ template <class T> class Node : public Recycled {
   Array<T> take_cotangent();
   // Adds the contribution of one use; undoes broadcasting, where a small array was used as a larger
   // one (broadcast.hpp).
-  virtual void receive(Array<T> contribution);
+  virtual void receive(Array<T>&& contribution);
 
  protected:
-  Node(Op op, InputVars<T> inputs, Array<T> value)
+  Node(Op op, InputVars<T>&& inputs, Array<T>&& value)
       : op_(op), inputs_(std::move(inputs)), value_(std::move(value)) {}
 
   // The kinds of node differ in this: an operator pulls, a leaf has a gradient, and a Parameter's leaf
@@ -122,7 +122,7 @@ template <class T> class Node : public Recycled {
   friend class Var<T>;
   friend class Replay;
   struct Cotangent : Recycled {
-    explicit Cotangent(Array<T> first) : array(std::move(first)) {}
+    explicit Cotangent(Array<T>&& first) : array(std::move(first)) {}
     Array<T> array;
   };
   [[noreturn]] const Var<T>& no_input(std::size_t i) const;
@@ -244,7 +244,7 @@ template <class T> class Tape {
 
 namespace detail {
 template <class T, class Pullback> struct OpNode final : Node<T> {
-  OpNode(Op op, InputVars<T> inputs, Array<T> value, Pullback pullback)
+  OpNode(Op op, InputVars<T>&& inputs, Array<T>&& value, Pullback&& pullback)
       : Node<T>(op, std::move(inputs), std::move(value)), pullback_(std::move(pullback)) {}
   void pull() override { pullback_(*this); }
   Pullback pullback_;
@@ -278,9 +278,12 @@ Var<T> record(Op op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pu
 // Adds `contribution`, an Array or an xtensor expression, to the input's cotangent. Its shape is the
 // input's, or the one that the input was broadcast to; then it is summed back (broadcast.hpp). An
 // expression is not computed when the input needs no gradient; for an Array, ask needs_grad() first.
+template <class T> void accumulate(const Var<T>& input, Array<T>&& contribution) {
+  if (input.needs_grad()) input.node()->receive(std::move(contribution));
+}
 template <class T, class Expression>
 void accumulate(const Var<T>& input, Expression&& contribution) {
-  if (input.needs_grad()) input.node()->receive(std::forward<Expression>(contribution));
+  if (input.needs_grad()) input.node()->receive(Array<T>(std::forward<Expression>(contribution)));
 }
 
 }  // namespace tapesort

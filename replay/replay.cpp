@@ -144,7 +144,7 @@ template <class T> struct Replay::Recorder {
       this->tape_ = x.node()->tape_;
     }
     const Array<T>& borrowed() const override { return input.value(); }
-    void receive(Array<T> sent) override {
+    void receive(Array<T>&& sent) override {
       Array<T> contribution = sent;
       if (sent.shape() != input.shape()) contribution = sum_to_shape(sent, input.shape());
       arrivals.push_back({place, std::move(sent), std::move(contribution)});
