@@ -12,7 +12,7 @@ template <class T> void Tape<T>::sweep(std::size_t last) {
     Node<T>& node = *nodes_[i].node();
     if (!node.has_cotangent()) continue;  // no gradient reaches this value
     run_pullback(node);  // what record() was given: xbar += J^T ybar; a leaf adds to its gradient
-    if (!keep_cotangents_) node.cotangent_.reset();  // freed; kept only to be looked at
+    node.cotangent_.reset();  // freed
   }
 }
 
@@ -34,14 +34,13 @@ template <class T> void Tape<T>::backward(const Var<T>& result) {
 }
 
 template <class T> void Tape<T>::backward(const Var<T>& result, Array<T> u) {
-  check(result, u.shape());                 // u: the cotangent to start from
-  if (keep_cotangents_) drop_cotangents();  // left by the previous backward()
+  check(result, u.shape());  // u: the cotangent to start from
   try {
     result.node()->receive(std::move(u));
     detail::tell(detail::Event::begun, *result.node());
     sweep(result.node()->index());
   } catch (...) {  // from a pullback
-    drop_cotangents();
+    for (const Var<T>& var : nodes_) var.node()->cotangent_.reset();
     throw;
   }
 }

@@ -75,17 +75,7 @@ template <class T> Var<T> detail::unrecorded(const char* op, Array<T> value) {
 
 template <class T> Array<T> Node<T>::take_cotangent() {
   if (cotangent_ == nullptr) no_cotangent();
-  if (tape_->keep_cotangents_) return cotangent_->array;
   return std::move(std::unique_ptr<Cotangent>(std::move(cotangent_))->array);
-}
-
-template <class T> void Tape<T>::drop_cotangents() {
-  for (const Var<T>& var : nodes_) var.node()->cotangent_.reset();
-}
-
-template <class T> void Tape<T>::keep_cotangents(bool keep) {
-  keep_cotangents_ = keep;
-  if (!keep) drop_cotangents();
 }
 
 template <class T> void Tape<T>::zero_grad() {

@@ -99,7 +99,7 @@ template <class T> class Node : public Recycled {
   bool has_cotangent() const { return cotangent_ != nullptr; }
   const Array<T>& cotangent() const { return cotangent_ ? cotangent_->array : no_cotangent(); }
   // Moves the cotangent out, for a pullback that would otherwise copy it, as the last that it does:
-  // cotangent() throws then. (On a tape that keeps cotangents, it copies.)
+  // cotangent() throws then.
   Array<T> take_cotangent();
   // Adds the contribution of one use; undoes broadcasting, where a small array was used as a larger
   // one (broadcast.hpp).
@@ -218,9 +218,6 @@ template <class T> class Tape {
   // Sets the gradients of its leaves to zero; Parameters have their own zero_grad().
   void zero_grad();
 
-  // Keeps every cotangent until the next backward(), for looking at them.
-  void keep_cotangents(bool keep);
-
   bool recording() const { return recording_ == Recording::on; }
   std::size_t size() const { return nodes_.size(); }
   const Node<T>& node(std::size_t index) const { return *nodes_.at(index).node(); }
@@ -235,10 +232,8 @@ template <class T> class Tape {
   void check(const Var<T>& result, const Shape& cotangent) const;
   void sweep(std::size_t last);
   void run_pullback(Node<T>& node);  // node.pull(), with its name in errors (tape.cpp)
-  void drop_cotangents();
 
   Recording recording_;
-  bool keep_cotangents_ = false;
   std::vector<Var<T>> nodes_;
 };
 

@@ -265,7 +265,7 @@ TEST_CASE("a replay has small Jacobians as the pullback gives them, and none tha
 
 // --- Side effects
 
-TEST_CASE("a replay changes nothing: gradients, kept cotangents, a later backward()") {
+TEST_CASE("a replay changes nothing: gradients, a later backward()") {
   Parameter<double> w("w", Array<double>{1.0, 2.0});
   Tape<double> tape;
   const auto x = tape.leaf(Array<double>{3.0, 4.0}), W = tape.leaf(w);
@@ -278,7 +278,6 @@ TEST_CASE("a replay changes nothing: gradients, kept cotangents, a later backwar
   for (std::size_t i = 0; i < tape.size(); ++i) CHECK(!tape.node(i).has_cotangent());
   CHECK(h.node()->input(1).node() == x.node());
 
-  tape.keep_cotangents(true);
   const Array<double> u = full<double>({}, 10.0);
   tape.backward(y, u);
   const Array<double> x_grad = x.grad(), w_grad = w.grad;
@@ -287,7 +286,6 @@ TEST_CASE("a replay changes nothing: gradients, kept cotangents, a later backwar
   CHECK(to_json(after) == to_json(before));
   CHECK(x.grad() == x_grad);
   CHECK(w.grad == w_grad);
-  CHECK(h.node()->cotangent() == Array<double>{30.0, 40.0});
   tape.backward(y, u);
   CHECK(w.grad == w_grad * 2);
 }
