@@ -4,8 +4,9 @@
     apps/bench/neuralsort_torch.py build/apps/tapesort [--n 1000 ...] [--rounds 5]
 
 The two take turns in one run. PyTorch is given its best: the row sums A by broadcasting (no matrix
-product), denormals flushed, the OpenBLAS kernel that tapesort found to suit the CPU, and one thread
-or all cores, whichever is faster at that size. tapesort runs on one thread. Needs python3-torch.
+product), denormals flushed, the OpenBLAS kernel that tapesort found to suit the CPU, glibc's heap
+kept instead of returned to the kernel, and one thread or all cores, whichever is faster at that
+size. tapesort runs on one thread. Needs python3-torch.
 """
 
 import argparse
@@ -16,6 +17,8 @@ import statistics
 import subprocess
 import sys
 import time
+
+import train_torch
 
 
 def formula(s, tau):
@@ -74,6 +77,7 @@ def main():
     kernel = re.search(r"BLAS kernel\s+(\w+)", info)
     if kernel and "OPENBLAS_CORETYPE" not in os.environ:  # read when the library is loaded
         os.environ["OPENBLAS_CORETYPE"] = kernel.group(1)
+        os.environ.update(train_torch.HEAPS["heap kept"])
         os.execv(sys.executable, [sys.executable] + sys.argv)
     import torch
 

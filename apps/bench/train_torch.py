@@ -6,11 +6,15 @@
 Both do the same work: `tapesort bench train` writes each network's initial parameters, PyTorch
 starts from them on the same data, and the losses of the first steps must agree. The two take turns
 within one run, a few steps each, round by round. PyTorch is given its choice: contiguous or
-channels-last images, one thread or all cores, and the OpenBLAS kernel that tapesort found to suit
-the CPU; "best" is the setting with the smallest median. "default" is PyTorch as it comes.
+channels-last images, one thread or all cores, memory that stays with the process (glibc's, told so,
+or jemalloc, where it is installed), the model as it is or traced (torch.jit), and the OpenBLAS kernel
+that tapesort found to suit the CPU; "best" is the setting with the smallest median. "default" is
+PyTorch as it comes.
 """
 
 import argparse
+import ctypes.util
+import itertools
 import json
 import os
 import statistics
@@ -25,6 +29,13 @@ STEPS = {  # a round
     "sort-100": 5, "sort-500": 2, "knn-100": 20, "resnet-100": 8, "mlp-32": 300, "mlp-1": 300,
     "scalar-1000": 30,
 }
+
+
+# As it comes, glibc returns every large tensor to the kernel, which faults and zeroes its pages anew.
+HEAPS = {"heap kept": {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(1 << 26)}}
+JEMALLOC = ctypes.util.find_library("jemalloc")
+if JEMALLOC:
+    HEAPS["jemalloc"] = {"LD_PRELOAD": JEMALLOC, "MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"}
 
 
 # --- PyTorch's side, in a process of its own for each setting
@@ -122,7 +133,7 @@ def resnet(p):
                          linear(p["fc.weight"], p["fc.bias"]))
 
 
-def make_step(row, initial, channels_last):
+def make_step(row, initial, channels_last, traced):
     """A function that takes one training step and returns the loss."""
     import torch
     from torch import nn
@@ -164,6 +175,8 @@ def make_step(row, initial, channels_last):
         layout = torch.channels_last if channels_last else torch.contiguous_format
         x = x.permute(0, 3, 1, 2).contiguous(memory_format=layout)
         net = net.to(memory_format=layout)
+    if traced:
+        net = torch.jit.trace(net, x)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
@@ -179,7 +192,7 @@ def peak_megabytes():
         return next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) / 1024
 
 
-def work(row, initial, threads, layout):
+def work(row, initial, threads, layout, form):
     """Answers each line on stdin, a number of steps, with a line of their milliseconds."""
     import torch
 
@@ -187,7 +200,7 @@ def work(row, initial, threads, layout):
         torch.set_num_threads(threads)
         torch.set_flush_denormal(True)
     before = peak_megabytes()
-    step = make_step(row, initial, layout == "channels-last")
+    step = make_step(row, initial, layout == "channels-last", form == "traced")
     print(json.dumps([step() for _ in range(WARMUP)]), flush=True)
     for line in sys.stdin:
         milliseconds = []
@@ -205,11 +218,11 @@ def work(row, initial, threads, layout):
 class Torch:
     """PyTorch with one setting, waiting in a process of its own."""
 
-    def __init__(self, row, initial, threads, layout, kernel):
-        self.name = f"{layout}, {threads} thread{'s' if threads > 1 else ''}" if threads else "default"
-        environment = dict(os.environ, **({"OPENBLAS_CORETYPE": kernel} if threads else {}))
+    def __init__(self, row, initial, threads=0, layout="contiguous", form="as it is", heap=None, kernel=None):
+        self.name = f"{layout}, {form}, {heap}, {threads} thread{'s' if threads > 1 else ''}" if threads else "default"
+        environment = dict(os.environ, OPENBLAS_CORETYPE=kernel, **HEAPS[heap]) if threads else os.environ
         self.process = subprocess.Popen(
-            [sys.executable, __file__, "--worker", row, initial, str(threads), layout],
+            [sys.executable, __file__, "--worker", row, initial, str(threads), layout, form],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         self.losses = json.loads(self.process.stdout.readline())
         self.milliseconds, self.last = [], None
@@ -240,9 +253,9 @@ def compare(program, row, rounds, folder):
     first = run_tapesort(program, row, 1, "--save-initial", initial)
     kernel, cores = first["machine"]["blas kernel"], first["machine"]["threads"]
     layouts = ["contiguous"] + (["channels-last"] if row.split("-")[0] in ("sort", "knn", "resnet") else [])
-    torches = [Torch(row, initial, 0, "contiguous", kernel)]
-    torches += [Torch(row, initial, threads, layout, kernel)
-                for threads in sorted({1, cores}) for layout in layouts]
+    forms = ["as it is"] + (["traced"] if row != "scalar-1000" else [])
+    settings = itertools.product(sorted({1, cores}), layouts, forms, HEAPS)
+    torches = [Torch(row, initial)] + [Torch(row, initial, *setting, kernel) for setting in settings]
     for torch in torches:
         for ours, theirs in zip(first["first losses"], torch.losses):
             if abs(ours - theirs) > 1e-3 * max(1e-3, abs(theirs)):
@@ -267,8 +280,8 @@ def compare(program, row, rounds, folder):
 
 def main():
     if sys.argv[1:2] == ["--worker"]:
-        row, initial, threads, layout = sys.argv[2:]
-        return work(row, initial, int(threads), layout)
+        row, initial, threads, layout, form = sys.argv[2:]
+        return work(row, initial, int(threads), layout, form)
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("tapesort", help="the program, as build/apps/tapesort")
     parser.add_argument("--rows", default=",".join(STEPS), help="default: all of them")
