@@ -186,20 +186,31 @@ TEST_CASE("page: relax answers what the command relax prints") {
   const std::vector<double> list{0.3, -1.2, 2.5, 0.3, 0.9};
   Array<double> scores = uninitialized<double>({list.size()});
   std::copy(list.begin(), list.end(), scores.begin());
-  for (int m = 0; m <= int(Method::lap_sum); ++m) {
+  for (int m = 0; m <= 2 * int(Method::k_subset) + 1; ++m) {
+    const bool masked = m % 2 == 1;
     Relaxation r;
-    r.method = Method(m);
+    r.method = Method(m / 2);
     r.tau = 0.7;
     CAPTURE(std::string(name_of(r.method)));
-    if (r.method == Method::sparse_top_k) continue;  // masses alone, which the page does not show
+    CAPTURE(masked);
+    RelaxRequest request = r;
+    if (r.has_top_k()) request.k = 2;
+    Array<bool> valid{true, true, true, true, true};
+    valid(3) = !masked;
+    request.masks.emplace_back(valid);
     const bool matrix = r.has_matrix(), sinkhorn = r.method == Method::sinkhorn;
-    const char* kind = matrix ? "cell" : r.has_sorted() ? "value" : "ranks";
+    const char* kind = matrix           ? "cell"
+                       : r.has_sorted() ? "value"
+                       : r.has_ranks()  ? "ranks"
+                                        : "mass";
     const Json answer =
         ask({{"ask", "relax"},
              {"method", name_of(r.method)},
              {"tau", r.tau},
              {"scores", list},
-             {"loss", {{"kind", kind}, {"place", 1}, {"item", 2}, {"order", {2, 4, 0, 3, 1}}}}});
+             {"valid", {true, true, true, !masked, true}},
+             {"loss",
+              {{"kind", kind}, {"place", 1}, {"item", 2}, {"k", 2}, {"order", {2, 4, 0, 1, 3}}}}});
     Array<double> input = scores, weights = zeros<double>({5});
     if (sinkhorn) {
       input = uninitialized<double>({5, 5});
@@ -208,11 +219,12 @@ TEST_CASE("page: relax answers what the command relax prints") {
       }
     }
     weights(1) = 1;
+    if (request.k > 0 && !matrix && !r.has_sorted()) weights = Array<double>{0, 0, -1, 0, 0};
     if (matrix) {
       weights = zeros<double>({5, 5});
       weights(1, 2) = -1;
     }
-    const Relaxed<double> expected = relax<double>(r, 0, input, &weights, true);
+    const Relaxed<double> expected = relax<double>(request, 0, input, &weights, true);
     const auto flat = [](const Json& nested) {
       std::vector<double> all;
       for (const Json& row : nested) {
@@ -230,7 +242,9 @@ TEST_CASE("page: relax answers what the command relax prints") {
     if (expected.sorted) CHECK(flat(answer["sorted"]) == numbers(*expected.sorted));
     CHECK(answer.contains("ranks") == bool(expected.ranks));
     if (expected.ranks) CHECK(flat(answer["ranks"]) == numbers(*expected.ranks));
-    if (r.method == Method::fast_soft_rank) continue;  // its loss is another one
+    CHECK(answer.contains("masses") == bool(expected.top_k));
+    if (expected.top_k) CHECK(flat(answer["masses"]) == numbers(*expected.top_k));
+    if (kind == std::string("ranks")) continue;  // the loss is another one
     std::vector<double> grad = numbers(*expected.grad);
     if (sinkhorn) {  // the gradient in the scores of its input
       std::vector<double> of_scores(5);
@@ -252,24 +266,28 @@ TEST_CASE("page: relax answers what the command relax prints") {
 
 TEST_CASE("page: losses and their gradients") {
   const auto loss = [](const std::vector<double>& scores, const char* method, const char* kind) {
-    return ask({{"ask", "relax"},
-                {"method", method},
-                {"tau", 0.8},
-                {"scores", scores},
-                {"loss", {{"kind", kind}, {"place", 0}, {"item", 1}, {"order", {2, 0, 1}}}}});
+    return ask(
+        {{"ask", "relax"},
+         {"method", method},
+         {"tau", 0.8},
+         {"scores", scores},
+         {"valid", {true, true, false, true}},
+         {"loss", {{"kind", kind}, {"place", 0}, {"item", 1}, {"k", 1}, {"order", {3, 0, 1, 2}}}}});
   };
   std::size_t defined = 0;
-  for (const char* method : {"neural_sort", "soft_sort", "sinkhorn", "odd_even", "bitonic",
-                             "fast_soft_sort", "fast_soft_rank", "lap_sum"}) {
-    for (const char* kind : {"cross_entropy", "ranks", "value", "cell"}) {
+  for (const char* method :
+       {"neural_sort", "neural_sort_smooth", "soft_sort", "sinkhorn", "odd_even", "bitonic",
+        "fast_soft_sort", "fast_soft_rank", "sparse_top_k", "lap_sum", "k_subset"}) {
+    for (const char* kind : {"cross_entropy", "ranks", "value", "cell", "mass"}) {
       CAPTURE(std::string(method));
       CAPTURE(std::string(kind));
-      const std::vector<double> scores{0.4, -0.3, 1.1};
+      const std::vector<double> scores{0.4, -0.3, 7, 1.1};  // of which the third is masked
       const Json answer = loss(scores, method, kind);
       REQUIRE_FALSE(answer.contains("error"));
       if (!answer.contains("loss")) continue;
       ++defined;
-      for (std::size_t j = 0; j < 3; ++j) {
+      CHECK(double(answer["grad"][2]) == 0);
+      for (std::size_t j = 0; j < 4; ++j) {
         const double h = 1e-5;
         std::vector<double> up = scores, down = scores;
         up[j] += h;
@@ -281,7 +299,8 @@ TEST_CASE("page: losses and their gradients") {
       }
     }
   }
-  CHECK(defined == 5 * 4 + 2 + 1 + 1);  // sinkhorn: of the matrix alone
+  // sinkhorn: of the matrix and its masses; fast_soft_sort, .._rank, sparse_top_k, k_subset: one each
+  CHECK(defined == 6 * 5 + 3 + 4);
 }
 
 TEST_CASE("page: races are the orders that the command pl samples") {

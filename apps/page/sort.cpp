@@ -28,30 +28,38 @@ Var<double> element(const Var<double>& x, std::size_t i) {
   return reshape(slice(x, 0, Index(i), Index(i) + 1), std::vector<Index>{});
 }
 
-// The loss by name, or an empty Var where the method does not define what it needs.
-Var<double> loss_of(const Json& loss, const Relaxation& r, const Var<double>& input) {
+// The loss by name, or an empty Var where the method does not define what it needs. The order names
+// masked items last.
+Var<double> loss_of(const Json& loss, const Relaxation& r, const Var<double>& input,
+                    const ItemMask& mask) {
   const std::string kind = loss.at("kind");
   if (kind == "cell") {
     if (!r.has_matrix()) return {};
-    const Var<double> P = r.matrix(input);
+    const Var<double> P = r.matrix(input, mask);
     const std::size_t n = P.shape()[0];
     return -element(reshape(P, {-1}),
                     loss.at("place").get<std::size_t>() * n + loss.at("item").get<std::size_t>());
   }
   if (kind == "value") {
     if (!r.has_sorted()) return {};
-    return element(r.sorted(input), loss.at("place"));
+    return element(r.sorted(input, mask), loss.at("place"));
+  }
+  if (kind == "mass") {
+    if (!r.has_top_k()) return {};
+    return -element(r.top_k(input, loss.at("k"), mask), loss.at("item"));
   }
   const Indices wanted = to_array<Index>(loss.at("order"));
   if (kind == "cross_entropy") {
     if (!r.has_matrix()) return {};
-    return cross_entropy(r.logits(input), wanted);
+    return cross_entropy(r.logits(input, mask), wanted, ItemMask(mask.where(By::place_and_item)));
   }
   require(kind == "ranks", "page: there is no loss ", kind);
   if (!r.has_ranks()) return {};
-  Array<double> places = convert<double>(inverse_permutation(wanted));
-  for (double& place : places) place += 1;
-  return mse(r.ranks(input), constant(std::move(places)));
+  const Array<double> places = convert<double>(inverse_permutation(wanted));
+  const auto error = [](const Var<double>& ranks, const Array<double>& place) {
+    return reshape(mse(ranks, constant<double>(place + 1.0)), {1});  // of one set
+  };
+  return masked(mask, By::set, error, r.ranks(input, mask), places);
 }
 
 }  // namespace
@@ -64,12 +72,16 @@ Json relaxed(const Json& question) {
   const Var<double> scores = tape.leaf(to_array<double>(question.at("scores")));
   const Var<double> input = r.method == Method::sinkhorn ? sinkhorn_input(scores) : scores;
 
+  const ItemMask mask(to_array<bool>(question.at("valid")));
+  const Json& wanted = question.at("loss");
+
   Json answer;
-  answer["order"] = to_json(r.order(input.value()));
-  if (r.has_matrix()) answer["P"] = to_json(r.matrix(input).value());
-  if (r.has_sorted()) answer["sorted"] = to_json(r.sorted(input).value());
-  if (r.has_ranks()) answer["ranks"] = to_json(r.ranks(input).value());
-  const Var<double> loss = loss_of(question.at("loss"), r, input);
+  answer["order"] = to_json(r.order(input.value(), mask));
+  if (r.has_matrix()) answer["P"] = to_json(r.matrix(input, mask).value());
+  if (r.has_sorted()) answer["sorted"] = to_json(r.sorted(input, mask).value());
+  if (r.has_ranks()) answer["ranks"] = to_json(r.ranks(input, mask).value());
+  if (r.has_top_k()) answer["masses"] = to_json(r.top_k(input, wanted.at("k"), mask).value());
+  const Var<double> loss = loss_of(wanted, r, input, mask);
   if (loss.node() != nullptr) {
     tape.backward(loss);
     answer["loss"] = loss.item();

@@ -1,11 +1,12 @@
 // The sort: scores that can be moved, and what relaxations make of them.
 'use strict';
 
-const sortMethods = ['neural_sort', 'soft_sort', 'sinkhorn', 'odd_even', 'bitonic', 'fast_soft_sort', 'fast_soft_rank', 'lap_sum'];
 const methodTitles = {
-  neural_sort: 'NeuralSort', soft_sort: 'SoftSort', sinkhorn: 'Sinkhorn', odd_even: 'odd-even', bitonic: 'bitonic',
-  fast_soft_sort: 'fast soft sort', fast_soft_rank: 'fast soft rank', lap_sum: 'LapSum',
+  neural_sort: 'NeuralSort', neural_sort_smooth: 'smooth NeuralSort', soft_sort: 'SoftSort', sinkhorn: 'Sinkhorn', odd_even: 'odd-even',
+  bitonic: 'bitonic', fast_soft_sort: 'fast soft sort', fast_soft_rank: 'fast soft rank', lap_sum: 'LapSum', perturbed: 'perturbed',
+  black_box_rank: 'black-box rank', sparse_top_k: 'sparse top-k', k_subset: 'k-subsets',
 };
+const sortMethods = Object.keys(methodTitles);
 
 // Numbers that look random and are the same everywhere (mulberry32).
 function randomNumbers(seed) {
@@ -20,7 +21,8 @@ function randomNumbers(seed) {
 
 function startSort() {
   let scores = [];
-  let wanted = [];       // the order that the losses want
+  let valid = [];        // which items are there
+  let wanted = [];       // the order that the losses want, masked items last
   let relaxed = {};      // by method
   let focused = null;    // the item whose point keeps the keyboard's focus
   const round = (x, digits = 3) => Number(x.toFixed(digits));
@@ -30,12 +32,17 @@ function startSort() {
   const rate = slider('sort-rate', 0.01, 10, 0.1, () => {});
   const count = integer('sort-n', () => { if (count.value !== scores.length) fresh(); });
   const seed = integer('sort-seed', fresh);
+  const first = integer('sort-k', show);
+  const names = (items) => items.map(letter).join(' ');
+  const there = () => scores.map((_, j) => j).filter((j) => valid[j]);
 
   function fresh() {
     const random = randomNumbers(seed.value);
     scores = Array.from({length: count.value}, () => round(4 * random() - 2));
-    wanted = scores.map((_, i) => i);
-    byId('sort-wanted').value = wanted.map(letter).join(' ');
+    valid = scores.map(() => true);
+    byId('sort-masked').value = '';
+    byId('sort-wanted').value = names(there());
+    byId('sort-k').max = scores.length;
     for (const [select, name] of [[place, (i) => i + 1], [item, letter]]) {
       const before = Math.min(Number(select.value) || 0, scores.length - 1);
       select.replaceChildren(...scores.map((_, i) => html('option', {value: i}, name(i))));
@@ -44,21 +51,30 @@ function startSort() {
     show();
   }
 
+  const itemsOf = (id) => (byId(id).value.toUpperCase().match(/[A-Z]/g) || []).map((c) => c.charCodeAt(0) - 65);
+  // Who is masked leaves the wanted order; who comes back is last.
+  function mask() {
+    const masked = itemsOf('sort-masked'), before = itemsOf('sort-wanted');
+    valid = scores.map((_, j) => !masked.includes(j));
+    const stay = before.filter((j) => valid[j]);
+    byId('sort-wanted').value = names([...stay, ...there().filter((j) => !stay.includes(j))]);
+    show();
+  }
   function readWanted() {
-    const letters = byId('sort-wanted').value.toUpperCase().match(/[A-Z]/g) || [];
-    const order = letters.map((c) => c.charCodeAt(0) - 65);
-    const whole = order.length === scores.length && new Set(order).size === order.length && order.every((i) => i < scores.length);
-    if (!whole) throw new Error(`the wanted order needs each of ${scores.map((_, i) => letter(i)).join(' ')} once`);
-    wanted = order;
+    const all = names(scores.map((_, j) => j)), masked = itemsOf('sort-masked'), order = itemsOf('sort-wanted'), items = there();
+    if (masked.some((j) => j >= scores.length) || items.length === 0) throw new Error(`of ${all} some may be masked, and one must be left`);
+    const whole = order.length === items.length && new Set(order).size === order.length && order.every((j) => valid[j]);
+    if (!whole) throw new Error(`the wanted order needs each of ${names(items)} once`);
+    wanted = [...order, ...scores.map((_, j) => j).filter((j) => !valid[j])];
   }
 
-  const lossQuestion = () => ({kind: loss.value, place: Number(place.value), item: Number(item.value), order: wanted});
-  const question = (name) => ({ask: 'relax', method: name, tau: tau.value, scores, loss: lossQuestion()});
+  const lossQuestion = () => ({kind: loss.value, place: Number(place.value), item: Number(item.value), k: first.value, order: wanted});
+  const question = (name) => ({ask: 'relax', method: name, tau: tau.value, scores, valid, loss: lossQuestion()});
 
   function show() {
     byId('sort-wanted-label').hidden = !['cross_entropy', 'ranks'].includes(loss.value);
     byId('sort-place-label').hidden = !['value', 'cell'].includes(loss.value);
-    byId('sort-item-label').hidden = loss.value !== 'cell';
+    byId('sort-item-label').hidden = !['cell', 'mass'].includes(loss.value);
     guarded('sort-error', () => {
       readWanted();
       relaxed = {};
@@ -85,7 +101,7 @@ function startSort() {
 
   const summary = () => {
     const {loss: value, order} = relaxed[method.value];
-    return `${methodTitles[method.value]}, τ = ${tau.value}: order ${order.map(letter).join(' ')}, `
+    return `${methodTitles[method.value]}, τ = ${tau.value}: order ${names(order.filter((j) => valid[j]))}, `
       + (value === undefined ? 'this method does not define what the loss needs.' : `L = ${shown(value, 5)}`);
   };
 
@@ -103,9 +119,9 @@ function startSort() {
       const arrow = grad && Math.abs(d) > 1 ? [
         svg('line', {class: 'arrow', x1: x, x2: tip - sign * 6, y1: y, y2: y}),
         svg('path', {class: 'arrow-head', d: `M${tip} ${y}l${-sign * 10} -5v10z`})] : [];
-      const handle = svg('g', {role: 'slider', tabindex: 0, 'data-point': j, 'aria-label': `score of ${letter(j)}`, 'aria-valuemin': -6, 'aria-valuemax': 6,
+      const handle = svg('g', {role: 'slider', ...(valid[j] ? {} : {class: 'masked'}), tabindex: 0, 'data-point': j, 'aria-label': `score of ${letter(j)}`, 'aria-valuemin': -6, 'aria-valuemax': 6,
         'aria-valuenow': s, 'data-value': String(s)},
-      svg('title', {}, `${letter(j)}: score ${s}${grad ? `, ∂L/∂s ${grad[j]}` : ''}`),
+      svg('title', {}, `${letter(j)}${valid[j] ? '' : ', masked'}: score ${s}${grad ? `, ∂L/∂s ${grad[j]}` : ''}`),
       svg('circle', {cx: x, cy: y, r: 11, style: `fill: ${itemColour(j)}`}),
       svg('circle', {class: 'hit', cx: x, cy: y, r: 14}),
       svg('text', {x, y: y + 5, 'text-anchor': 'middle', style: 'fill: var(--paper); font-weight: 700; pointer-events: none'}, letter(j)));
@@ -141,7 +157,7 @@ function startSort() {
     svg('text', {class: 'soft', x: width / 2, y: base + 42, 'text-anchor': 'middle'}, 'score')];
     const strip = sorted ? [svg('text', {class: 'soft', x: left, y: base + 58}, 'soft sorted values'),
       scores.map((s) => svg('line', {x1: X(s), x2: X(s), y1: base + 66, y2: base + 100, stroke: 'var(--soft)'})),
-      sorted.map((v, i) => svg('g', {'data-sorted': i, 'data-value': String(v)}, svg('title', {}, `place ${i + 1}: ${v}`),
+      sorted.slice(0, there().length).map((v, i) => svg('g', {'data-sorted': i, 'data-value': String(v)}, svg('title', {}, `place ${i + 1}: ${v}`),
         svg('circle', {cx: X(v), cy: base + 83, r: 9, style: 'fill: var(--panel); stroke: var(--ink); stroke-width: 1.5'}),
         svg('text', {class: 'soft', x: X(v), y: base + 87, 'text-anchor': 'middle'}, i + 1)))] : [];
     return drawing(width, height, 'Scores as points that can be moved', lanes, axis, strip);
@@ -154,7 +170,7 @@ function startSort() {
       y: {from: 0, to: 1, label: 'P̂'},
       draw: (X, Y) => [
         order.map((j, k) => svg('text', {x: X(k + 1), y: Y(0) + 18, 'text-anchor': 'middle', style: `fill: ${itemColour(j)}; font-weight: 600`}, letter(j))),
-        P.map((row, i) => [
+        P.slice(0, there().length).map((row, i) => [
           svg('path', {class: 'line', d: path(order.map((j, k) => [X(k + 1), Y(row[j])])), style: `stroke: ${itemColour(order[i])}`}),
           order.map((j, k) => svg('circle', {cx: X(k + 1), cy: Y(row[j]), r: 3, style: `fill: ${itemColour(order[i])}`})),
           svg('text', {x: X(i + 1), y: Math.max(20, Y(row[order[i]]) - 7), 'text-anchor': 'middle', style: `fill: ${itemColour(order[i])}; paint-order: stroke; stroke: var(--panel); stroke-width: 4px`}, i + 1)])],
@@ -162,30 +178,30 @@ function startSort() {
   }
 
   function tables() {
-    const {grad, ranks, sorted, order} = relaxed[method.value];
+    const {grad, ranks, sorted, masses, order} = relaxed[method.value];
     const hard = [];
-    order.forEach((j, i) => { hard[j] = i + 1; });
+    order.forEach((j, i) => { hard[j] = valid[j] ? i + 1 : '–'; });
     const column = (title) => html('th', {scope: 'col'}, title);
     const cell = (x, name) => html('td', {...exact(x), 'data-column': name}, fixed(x));
     const item = (j) => [html('span', {class: 'swatch', style: `background: ${itemColour(j)}`}), letter(j)];
     return [
       html('table', {}, html('caption', {}, 'By item'),
-        html('thead', {}, html('tr', {}, ['item', 'score s', 'rank', 'soft rank', '∂L/∂s'].map(column))),
+        html('thead', {}, html('tr', {}, ['item', 'score s', 'rank', 'soft rank', `mass, first ${first.value}`, '∂L/∂s'].map(column))),
         html('tbody', {}, scores.map((s, j) => html('tr', {}, html('th', {scope: 'row'}, item(j)), cell(s, 'score'), html('td', {}, hard[j]),
-          cell(ranks?.[j], 'rank'), cell(grad?.[j], 'grad'))))),
+          cell(ranks?.[j], 'rank'), cell(masses?.[j], 'mass'), cell(grad?.[j], 'grad'))))),
       html('table', {}, html('caption', {}, 'By place'),
         html('thead', {}, html('tr', {}, ['place', 'item', 'score', 'soft value'].map(column))),
         html('tbody', {}, order.map((j, i) => html('tr', {}, html('th', {scope: 'row'}, i + 1), html('td', {}, item(j)), cell(scores[j], 'hard'), cell(sorted?.[i], 'sorted')))))];
   }
 
-  // A small picture of a method: its matrix, or else its values or ranks as bars; below, the gradient.
+  // A small picture of a method: its matrix, or else its values, ranks or masses as bars; below, the gradient.
   function thumbnail(name) {
-    const {P, sorted, ranks, grad} = relaxed[name], n = scores.length, size = 140 / n, parts = [];
+    const {P, sorted, ranks, masses, grad} = relaxed[name], n = scores.length, size = 140 / n, parts = [];
     if (P) {
       parts.push(P.map((row, i) => row.map((p, j) => svg('rect', {class: 'cell', x: 5 + j * size, y: 5 + i * size, width: size, height: size, 'fill-opacity': p}))),
         svg('rect', {class: 'frame', x: 5, y: 5, width: 140, height: 140}));
     } else {
-      const values = sorted || ranks, low = Math.min(0, ...values), high = Math.max(0, ...values), Y = (v) => 140 - (v - low) / (high - low || 1) * 125;
+      const values = sorted || ranks || masses, low = Math.min(0, ...values), high = Math.max(0, ...values), Y = (v) => 140 - (v - low) / (high - low || 1) * 125;
       parts.push(values.map((v, i) => svg('rect', {x: 5 + i * size + 2, width: Math.max(1, size - 4), y: Math.min(Y(v), Y(0)), height: Math.abs(Y(v) - Y(0)),
         style: `fill: ${sorted ? 'var(--heat)' : itemColour(i)}`})),
       svg('line', {class: 'zero', x1: 5, x2: 145, y1: Y(0), y2: Y(0)}));
@@ -201,8 +217,8 @@ function startSort() {
     return svg('svg', {viewBox: '0 0 150 196', 'aria-hidden': 'true'}, parts);
   }
   const gallery = () => sortMethods.map((name) => {
-    const {P, sorted, loss: value, grad} = relaxed[name];
-    const what = P ? (['odd_even', 'bitonic'].includes(name) ? 'P̂ of a network' : 'P̂') : sorted ? 'values by place' : 'ranks by item';
+    const {P, sorted, ranks, loss: value, grad} = relaxed[name];
+    const what = P ? (['odd_even', 'bitonic'].includes(name) ? 'P̂ of a network' : 'P̂') : sorted ? 'values by place' : ranks ? 'ranks by item' : 'masses by item';
     const button = html('button', {type: 'button', 'aria-pressed': String(name === method.value), 'data-method': name, ...(value === undefined ? {} : {'data-loss': String(value)})},
       html('b', {}, methodTitles[name]), html('span', {}, what), thumbnail(name),
       html('span', {}, value === undefined ? 'L: –' : `L = ${shown(value, 4)}`),
@@ -274,6 +290,7 @@ function startSort() {
 
   for (const select of [method, loss, place, item]) select.addEventListener('change', show);
   byId('sort-wanted').addEventListener('input', show);
+  byId('sort-masked').addEventListener('input', mask);
   byId('sort-random').addEventListener('click', () => { seed.value = (seed.value + 1) % 1000000; fresh(); });
   byId('sort-tie').addEventListener('click', () => { scores[1] = scores[0]; show(); });
   byId('sort-step').addEventListener('click', step);

@@ -4,6 +4,7 @@
     apps/page/test.py PAGE PROGRAMS [TEST ..]      PROGRAMS: the folder with tapesort and page_answers
 """
 import base64
+import itertools
 import json
 import math
 import pathlib
@@ -22,7 +23,9 @@ from selenium.webdriver.support.ui import Select  # noqa: E402
 browser = programs = None
 compared = equal = 0  # numbers of the page with those of the program; to the last bit
 
-METHODS = "neural_sort soft_sort sinkhorn odd_even bitonic fast_soft_sort fast_soft_rank lap_sum".split()
+METHODS = ("neural_sort neural_sort_smooth soft_sort sinkhorn odd_even bitonic fast_soft_sort fast_soft_rank lap_sum perturbed "
+           "black_box_rank sparse_top_k k_subset").split()
+WITHOUT_MATRIX = ("fast_soft_sort", "fast_soft_rank", "black_box_rank", "sparse_top_k", "k_subset")
 
 
 # --- The program
@@ -62,7 +65,7 @@ def choose(identifier, value):
 
 def write(identifier, text):
     """Types into a field, in place of what is there."""
-    find(f"#{identifier}").send_keys(Keys.CONTROL, "a", Keys.NULL, str(text), *([Keys.TAB] if "\n" not in str(text) else []))
+    find(f"#{identifier}").send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.BACKSPACE, str(text), *([Keys.TAB] if "\n" not in str(text) else []))
 
 
 def slide(identifier, value):
@@ -154,25 +157,29 @@ class PageTest(unittest.TestCase):
 
     def test_sort_is_what_relax_prints(self):
         browser.open()
-        for method in METHODS:
-            choose("sort-method", method)
-            for tau in (1, 0.1):
-                slide("sort-tau", tau)
-                for loss in ("value", "cell"):
-                    choose("sort-loss", loss)
-                    choose("sort-place", 1)
-                    if loss == "cell":
-                        choose("sort-item", 3)
-                    self.compare_with_relax(method, tau, loss)
+        for masked in ("", "B E"):
+            write("sort-masked", masked)
+            for method in METHODS:
+                choose("sort-method", method)
+                for tau in (0.1,) if masked else (1, 0.1):
+                    slide("sort-tau", tau)
+                    for loss in ("cell",) if masked else ("value", "cell"):
+                        choose("sort-loss", loss)
+                        choose("sort-place", 1)
+                        if loss == "cell":
+                            choose("sort-item", 3)
+                        self.compare_with_relax(method, tau, loss, masked)
 
-    def compare_with_relax(self, method, tau, loss):
-        what = f"{method}, tau {tau}, {loss}"
+    def compare_with_relax(self, method, tau, loss, masked):
+        what = f"{method}, tau {tau}, {loss}, masked: {masked}"
         scores, grad = values("#sort-table [data-column=score]"), values("#sort-table [data-column=grad][data-value]")
         n = len(scores)
-        matrix = method not in ("fast_soft_sort", "fast_soft_rank")
+        matrix = method not in WITHOUT_MATRIX
         rows = [[n - 1 - 2 * i for _ in scores] for i in range(n)]
         given = [[c * s for c, s in zip(row, scores)] for row in rows] if method == "sinkhorn" else scores
-        arguments = ["--json", "--method", method, "--tau", tau]
+        arguments = ["--json", "--method", method, "--tau", tau, "--mask", ",".join(str(int(c not in masked)) for c in "ABCDEF")]
+        if find("#sort-table [data-column=mass]").get_attribute("data-value"):
+            arguments += ["--top-k", 2]
         weights = None
         if grad and loss == "cell":
             weights = [[-1.0 * (i == 1 and j == 3) for j in range(n)] for i in range(n)]
@@ -188,7 +195,7 @@ class PageTest(unittest.TestCase):
         self.assertEqual("P" in result, matrix)
         if matrix:
             self.assertSame(values("#sort-heat [data-place]"), result["P"], what)
-        for column, key in (("sorted", "sorted"), ("rank", "ranks")):
+        for column, key in (("sorted", "sorted"), ("rank", "ranks"), ("mass", "top_k")):
             shown = values(f"#sort-table [data-column={column}][data-value]")
             self.assertEqual(bool(shown), key in result, what)
             if shown:
@@ -201,11 +208,14 @@ class PageTest(unittest.TestCase):
 
     def test_gallery_is_what_the_library_answers(self):
         browser.open()
-        for loss in ("cross_entropy", "ranks", "value", "cell"):
+        for loss, masked in itertools.product(("cross_entropy", "ranks", "value", "cell", "mass"), ("", "C")):
+            write("sort-masked", masked)
+            write("sort-wanted", "F D B A E" if masked else "A B C D E F")
             choose("sort-loss", loss)
             scores = values("#sort-table [data-column=score]")
-            question = {"ask": "relax", "tau": 1, "scores": scores,
-                        "loss": {"kind": loss, "place": 0, "item": 0, "order": list(range(len(scores)))}}
+            order = [5, 3, 1, 0, 4, 2] if masked else list(range(6))
+            question = {"ask": "relax", "tau": 1, "scores": scores, "valid": [c not in masked for c in "ABCDEF"],
+                        "loss": {"kind": loss, "place": 0, "item": 0, "k": 2, "order": order}}
             for method, answer in zip(METHODS, answers(*[{**question, "method": m} for m in METHODS])):
                 shown = values(f"#sort-all [data-method={method}] [data-loss]") or browser.js(
                     "[document.querySelector(`#sort-all [data-method=${arguments[0]}]`).dataset.loss]", method)
@@ -338,6 +348,9 @@ class PageTest(unittest.TestCase):
             ("sort-seed", up, heat),
             ("sort-random", click, scores),
             ("sort-tie", click, scores),
+            ("sort-masked", lambda: write(identifier, "C"), heat),
+            ("sort-loss", option("mass"), gradient),
+            ("sort-k", up, "#sort-table [data-column=mass]"),
             ("sort-rate", right, "output[for=sort-rate]", text_of),
             ("sort-step", click, scores),
             ("sort-descend", started, scores, numbers, True),
