@@ -47,8 +47,9 @@ Lanes<T> select(const Mask<T>& condition, const Converted<Lanes<T>>& a,
                 const Converted<Lanes<T>>& b) {
   return xsimd::select(condition, a, b);
 }
-template <class A, class B>
-std::common_type_t<A, B> select(bool condition, const A& a, const B& b) {
+// C is bool itself: AVX-512's masks are integers to the compiler, and would convert to one.
+template <class C, class A, class B, class = std::enable_if_t<std::is_same_v<C, bool>>>
+std::common_type_t<A, B> select(C condition, const A& a, const B& b) {
   return condition ? std::common_type_t<A, B>(a) : std::common_type_t<A, B>(b);
 }
 template <class T> Mask<T> isnan(const Lanes<T>& x) { return xsimd::isnan(x); }
