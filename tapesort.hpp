@@ -26,6 +26,7 @@
 #include "ops/newton.hpp"
 #include "ops/noise.hpp"
 #include "ops/pool.hpp"
+#include "ops/ranking.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"
