@@ -17,6 +17,7 @@ void add_info(Command program);
 void add_knn(Command program);
 void add_median(Command program);
 void add_plackett_luce(Command program);
+void add_rank(Command program);
 void add_relax(Command program);
 void add_sort(Command program);
 void add_table(Command program);
