@@ -15,6 +15,7 @@
 #include "models/pca.hpp"
 #include "models/resnet.hpp"
 #include "models/saved_network.hpp"
+#include "models/shuffle_soft_sort.hpp"
 #include "models/whitening.hpp"
 #include "ops/distances.hpp"
 #include "ops/elementwise.hpp"

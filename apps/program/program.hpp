@@ -13,6 +13,7 @@ void add_bench_train(Command bench);  // a sub-command of bench
 void add_embed(Command program);
 void add_estimators(Command program);
 void add_gradcheck(Command program);
+void add_grid(Command program);
 void add_info(Command program);
 void add_knn(Command program);
 void add_median(Command program);
