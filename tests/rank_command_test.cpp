@@ -124,6 +124,8 @@ TEST_CASE("tapesort rank learns by every loss, and the same seed gives the same 
     CHECK(row["task"] == "rank");
     CHECK(row["settings"]["loss"] == loss);
     CHECK(row["settings"]["validation"] == 7);
+    CHECK(row["ndcg_5_standard_error"].get<double>() > 0);
+    CHECK(row["ndcg_5_standard_error"].get<double>() < 0.05);
     CHECK(row["steps"] == 180);                // 53 queries, 20 a step
     CHECK(row["ndcg_5"].get<double>() > 0.9);  // by random scores .6 to .7
     CHECK(row["ndcg_10"].get<double>() > 0.9);
@@ -157,6 +159,11 @@ TEST_CASE("tapesort rank: networks, features, saving, resuming") {
   run(add_rank, rank(folder, " --features values --save " + (folder / "linear")));
   CHECK(load_checkpoint<float>(folder / "linear").arrays.at("scores.weight").shape() ==
         Shape{5, 1});
+  // Weight decay is the loss's own unless it is given.
+  run(add_rank, "rank --epochs 1 --loss spearman --data " + (folder / "data") + " --out " +
+                    (folder / "decay"));
+  CHECK(json::parse(folder.read("decay/result.json"))["settings"]["weight_decay"] == 0.03);
+  CHECK(mlp["settings"]["weight_decay"] == 0);
   // The best state is kept where none is averaged.
   run(add_rank, rank(folder, " --average 0 --out " + (folder / "best")));
   const json best = json::parse(folder.read("best/result.json"));

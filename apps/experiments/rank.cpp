@@ -19,7 +19,6 @@ struct RankOptions : TrainingOptions {
     default_epochs = 100;
     learning_rate = 3e-3;
     average = 0.5;
-    weight_decay = 0.1;
   }
   std::string data, loss = "list_net", network = "linear", features = "both";
   std::size_t batch = 20, k = 10, hidden = 64;
@@ -29,22 +28,24 @@ struct RankOptions : TrainingOptions {
 // Losses by name: scores and labels (q, n) -> (q).
 struct LossEntry {
   const char* name;
+  double weight_decay;  // unless given; the larger a loss, the larger
   Var<float> (*loss)(const Var<float>&, const Array<float>&, const RankOptions&, const ItemMask&);
 };
-#define LOSS(name, value)                                                                       \
-  {                                                                                             \
-    name, [](const Var<float>& s, const Array<float>& y, [[maybe_unused]] const RankOptions& o, \
-             const ItemMask& mask) { return value; }                                            \
+#define LOSS(name, weight_decay, value)                                                       \
+  {                                                                                           \
+    name, weight_decay,                                                                       \
+        [](const Var<float>& s, const Array<float>& y, [[maybe_unused]] const RankOptions& o, \
+           const ItemMask& mask) { return value; }                                            \
   }
 const LossEntry losses[] = {
-    LOSS("list_mle", list_mle_loss(s, y, mask)),
-    LOSS("list_net", list_net_loss(s, y, mask)),
-    LOSS("pairwise_logistic", pairwise_logistic_loss(s, y, mask)),
-    LOSS("ndcg_loss2", lambda_loss(s, y, LambdaWeights::ndcg_loss2, mask)),
-    LOSS("lambda_rank", lambda_loss(s, y, LambdaWeights::lambda_rank, mask)),
-    LOSS("neural_ndcg", neural_ndcg_loss(s, y, o.tau, o.k, mask)),
-    LOSS("pi_rank", pi_rank_loss(s, y, o.tau, o.k, mask)),
-    LOSS("spearman", spearman_loss(s, y, o.tau, mask)),
+    LOSS("list_net", 0.3, list_net_loss(s, y, mask)),
+    LOSS("list_mle", 3, list_mle_loss(s, y, mask)),
+    LOSS("pairwise_logistic", 10, pairwise_logistic_loss(s, y, mask)),
+    LOSS("ndcg_loss2", 0.3, lambda_loss(s, y, LambdaWeights::ndcg_loss2, mask)),
+    LOSS("lambda_rank", 0.1, lambda_loss(s, y, LambdaWeights::lambda_rank, mask)),
+    LOSS("neural_ndcg", 0.003, neural_ndcg_loss(s, y, o.tau, o.k, mask)),
+    LOSS("pi_rank", 0.003, pi_rank_loss(s, y, o.tau, o.k, mask)),
+    LOSS("spearman", 0.03, spearman_loss(s, y, o.tau, mask)),
 };
 #undef LOSS
 
@@ -170,6 +171,10 @@ class RankTask : public Task {
     for (std::size_t i = 0; i < 4; ++i) {
       figures.push_back({keys[i], mean_of(ndcg_of(test, scores, shown_places[i]))});
     }
+    const Var<double> five = constant(ndcg_of(test, scores, 5));
+    const std::size_t n = five.size();  // of the mean, over the test's queries
+    figures.push_back({"ndcg_5_standard_error",
+                       n > 1 ? std::sqrt(var(five).item() / double(n - 1)) : std::nan("")});
     const auto [s, y, mask] = sets_of(test, scores);
     figures.push_back({"mrr", mean_of(reciprocal_rank(s, y, mask))});
     return figures;
@@ -269,7 +274,9 @@ int run_rank(RankOptions& o) {
   for (std::size_t i = 0; i < 4; ++i) {
     text += printed("%s NDCG@%zu %.4f", i ? "," : "", shown_places[i], figures[i].second);
   }
-  say(o, text, printed(", MRR %.4f", figures[4].second));
+  say(o, text,
+      printed(", MRR %.4f; standard error of NDCG@5 over the queries %.4f", figures[5].second,
+              figures[4].second));
   finish(o, "rank", "ranking by " + o.loss, result, figures);
   return 0;
 }
@@ -301,8 +308,18 @@ void add_rank(Command program) {
                   "those that are",
                   one_of({"values", "both"}));
   command.setting("--batch", o->batch, "queries in a step", a_count);
-  add_training_options(command, *o, "times over the training queries", "", Examples::queries);
-  command.run([o] { return run_rank(*o); });
+  std::string decays;
+  for (const LossEntry& entry : losses) {
+    decays += to_message(decays.empty() ? "" : ", ", entry.name, " ", entry.weight_decay);
+  }
+  add_training_options(command, *o, "times over the training queries", "", Examples::queries,
+                       decays);
+  command.run([o, command] {
+    if (command.given("--weight-decay").empty()) {
+      o->weight_decay = by_name(losses, o->loss, "rank", "loss").weight_decay;
+    }
+    return run_rank(*o);
+  });
 }
 
 }  // namespace tapesort
