@@ -47,11 +47,9 @@ Lanes<T> select(const Mask<T>& condition, const Converted<Lanes<T>>& a,
                 const Converted<Lanes<T>>& b) {
   return xsimd::select(condition, a, b);
 }
-// Of bool alone: a Mask of AVX-512 is an integer, and would become one.
-template <class Bool, class A, class B>
-std::enable_if_t<std::is_same_v<Bool, bool>, std::common_type_t<A, B>> select(Bool condition,
-                                                                              const A& a,
-                                                                              const B& b) {
+// C is bool itself: AVX-512's masks are integers to the compiler, and would convert to one.
+template <class C, class A, class B, class = std::enable_if_t<std::is_same_v<C, bool>>>
+std::common_type_t<A, B> select(C condition, const A& a, const B& b) {
   return condition ? std::common_type_t<A, B>(a) : std::common_type_t<A, B>(b);
 }
 template <class T> Mask<T> isnan(const Lanes<T>& x) { return xsimd::isnan(x); }

@@ -15,6 +15,7 @@
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
 #include "ops/masked_plackett_luce.hpp"
+#include "ops/ranking.hpp"
 #include "ops/sorting/k_subsets.hpp"
 #include "ops/sorting/lap_sum.hpp"
 #include "ops/sorting/neural_sort.hpp"
@@ -387,6 +388,36 @@ PYBIND11_MODULE(_tapesort, m) {
                              leave_one_out ? Baseline::leave_one_out : Baseline::none);
           });
         });
+
+  // --- Learning to rank
+
+  m.def("ranking_loss", [](const std::string& name, const py::object& s, const py::object& labels,
+                           double tau, std::size_t k, const py::object& mask, bool record) {
+    const Array<double> given = to_array<double>(labels);
+    const OptionalMask m = mask_of(mask);
+    return call({s}, record, [&](const auto& x) {
+      using T = typename std::decay_t<decltype(x[0].value())>::value_type;
+      const Array<T> y = convert<T>(given);
+      if (name == "list_mle") return list_mle_loss(x[0], y, m);
+      if (name == "list_net") return list_net_loss(x[0], y, m);
+      if (name == "pairwise_logistic") return pairwise_logistic_loss(x[0], y, m);
+      if (name == "neural_ndcg") return neural_ndcg_loss(x[0], y, tau, k, m);
+      if (name == "pi_rank") return pi_rank_loss(x[0], y, tau, k, m);
+      if (name == "spearman") return spearman_loss(x[0], y, tau, m);
+      const auto weights = named<LambdaWeights>(
+          "weights", name,
+          {{"ndcg_loss2", LambdaWeights::ndcg_loss2}, {"lambda_rank", LambdaWeights::lambda_rank}});
+      return lambda_loss(x[0], y, weights, m);
+    });
+  });
+  m.def("ndcg",
+        [](const py::object& s, const py::object& labels, std::size_t k, const py::object& mask) {
+          return to_numpy(ndcg(to_array<double>(s), to_array<double>(labels), k, mask_of(mask)));
+        });
+  m.def("reciprocal_rank", [](const py::object& s, const py::object& labels,
+                              const py::object& mask) {
+    return to_numpy(reciprocal_rank(to_array<double>(s), to_array<double>(labels), mask_of(mask)));
+  });
 
   // --- Gradient checks of Python functions
 

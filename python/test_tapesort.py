@@ -50,6 +50,9 @@ CASES = {
     "pl_log_prob": ([S], {"order": np.array([[2, 0, 3, 1], [0, 2, 1, 3]])}),
     "pl_relaxed_sample": ([S], {"seed": 3, "samples": [2]}),
     "exact_expectation": ([S], {"cost": lambda z: z[..., 0] * 1.0}),
+    **{name: ([S], {"labels": np.array([[0, 2, 1, 0], [3, 0, 1, 1]])})
+       for name in ("list_mle_loss", "list_net_loss", "pairwise_logistic_loss", "lambda_loss",
+                    "neural_ndcg_loss", "pi_rank_loss", "spearman_loss")},
 }
 # Their gradients are estimates, of an expectation, or those of an interpolation.
 ESTIMATES = {"pl_entropy", "pl_divergence", "reinforce", "black_box_rank", "perturbed_rank",
@@ -106,7 +109,7 @@ class Values(unittest.TestCase):
         alone = S[0, mask[0]]
         for name in OPERATORS:
             op = getattr(tapesort, name)
-            if "mask" not in inspect.signature(op).parameters or name in (
+            if "mask" not in inspect.signature(op).parameters or name.endswith("_loss") or name in (
                     "sinkhorn", "pl_log_prob", "pl_relaxed_sample", "reinforce"):
                 continue
             with self.subTest(name):
@@ -154,6 +157,54 @@ class Values(unittest.TestCase):
         np.testing.assert_array_equal(ranks, [2, 3, 1])
         _, back = tapesort.vjp(tapesort.black_box_rank, s, tau=2.0)
         np.testing.assert_array_equal(back(np.array([0.0, 0.0, -1.0]))[0], [-0.5, -0.5, 1])
+
+    def test_ranking(self):
+        s, y = np.array([0.3, -1.0, 0.8]), np.array([2, 0, 1])
+        p = lambda z: float(np.exp(s[z[0]]) / np.exp(s[z]).sum())
+        cases = {
+            ("list_mle_loss",): -np.log(p([0, 2, 1]) * p([2, 1])),
+            ("list_net_loss",): -(np.exp(y) / np.exp(y).sum()) @ np.log(np.exp(s) / np.exp(s).sum()),
+            ("pairwise_logistic_loss",): np.log1p(np.exp([-1.3, 0.5, -1.8])).sum(),
+        }
+        d, G = 1 / np.log2([2, 3, 4]), np.array([3, 0, 1]) / (3 + 1 / np.log2(3))
+        bits = np.log2(1 + np.exp([-1.3, 0.5, -1.8]))  # of pairs 0 1, 0 2, 2 1, whose places are 2, 3, 1
+        cases["lambda_loss", "ndcg_loss2"] = bits @ ([G[0], G[0] - G[2], G[2]] * (d[:-1] - d[1:])[[0, 0, 1]])
+        cases["lambda_loss", "lambda_rank"] = bits @ [G[0] * (d[1] - d[2]), (G[0] - G[2]) * (d[0] - d[1]),
+                                                      G[2] * (d[0] - d[2])]
+        P = neural_sort_by_formula(s, 0.5)
+        cases["pi_rank_loss", 0.5] = 1 - d @ P @ G
+        for _ in range(20):
+            P = P / P.sum(1, keepdims=True)
+            P = P / P.sum(0, keepdims=True)
+        cases["neural_ndcg_loss", 0.5] = 1 - d @ P @ G
+        cases["spearman_loss", 1e-3] = 1 - np.corrcoef([2, 3, 1], [1, 3, 2])[0, 1]
+        mask = np.array([[True, False, True, True], [False] * 4])
+        padded, labels = np.full((2, 4), np.nan), np.full((2, 4), -1.0)
+        padded[0, mask[0]], labels[0, mask[0]] = s, y
+        for (name, *options), expected in cases.items():
+            with self.subTest(name):
+                op = getattr(tapesort, name)
+                np.testing.assert_allclose(op(s, y, *options), expected, rtol=1e-12)
+                masked, back = tapesort.vjp(op, padded, labels, *options, mask=mask)
+                np.testing.assert_array_equal(masked, [op(s, y, *options), 0])
+                gradient, = back(np.ones(2))
+                np.testing.assert_array_equal(gradient[0, mask[0]], tapesort.vjp(op, s, y, *options)[1](1.0)[0])
+                np.testing.assert_array_equal(gradient[~mask], 0)
+        self.assertAlmostEqual(float(tapesort.ndcg(s, y)), (1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3)))
+        self.assertAlmostEqual(float(tapesort.ndcg(s, y, k=1)), 1 / 3)
+        self.assertAlmostEqual(float(tapesort.ndcg([1, 1], [1, 0], 1)), 0.5)  # either first
+        np.testing.assert_array_equal(tapesort.reciprocal_rank(S, [[1, 0, 0, 0], [0, 0, 0, 0]]), [1 / 2, 0])
+        np.testing.assert_array_equal(tapesort.reciprocal_rank(padded, labels, mask=mask), [1, 0])
+        np.testing.assert_array_equal(tapesort.ndcg(padded, labels, 1, mask), [tapesort.ndcg(s, y, 1), 1])
+        for f in (tapesort.ndcg, tapesort.pi_rank_loss, tapesort.neural_ndcg_loss):
+            with self.assertRaisesRegex(ValueError, "k must be between 1"):
+                f(s, y, k=0)
+        with self.assertRaisesRegex(ValueError, "there are no weights 'ndcg'; need ndcg_loss2 or lambda_rank"):
+            tapesort.lambda_loss(s, y, "ndcg")
+        with self.assertRaisesRegex(ValueError, "lambda_loss: label 1 of row 0 is -1; need labels between"):
+            tapesort.lambda_loss(s, [0, -1, 2])
+        with self.assertRaisesRegex(ValueError, "list_net_loss: shapes differ: scores is .3., labels is .2."):
+            tapesort.list_net_loss(s, [0, 1])
 
     def test_errors_are_value_errors(self):
         with self.assertRaisesRegex(ValueError, "tau"):
@@ -210,7 +261,8 @@ class Values(unittest.TestCase):
                 elif isinstance(node, ast.ClassDef):
                     stubs[node.name] = None
         self.assertLessEqual(set(tapesort.__all__), set(stubs))
-        for name in OPERATORS + ["argsort", "gradcheck", "k_subset_sample", "pl_sample"]:
+        for name in OPERATORS + ["argsort", "gradcheck", "k_subset_sample", "ndcg", "pl_sample",
+                                 "reciprocal_rank"]:
             parameters = inspect.signature(getattr(tapesort, name)).parameters.values()
             self.assertEqual([a.arg for a in stubs[name].args], [p.name for p in parameters], name)
             self.assertEqual(len(stubs[name].defaults),

@@ -13,10 +13,12 @@ void add_bench_train(Command bench);  // a sub-command of bench
 void add_embed(Command program);
 void add_estimators(Command program);
 void add_gradcheck(Command program);
+void add_grid(Command program);
 void add_info(Command program);
 void add_knn(Command program);
 void add_median(Command program);
 void add_plackett_luce(Command program);
+void add_rank(Command program);
 void add_relax(Command program);
 void add_sort(Command program);
 void add_table(Command program);

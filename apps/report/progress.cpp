@@ -48,8 +48,9 @@ Progress::Output Progress::Output::standard_error() {
 }
 
 Progress::Progress(std::string task, std::size_t epochs, std::size_t steps_per_epoch,
-                   std::size_t steps_done, Output output)
+                   std::size_t steps_done, Output output, std::string unit)
     : task_(std::move(task)),
+      unit_(std::move(unit)),
       epochs_(epochs),
       steps_per_epoch_(steps_per_epoch),
       first_step_(steps_done),
@@ -100,7 +101,7 @@ std::string Progress::line() const {
   if (validation_) text += "  validation " + percent(*validation_);
   const std::size_t done = steps_ - first_step_, all = epochs_ * steps_per_epoch_;
   if (done > 0) {
-    text += "  " + with_commas(double(images_) / std::max(1e-9, seconds())) + " images/s";
+    text += "  " + with_commas(double(images_) / std::max(1e-9, seconds())) + " " + unit_ + "/s";
     double left = all > steps_ ? seconds() / double(done) * double(all - steps_) : 0;
     if (budget_ > 0) left = std::min(left, budget_ - seconds());
     text += "  " + duration_text(left) + " left";

@@ -26,7 +26,8 @@ class Progress {
 
   // A training that is resumed tells how many steps it has done before.
   Progress(std::string task, std::size_t epochs, std::size_t steps_per_epoch,
-           std::size_t steps_done = 0, Output output = Output::standard_error());
+           std::size_t steps_done = 0, Output output = Output::standard_error(),
+           std::string unit = "images");
   ~Progress();  // ends the line
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -52,7 +53,7 @@ class Progress {
  private:
   void show(bool now);
 
-  std::string task_;
+  std::string task_, unit_;
   std::size_t epochs_, steps_per_epoch_, first_step_, steps_, shown_steps_;
   Output output_;
   double start_, shown_;

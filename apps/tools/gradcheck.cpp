@@ -14,6 +14,7 @@
 #include "ops/norm.hpp"
 #include "ops/plackett_luce.hpp"
 #include "ops/pool.hpp"
+#include "ops/ranking.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"
@@ -214,6 +215,19 @@ std::vector<OperatorRow> operators() {
        {set},
        false,
        [=](auto& x) { return PlackettLuce(x[0]).log_prob(order); }},
+      {"list_mle_loss", {set}, false, [=](auto& x) { return list_mle_loss(x[0], truth); }},
+      {"list_net_loss", {set}, false, [=](auto& x) { return list_net_loss(x[0], truth); }},
+      {"pairwise_logistic_loss",
+       {set},
+       false,
+       [=](auto& x) { return pairwise_logistic_loss(x[0], truth); }},
+      {"lambda_loss", {set}, false, [=](auto& x) { return lambda_loss(x[0], truth); }},
+      {"neural_ndcg_loss",
+       {set},
+       false,
+       [=](auto& x) { return neural_ndcg_loss(x[0], truth, 0.5); }},
+      {"pi_rank_loss", {set}, false, [=](auto& x) { return pi_rank_loss(x[0], truth, 0.5); }},
+      {"spearman_loss", {set}, false, [=](auto& x) { return spearman_loss(x[0], truth, 0.5); }},
   };
 }
 

@@ -37,19 +37,23 @@ std::unique_ptr<Optimizer<float>> make_optimizer(const TrainingOptions& o,
 }  // namespace
 
 void add_training_options(Command command, TrainingOptions& o, const std::string& epoch,
-                          const std::string& rates) {
+                          const std::string& rates, Examples examples, const std::string& decays) {
   o.command = command;
   std::vector<std::string> augmented;
   for (const auto& entry : augmentations()) augmented.push_back(entry.first);
+  const bool images = examples == Examples::images;
   command.setting("--validation", o.validation,
-                  "training images set aside for validation (default: an eighth, at most 5000)",
+                  to_message("training ", images ? "images" : "queries",
+                             " set aside for validation (default: an eighth, at most 5000)"),
                   rounds);
-  command.setting(
-      "--augment", o.augment,
-      "random changes to each training image: shift by up to 2 pixels, flip left-right; "
-      "erase a rectangle of up to a third; affine: shift, rotation by up to 15 degrees, scale "
-      "and shear by up to 0.15",
-      one_of(augmented));
+  if (images) {
+    command.setting(
+        "--augment", o.augment,
+        "random changes to each training image: shift by up to 2 pixels, flip left-right; "
+        "erase a rectangle of up to a third; affine: shift, rotation by up to 15 degrees, scale "
+        "and shear by up to 0.15",
+        one_of(augmented));
+  }
   const Option epochs = command.setting(
       "--epochs", o.epochs, to_message(epoch, " (default: ", o.default_epochs, ")"), rounds);
   command
@@ -67,7 +71,8 @@ void add_training_options(Command command, TrainingOptions& o, const std::string
                   "them, instead of the weights of the best validation; 0: do not",
                   number(0, 0.999));
   command.setting("--momentum", o.momentum, "of sgd", number(0, 0.999999));
-  command.setting("--weight-decay", o.weight_decay, "", number(0, 1e38));
+  const Option decay = command.setting("--weight-decay", o.weight_decay, "", number(0, 1e38));
+  if (!decays.empty()) decay.shows_default(decays);
   command.add("--seed", o.seed, "of everything random", any_seed);
   command.add("--save", o.save, "write the trained network to this file (safetensors)", file_name);
   const Option out =

@@ -27,11 +27,15 @@ struct TrainingOptions : TrainerOptions {
   std::string in_out(const std::string& file) const { return out + "/" + file; }
 };
 
-// --validation --augment --epochs --minutes --optimizer --lr --schedule --momentum --weight-decay --seed --save --out
+// What a training learns from, and sets aside for validation.
+enum class Examples { images, queries };
+
+// --validation --augment (of images) --epochs --minutes --optimizer --lr --schedule --momentum --weight-decay --seed --save --out
 // --resume --profile --json. `epoch` says what an epoch is; `rates`, if any, is what --help shows as
-// the learning rate. `options` must outlive the parsing.
+// the learning rate, and `decays` as the weight decay. `options` must outlive the parsing.
 void add_training_options(Command command, TrainingOptions& options, const std::string& epoch,
-                          const std::string& rates = "");
+                          const std::string& rates = "", Examples examples = Examples::images,
+                          const std::string& decays = "");
 
 // Fills in `epochs` and `validation`, of so many training images; before everything below.
 void complete(TrainingOptions& options, std::size_t images);

@@ -96,7 +96,8 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
   stop_signal = 0;
   came = 0;
   const StopSignals stops(request_stop);
-  Progress progress(task.name(), options.epochs, per_epoch, result.steps);
+  Progress progress(task.name(), options.epochs, per_epoch, result.steps,
+                    Progress::Output::standard_error(), task.unit());
   if (options.minutes > 0) progress.stop_after(std::max(1e-3, options.minutes * 60 - before));
   double saved_at = before;
   Profile profile;

@@ -22,6 +22,7 @@ class Task {
   virtual std::string name() const = 0;
   virtual std::size_t steps_per_epoch() const = 0;
   virtual std::size_t images_per_step() const = 0;
+  virtual const char* unit() const { return "images"; }  // of what a step counts
 
   // The loss of step number `step` (0, 1, ..), on this tape. `random` belongs to the step.
   virtual Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) = 0;

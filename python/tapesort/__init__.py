@@ -27,13 +27,15 @@ __all__ = [
     "GradcheckReport", "Operator", "argsort", "bitonic", "bitonic_values", "black_box_rank",
     "exact_expectation", "fast_soft_rank", "fast_soft_sort", "fenchel_young_loss", "gradcheck",
     "gumbel_sinkhorn", "k_subset_log_partition", "k_subset_log_prob", "k_subset_marginals",
-    "k_subset_sample", "lap_sum", "lap_sum_rank", "lap_sum_sort", "lap_sum_top_k", "neural_sort",
+    "k_subset_sample", "lambda_loss", "lap_sum", "lap_sum_rank", "lap_sum_sort", "lap_sum_top_k",
+    "list_mle_loss", "list_net_loss", "ndcg", "neural_ndcg_loss", "neural_sort",
     "neural_sort_cross_entropy", "neural_sort_logits", "neural_sort_mean_ranks",
     "neural_sort_payload", "neural_sort_quantile", "neural_sort_ranks", "neural_sort_smooth",
-    "neural_sort_top_k", "neural_sort_values", "odd_even", "odd_even_values", "perturbed_rank",
-    "perturbed_sort", "perturbed_top_k", "pl_divergence", "pl_entropy", "pl_log_prob",
-    "pl_relaxed_sample", "pl_sample", "reinforce", "sinkhorn", "soft_sort", "soft_sort_ranks",
-    "soft_sort_values", "sparse_top_k", "vjp",
+    "neural_sort_top_k", "neural_sort_values", "odd_even", "odd_even_values",
+    "pairwise_logistic_loss", "perturbed_rank", "perturbed_sort", "perturbed_top_k",
+    "pi_rank_loss", "pl_divergence", "pl_entropy", "pl_log_prob", "pl_relaxed_sample", "pl_sample",
+    "reciprocal_rank", "reinforce", "sinkhorn", "soft_sort", "soft_sort_ranks", "soft_sort_values",
+    "sparse_top_k", "spearman_loss", "vjp",
 ]
 
 
@@ -375,6 +377,76 @@ def reinforce(log_scores, cost, samples, seed, *, record, leave_one_out=True, ma
     al. 2019."""
     return _tapesort.reinforce(log_scores, cost, _whole("samples", samples, 1), _whole("seed", seed, 0),
                                bool(leave_one_out), _mask(mask), record)
+
+
+def _places(what, k):
+    return 2**64 - 1 if k is None else _whole(what, k, 1)
+
+
+@_operator("scores")
+def list_mle_loss(scores, labels, *, record, mask=None):
+    """-ln of the Plackett-Luce probability of the order by labels, larger first and, where equal, the
+    smaller index: scores and relevance labels (..., n) -> (...). Xia et al. 2008."""
+    return _tapesort.ranking_loss("list_mle", scores, labels, 1, 1, _mask(mask), record)
+
+
+@_operator("scores")
+def list_net_loss(scores, labels, *, record, mask=None):
+    """The cross-entropy of softmax(scores) against softmax(labels): (..., n) -> (...). Cao et al. 2007."""
+    return _tapesort.ranking_loss("list_net", scores, labels, 1, 1, _mask(mask), record)
+
+
+@_operator("scores")
+def pairwise_logistic_loss(scores, labels, *, record, mask=None):
+    """The sum of ln(1 + exp(s_j - s_i)) over pairs in which i has the larger label: (..., n) -> (...).
+    Burges et al. 2005."""
+    return _tapesort.ranking_loss("pairwise_logistic", scores, labels, 1, 1, _mask(mask), record)
+
+
+@_operator("scores")
+def lambda_loss(scores, labels, weights="ndcg_loss2", *, record, mask=None):
+    """pairwise_logistic_loss in bits, each pair weighted by what it means for NDCG at the present order:
+    (..., n) -> (...). weights is ndcg_loss2 or lambda_rank; they are constants for the gradient. Labels are
+    0 .. 1000. Wang et al. 2018."""
+    if weights not in ("ndcg_loss2", "lambda_rank"):
+        raise ValueError(f"lambda_loss: there are no weights {weights!r}; need ndcg_loss2 or lambda_rank")
+    return _tapesort.ranking_loss(weights, scores, labels, 1, 1, _mask(mask), record)
+
+
+@_operator("scores")
+def neural_ndcg_loss(scores, labels, tau=1.0, k=None, *, record, mask=None):
+    """1 - NDCG of the first k places (None: all), with NeuralSort's matrix, made doubly stochastic, for the
+    order: (..., n) -> (...). Labels are 0 .. 1000. Pobrotyn, Bialobrzeski 2021."""
+    return _tapesort.ranking_loss("neural_ndcg", scores, labels, _number("tau", tau),
+                                  _places("neural_ndcg_loss: k", k), _mask(mask), record)
+
+
+@_operator("scores")
+def pi_rank_loss(scores, labels, tau=1.0, k=None, *, record, mask=None):
+    """1 - NDCG of the first k places (None: all), with NeuralSort's matrix for the order: (..., n) -> (...).
+    In O(n) memory. Labels are 0 .. 1000. Swezey et al. 2021."""
+    return _tapesort.ranking_loss("pi_rank", scores, labels, _number("tau", tau),
+                                  _places("pi_rank_loss: k", k), _mask(mask), record)
+
+
+@_operator("scores")
+def spearman_loss(scores, labels, tau=1.0, *, record, mask=None):
+    """1 - Spearman's coefficient of labels and soft ranks (fast_soft_rank of strength tau): (..., n) ->
+    (...). Blondel et al. 2020."""
+    return _tapesort.ranking_loss("spearman", scores, labels, _number("tau", tau), 1, _mask(mask), record)
+
+
+def ndcg(scores, labels, k=None, mask=None):
+    """NDCG of the first k places (None: all) in the order by falling scores: scores and labels (..., n) ->
+    (...). Gains are 2^label - 1, labels 0 .. 1000. The mean over all orders of equal scores; 1 where no label is
+    above 0."""
+    return _tapesort.ndcg(scores, labels, _places("ndcg: k", k), _mask(mask))
+
+
+def reciprocal_rank(scores, labels, mask=None):
+    """1 / the place of the first item whose label is above 0, in the order by falling scores: (..., n) ->
+    (...); its mean is MRR. The mean over all orders of equal scores; 0 where no label is above 0."""
+    return _tapesort.reciprocal_rank(scores, labels, _mask(mask))
 
 
 def gradcheck(f, vjp, inputs, mode="automatic", tolerance=0.0, seed=1, names=None):

@@ -52,6 +52,13 @@ def pl_sample(
     log_scores: ArrayLike, seed: int, samples: _Extents = ..., mask: _Mask = ...
 ) -> NDArray[np.int64]: ...
 
+def ndcg(
+    scores: ArrayLike, labels: ArrayLike, k: int | None = ..., mask: _Mask = ...
+) -> NDArray[np.float64]: ...
+def reciprocal_rank(
+    scores: ArrayLike, labels: ArrayLike, mask: _Mask = ...
+) -> NDArray[np.float64]: ...
+
 # What becomes an operator of these arguments.
 def _operator(f: Callable[_P, _Array]) -> Operator[_P]: ...
 
@@ -142,6 +149,34 @@ def _top_k(
 neural_sort_top_k = _operator(_top_k)
 sparse_top_k = _operator(_top_k)
 
+def _ranking_loss(scores: ArrayLike, labels: ArrayLike, mask: _Mask = ...) -> _Array: ...
+
+list_mle_loss = _operator(_ranking_loss)
+list_net_loss = _operator(_ranking_loss)
+pairwise_logistic_loss = _operator(_ranking_loss)
+
+def _soft_ndcg_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    tau: float = ...,
+    k: int | None = ...,
+    mask: _Mask = ...,
+) -> _Array: ...
+
+neural_ndcg_loss = _operator(_soft_ndcg_loss)
+pi_rank_loss = _operator(_soft_ndcg_loss)
+
+@_operator
+def lambda_loss(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    weights: Literal["ndcg_loss2", "lambda_rank"] = ...,
+    mask: _Mask = ...,
+) -> _Array: ...
+@_operator
+def spearman_loss(
+    scores: ArrayLike, labels: ArrayLike, tau: float = ..., mask: _Mask = ...
+) -> _Array: ...
 @_operator
 def neural_sort_smooth(
     scores: ArrayLike,

@@ -1,0 +1,325 @@
+// tapesort rank: learns to rank the documents of queries, by any loss of ops/ranking.hpp, from files
+// of SVMlight lines with query ids.
+#include "apps/data/ranking_set.hpp"
+#include "apps/program/processes.hpp"
+#include "apps/program/program.hpp"
+#include "apps/training/run.hpp"
+#include "models/by_name.hpp"
+#include "ops/ranking.hpp"
+#include "ops/reduce.hpp"
+#include "ops/shape.hpp"
+
+namespace tapesort {
+namespace {
+
+constexpr std::size_t shown_places[] = {1, 3, 5, 10};
+
+struct RankOptions : TrainingOptions {
+  RankOptions() {
+    default_epochs = 100;
+    learning_rate = 3e-3;
+    average = 0.5;
+  }
+  std::string data, loss = "list_net", network = "linear", features = "both";
+  std::size_t batch = 20, k = 10, hidden = 64;
+  double tau = 1, dropout = 0;
+};
+
+// Losses by name: scores and labels (q, n) -> (q).
+struct LossEntry {
+  const char* name;
+  double weight_decay;  // unless given; the larger a loss, the larger
+  Var<float> (*loss)(const Var<float>&, const Array<float>&, const RankOptions&, const ItemMask&);
+};
+#define LOSS(name, weight_decay, value)                                                       \
+  {                                                                                           \
+    name, weight_decay,                                                                       \
+        [](const Var<float>& s, const Array<float>& y, [[maybe_unused]] const RankOptions& o, \
+           const ItemMask& mask) { return value; }                                            \
+  }
+const LossEntry losses[] = {
+    LOSS("list_net", 0.3, list_net_loss(s, y, mask)),
+    LOSS("list_mle", 3, list_mle_loss(s, y, mask)),
+    LOSS("pairwise_logistic", 10, pairwise_logistic_loss(s, y, mask)),
+    LOSS("ndcg_loss2", 0.3, lambda_loss(s, y, LambdaWeights::ndcg_loss2, mask)),
+    LOSS("lambda_rank", 0.1, lambda_loss(s, y, LambdaWeights::lambda_rank, mask)),
+    LOSS("neural_ndcg", 0.003, neural_ndcg_loss(s, y, o.tau, o.k, mask)),
+    LOSS("pi_rank", 0.003, pi_rank_loss(s, y, o.tau, o.k, mask)),
+    LOSS("spearman", 0.03, spearman_loss(s, y, o.tau, mask)),
+};
+#undef LOSS
+
+// What the network sees of a document: columns with mean 0 and deviation 1 over the training set. A
+// feature has one, its value; or two, whether it is there (is not 0), and its value among those that
+// are there, else 0. What is the same for all documents is left at 0.
+class Columns {
+ public:
+  Columns(const RankingSet& training, bool both)
+      : features_(training.features.shape(1)),
+        means_(zeros<float>({both ? std::size_t(2) : 1, features_})),
+        scales_(zeros<float>(means_.shape())) {
+    const std::size_t documents = training.documents();
+    for (std::size_t f = 0; f < features_; ++f) {
+      double there = 0;
+      std::vector<double> values;
+      for (std::size_t d = 0; d < documents; ++d) {
+        const double value = double(training.features(d, f));
+        there += value != 0;
+        if (value != 0 || !both) values.push_back(value);
+      }
+      standardise(0, f, values);
+      if (!both) continue;
+      std::vector<double> is_there(documents, 0);
+      std::fill_n(is_there.begin(), std::size_t(there), 1);
+      standardise(1, f, is_there);
+    }
+  }
+
+  std::size_t count() const { return means_.size(); }
+  void collect(State<float>& state) {
+    state.buffers.push_back({"columns.mean", &means_});
+    state.buffers.push_back({"columns.scale", &scales_});
+  }
+
+  // (documents, columns)
+  Array<float> of(const RankingSet& set) const {
+    const bool both = means_.shape(0) == 2;
+    Array<float> columns = uninitialized<float>({set.documents(), count()});
+    for (std::size_t d = 0; d < set.documents(); ++d) {
+      for (std::size_t f = 0; f < features_; ++f) {
+        const float value = set.features(d, f), there = value != 0;
+        columns(d, f) = both && value == 0 ? 0 : (value - means_(0, f)) * scales_(0, f);
+        if (both) columns(d, features_ + f) = (there - means_(1, f)) * scales_(1, f);
+      }
+    }
+    return columns;
+  }
+
+ private:
+  void standardise(std::size_t row, std::size_t f, const std::vector<double>& values) {
+    double mean = 0, variance = 0;
+    for (double v : values) mean += v / double(values.size());
+    for (double v : values) variance += (v - mean) * (v - mean) / double(values.size());
+    means_(row, f) = float(mean);
+    scales_(row, f) = variance > 1e-12 * mean * mean ? float(1 / std::sqrt(variance)) : 0;
+  }
+
+  std::size_t features_;
+  Array<float> means_, scales_;
+};
+
+// Queries as the losses take them.
+struct Batch {
+  Array<float> columns;  // of all documents, one query after the other
+  Indices places;        // (q, n): where each stands among them; 0 where masked
+  Array<float> labels;   // (q, n)
+  ItemMask mask;
+};
+
+class RankTask : public Task {
+ public:
+  RankTask(const RankOptions& options, const RankingSet& training, const RankingSet& validation)
+      : options_(options),
+        loss_(by_name(losses, options.loss, "rank", "loss").loss),
+        training_(training),
+        validation_(validation),
+        columns_(training, options.features == "both"),
+        training_columns_(columns_.of(training)),
+        validation_columns_(columns_.of(validation)) {
+    Generator random = Generator(options.seed).split(2);
+    if (options.dropout > 0) network_.add<Dropout<float>>(options.dropout);
+    std::size_t in = columns_.count();
+    if (options.network == "mlp") {
+      network_.add<Linear<float>>("fc1", in, options.hidden, Init::he, random).add<Relu<float>>();
+      if (options.dropout > 0) network_.add<Dropout<float>>(options.dropout);
+      in = options.hidden;
+    }
+    network_.add<Linear<float>>("scores", in, 1, Init::fan_in, random);
+  }
+
+  std::string name() const override { return "rank"; }
+  const char* unit() const override { return "queries"; }
+  std::size_t steps_per_epoch() const override {
+    return (training_.queries() + options_.batch - 1) / options_.batch;
+  }
+  std::size_t images_per_step() const override { return options_.batch; }
+
+  Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
+    const Batch batch = batch_of(step, random);
+    const Var<float> x = tape.constant(batch.columns);
+    const Var<float> s = reshape(network_.forward({tape, true, &random}, x), {-1});
+    return mean(loss_(take(s, batch.places), batch.labels, options_, batch.mask));
+  }
+
+  double validate() override {
+    return mean_of(ndcg_of(validation_, scores_of(validation_columns_), 5));
+  }
+
+  State<float> state() override {
+    State<float> all = network_.state();
+    columns_.collect(all);
+    return all;
+  }
+  std::map<std::string, std::string> metadata() const override {
+    return {{"model", "rank " + options_.network}, {"features", options_.features}};
+  }
+
+  Figures figures(const RankingSet& test) {
+    const Array<float> scores = scores_of(columns_.of(test));
+    static const char* const keys[] = {"ndcg_1", "ndcg_3", "ndcg_5", "ndcg_10"};
+    Figures figures;
+    for (std::size_t i = 0; i < 4; ++i) {
+      figures.push_back({keys[i], mean_of(ndcg_of(test, scores, shown_places[i]))});
+    }
+    const Var<double> five = constant(ndcg_of(test, scores, 5));
+    const std::size_t n = five.size();  // of the mean, over the test's queries
+    figures.push_back({"ndcg_5_standard_error",
+                       n > 1 ? std::sqrt(var(five).item() / double(n - 1)) : std::nan("")});
+    const auto [s, y, mask] = sets_of(test, scores);
+    figures.push_back({"mrr", mean_of(reciprocal_rank(s, y, mask))});
+    return figures;
+  }
+
+ private:
+  // The last step of an epoch has the queries that are left. Documents in random order: what is
+  // decided by their order, equal labels in list_mle, is decided anew in each step.
+  Batch batch_of(std::size_t step, Generator& random) {
+    const std::size_t per_epoch = steps_per_epoch(), epoch = step / per_epoch;
+    const Indices order =
+        Generator(options_.seed).split(3).split(epoch).permutation(training_.queries());
+    const std::size_t begin = step % per_epoch * options_.batch;
+    const std::size_t q = std::min(options_.batch, order.size() - begin), n = training_.longest();
+    Indices places = zeros<Index>({q, n});
+    Array<float> labels = zeros<float>({q, n});
+    Indices lengths = uninitialized<Index>({q});
+    std::vector<std::size_t> documents;
+    for (std::size_t i = 0; i < q; ++i) {
+      const std::size_t query = std::size_t(order(begin + i)), first = training_.begins[query];
+      const std::size_t length = training_.begins[query + 1] - first;
+      const Indices shuffled = random.permutation(length);
+      for (std::size_t j = 0; j < length; ++j) {
+        places(i, j) = Index(documents.size());
+        documents.push_back(first + std::size_t(shuffled(j)));
+        labels(i, j) = training_.labels(documents.back());
+      }
+      lengths(i) = Index(length);
+    }
+    const std::size_t count = columns_.count();
+    Array<float> columns = uninitialized<float>({documents.size(), count});
+    for (std::size_t d = 0; d < documents.size(); ++d) {
+      std::copy_n(training_columns_.data() + documents[d] * count, count,
+                  columns.data() + d * count);
+    }
+    return {std::move(columns), std::move(places), std::move(labels),
+            ItemMask::of_lengths(lengths, n)};
+  }
+
+  Array<float> scores_of(const Array<float>& columns) {
+    Tape<float> off(Recording::off);
+    return with_shape(network_.forward({off}, off.constant(columns)).value(), {columns.shape(0)});
+  }
+
+  // Scores and labels of each query, (queries, n).
+  static std::tuple<Array<float>, Array<float>, ItemMask> sets_of(const RankingSet& set,
+                                                                  const Array<float>& scores) {
+    const Shape shape{set.queries(), set.longest()};
+    Array<float> s = zeros<float>(shape), y = s;
+    Array<bool> there = full<bool>(shape, false);
+    for (std::size_t q = 0; q < set.queries(); ++q) {
+      for (std::size_t d = set.begins[q], j = 0; d < set.begins[q + 1]; ++d, ++j) {
+        s(q, j) = scores(d), y(q, j) = set.labels(d), there(q, j) = true;
+      }
+    }
+    return {s, y, ItemMask(there)};
+  }
+  static Array<double> ndcg_of(const RankingSet& set, const Array<float>& scores, std::size_t k) {
+    const auto [s, y, mask] = sets_of(set, scores);
+    return ndcg(s, y, k, mask);
+  }
+  static double mean_of(const Array<double>& x) { return mean(constant<double>(x)).item(); }
+
+  const RankOptions& options_;
+  const decltype(LossEntry::loss) loss_;
+  const RankingSet &training_, &validation_;
+  Columns columns_;
+  const Array<float> training_columns_, validation_columns_;
+  Sequential<float> network_;
+};
+
+int run_rank(RankOptions& o) {
+  const RunFolder folder(o);
+  const RankingSet all = load_ranking_set(ranking_file(o.data, "train"));
+  const RankingSet test = load_ranking_set(ranking_file(o.data, "test"), all.features.shape(1));
+  complete(o, all.queries());
+  require(o.validation < all.queries(), "rank: --validation ", o.validation, " leaves none of the ",
+          all.queries(), " queries to train on");
+  const Indices dealt = Generator(o.seed).split(1).permutation(all.queries());
+  const auto queries = [&](std::size_t begin, std::size_t end) {
+    Indices which = uninitialized<Index>({end - begin});
+    std::copy(dealt.data() + begin, dealt.data() + end, which.data());
+    return select_queries(all, which);
+  };
+  const RankingSet validation = queries(0, o.validation);
+  const RankingSet training = queries(o.validation, all.queries());
+  say(o, "data: ", training.queries(), " queries with ", training.documents(),
+      " documents to train on, ", validation.queries(), " for validation, ", test.queries(),
+      " with ", test.documents(), " for the test; ", all.features.shape(1), " features");
+
+  RankTask task(o, training, validation);
+  const TrainingResult result = train(task, o);
+  if (result.interrupted) return status_of_signal(result.interrupted);
+  say(o, trained_text(result, printed("NDCG@5 %.4f", result.best_validation)));
+  const Figures figures = task.figures(test);  // looked at once
+  std::string text = to_message(o.network, " by ", o.loss, ": on the test queries");
+  for (std::size_t i = 0; i < 4; ++i) {
+    text += printed("%s NDCG@%zu %.4f", i ? "," : "", shown_places[i], figures[i].second);
+  }
+  say(o, text,
+      printed(", MRR %.4f; standard error of NDCG@5 over the queries %.4f", figures[5].second,
+              figures[4].second));
+  finish(o, "rank", "ranking by " + o.loss, result, figures);
+  return 0;
+}
+
+}  // namespace
+
+void add_rank(Command program) {
+  const Command command =
+      program.command("rank", "learn to rank the documents of queries, by any of eight losses");
+  const auto o = std::make_shared<RankOptions>();
+  command
+      .setting("--data", o->data,
+               "folder with train.svm and test.svm (or .txt, or either with .gz): lines such as "
+               "2 qid:7 1:0.5 3:1",
+               file_name)
+      .required();
+  command.setting("--loss", o->loss, "what is lowered (ops/ranking.hpp)", one_of(names_of(losses)));
+  command.setting("--tau", o->tau,
+                  "temperature of neural_ndcg and pi_rank, strength of spearman's ranks, in units "
+                  "of the scores",
+                  temperature);
+  command.setting("--k", o->k, "places that neural_ndcg and pi_rank count", a_count);
+  command.setting("--network", o->network, "what gives a document its score",
+                  one_of({"linear", "mlp"}));
+  command.setting("--hidden", o->hidden, "units of the mlp", whole(1, 65536));
+  command.setting("--dropout", o->dropout, "of columns and hidden units", number(0, 0.99));
+  command.setting("--features", o->features,
+                  "values, standardised; both: whether each is there (not 0), and its value among "
+                  "those that are",
+                  one_of({"values", "both"}));
+  command.setting("--batch", o->batch, "queries in a step", a_count);
+  std::string decays;
+  for (const LossEntry& entry : losses) {
+    decays += to_message(decays.empty() ? "" : ", ", entry.name, " ", entry.weight_decay);
+  }
+  add_training_options(command, *o, "times over the training queries", "", Examples::queries,
+                       decays);
+  command.run([o, command] {
+    if (command.given("--weight-decay").empty()) {
+      o->weight_decay = by_name(losses, o->loss, "rank", "loss").weight_decay;
+    }
+    return run_rank(*o);
+  });
+}
+
+}  // namespace tapesort
