@@ -15,6 +15,7 @@ is of a task that nobody is sent to.
 import argparse
 import concurrent.futures
 import csv
+import difflib
 import functools
 import hashlib
 import json
@@ -116,6 +117,24 @@ def verdict(program, task):
     return state, text.rstrip("\n")
 
 
+IN_WORDS = {"__n < this->size()": "an index is not less than the vector's size",
+            "SEGV": "a pointer or a reference leads nowhere"}
+
+
+def guilty_line(stage, content, task, lines):
+    """The first of `lines`, innermost first, in the student's answer to the task; or else in another answer; or else of all."""
+    stub, lines = stage.stub().splitlines(), list(lines)
+    changes = difflib.SequenceMatcher(None, stub, content.splitlines(), autojunk=False).get_opcodes()
+    answers = [(f'todo("{task}")' in "".join(stub[i:end]), range(j + 1, last + 1))
+               for what, i, end, j, last in changes if what != "equal"]
+    for wanted in (lambda line: any(mine and line in at for mine, at in answers),
+                   lambda line: any(line in at for _, at in answers),
+                   lambda line: True):
+        for line in filter(wanted, lines):
+            return line
+    return None
+
+
 def crash(stage, room, program, task):
     """What a sanitizer says of the task that crashed."""
     text = ("It crashed. Usual causes: an index outside of a vector; a loop over a std::size_t that goes below 0, which "
@@ -125,10 +144,13 @@ def crash(stage, room, program, task):
     if compile_tests(stage, room, program, flags=flags) is None:
         said = subprocess.run([program, task], capture_output=True, text=True,
                               env={**os.environ, "ASAN_OPTIONS": "handle_abort=1:detect_leaks=0"}).stderr
-        line = re.search(rf"/{stage.header}:(\d+)", said)  # the innermost in the student's file
+        stack = said[said.find("ERROR: AddressSanitizer"):].split("\n\n")[0]  # not where memory was allocated, or freed
+        content = (room / stage.header).read_text()
+        line = guilty_line(stage, content, task, map(int, re.findall(rf"/{stage.header}:(\d+)", stack)))
         kind = re.search(r"Assertion '(.*?)' failed", said) or re.search(r"AddressSanitizer: ([\w-]+)", said)
         if line:
-            text += f"\nIt happens at line {line[1]} of {stage.header}" + (f": {kind[1]}" if kind else "") + "."
+            text += f"\nIt happens at line {line} of {stage.header}, `{content.splitlines()[line - 1].strip()}`"
+            text += f": {IN_WORDS.get(kind[1], kind[1])}." if kind else "."
     return "wrong", text
 
 
