@@ -1,8 +1,8 @@
 """./run course: the course's tasks, checked in a student's own folder. See README.md.
 
 A stage is a folder here: a page (README.md), a header with the solution, tests.cpp with a test for
-each task, and wrong.txt with answers that are often given and what the tests say to them. In the
-header a task's solution stands between two marks,
+each task, and wrong.txt with answers that are often given and what the tests say to them; other
+headers are given to students as they are. In the header a task's solution stands between two marks,
 
     //[2.3] what is to be written
     ..
@@ -41,6 +41,7 @@ class Stage:
         self.name = folder.name
         self.number = int(self.name.split("_")[0])
         self.header = self.name.split("_", 1)[1] + ".hpp"
+        self.given = [file for file in sorted(folder.glob("*.hpp")) if file.name != self.header]
         self.solution = (folder / self.header).read_text()
         self.title = (folder / "README.md").read_text().split("\n")[0].lstrip("# ")
         self.tasks = {}  # number -> what is to be written
@@ -100,6 +101,8 @@ def compile_tests(stage, folder, program, source="tests.cpp", flags=()):
                str(stage.folder / source), "-o", str(program)]
     if WITH_LIBRARY in stage.solution:
         command += [f"-I{ROOT}", library(), "-lopenblas", "-pthread"]
+    else:
+        command.append("-D_GLIBCXX_ASSERTIONS")  # an index outside of a vector is never accepted
     done = subprocess.run(command, capture_output=True, text=True)
     return done.stderr if done.returncode else None
 
@@ -162,10 +165,11 @@ def results(stage, folder, tasks=None):
         return {task: ("wrong", f"There is no {header}.") for task in tasks}
     if header.read_text() == stage.stub():
         return {task: ("stub", "it is not written yet") for task in tasks}
-    with tempfile.TemporaryDirectory() as work:  # beside our own task.hpp, whatever became of the student's
+    with tempfile.TemporaryDirectory() as work:  # beside our own files, whatever became of the student's
         room, program = pathlib.Path(work) / stage.name, pathlib.Path(work) / "tests"
         room.mkdir()
-        shutil.copy(header, room)
+        for file in [header, *stage.given]:
+            shutil.copy(file, room)
         shutil.copy(HERE / "task.hpp", work)
         errors = compile_tests(stage, room, program)
         if errors is not None:
@@ -186,8 +190,8 @@ def make(folder):
         room = folder / stage.name
         room.mkdir(parents=True)
         (room / stage.header).write_text(stage.stub())
-        for page in [*stage.folder.glob("*.md"), *stage.folder.glob("*.svg")]:
-            shutil.copy(page, room)
+        for file in [*stage.given, *stage.folder.glob("*.md"), *stage.folder.glob("*.svg")]:
+            shutil.copy(file, room)
     shutil.copy(HERE / "task.hpp", folder)
     (folder / MARK).write_text("")
     script = folder / "check"
