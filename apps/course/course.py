@@ -1,8 +1,8 @@
 """./run course: the course's tasks, checked in a student's own folder. See README.md.
 
 A stage is a folder here: a page (README.md), a header with the solution, tests.cpp with a test for
-each task, and wrong.txt with answers that are often given and what the tests say to them. In the
-header a task's solution stands between two marks,
+each task, and wrong.txt with answers that are often given and what the tests say to them; other
+headers are given to students as they are. In the header a task's solution stands between two marks,
 
     //[2.3] what is to be written
     ..
@@ -15,6 +15,7 @@ is of a task that nobody is sent to.
 import argparse
 import concurrent.futures
 import csv
+import difflib
 import functools
 import hashlib
 import json
@@ -40,6 +41,7 @@ class Stage:
         self.name = folder.name
         self.number = int(self.name.split("_")[0])
         self.header = self.name.split("_", 1)[1] + ".hpp"
+        self.given = [file for file in sorted(folder.glob("*.hpp")) if file.name != self.header]
         self.solution = (folder / self.header).read_text()
         self.title = (folder / "README.md").read_text().split("\n")[0].lstrip("# ")
         self.tasks = {}  # number -> what is to be written
@@ -99,6 +101,8 @@ def compile_tests(stage, folder, program, source="tests.cpp", flags=()):
                str(stage.folder / source), "-o", str(program)]
     if WITH_LIBRARY in stage.solution:
         command += [f"-I{ROOT}", library(), "-lopenblas", "-pthread"]
+    else:
+        command.append("-D_GLIBCXX_ASSERTIONS")  # an index outside of a vector is never accepted
     done = subprocess.run(command, capture_output=True, text=True)
     return done.stderr if done.returncode else None
 
@@ -116,6 +120,24 @@ def verdict(program, task):
     return state, text.rstrip("\n")
 
 
+IN_WORDS = {"__n < this->size()": "an index is not less than the vector's size",
+            "SEGV": "a pointer or a reference leads nowhere"}
+
+
+def guilty_line(stage, content, task, lines):
+    """The first of `lines`, innermost first, in the student's answer to the task; or else in another answer; or else of all."""
+    stub, lines = stage.stub().splitlines(), list(lines)
+    changes = difflib.SequenceMatcher(None, stub, content.splitlines(), autojunk=False).get_opcodes()
+    answers = [(f'todo("{task}")' in "".join(stub[i:end]), range(j + 1, last + 1))
+               for what, i, end, j, last in changes if what != "equal"]
+    for wanted in (lambda line: any(mine and line in at for mine, at in answers),
+                   lambda line: any(line in at for _, at in answers),
+                   lambda line: True):
+        for line in filter(wanted, lines):
+            return line
+    return None
+
+
 def crash(stage, room, program, task):
     """What a sanitizer says of the task that crashed."""
     text = ("It crashed. Usual causes: an index outside of a vector; a loop over a std::size_t that goes below 0, which "
@@ -125,10 +147,13 @@ def crash(stage, room, program, task):
     if compile_tests(stage, room, program, flags=flags) is None:
         said = subprocess.run([program, task], capture_output=True, text=True,
                               env={**os.environ, "ASAN_OPTIONS": "handle_abort=1:detect_leaks=0"}).stderr
-        line = re.search(rf"/{stage.header}:(\d+)", said)  # the innermost in the student's file
+        stack = said[said.find("ERROR: AddressSanitizer"):].split("\n\n")[0]  # not where memory was allocated, or freed
+        content = (room / stage.header).read_text()
+        line = guilty_line(stage, content, task, map(int, re.findall(rf"/{stage.header}:(\d+)", stack)))
         kind = re.search(r"Assertion '(.*?)' failed", said) or re.search(r"AddressSanitizer: ([\w-]+)", said)
         if line:
-            text += f"\nIt happens at line {line[1]} of {stage.header}" + (f": {kind[1]}" if kind else "") + "."
+            text += f"\nIt happens at line {line} of {stage.header}, `{content.splitlines()[line - 1].strip()}`"
+            text += f": {IN_WORDS.get(kind[1], kind[1])}." if kind else "."
     return "wrong", text
 
 
@@ -140,10 +165,11 @@ def results(stage, folder, tasks=None):
         return {task: ("wrong", f"There is no {header}.") for task in tasks}
     if header.read_text() == stage.stub():
         return {task: ("stub", "it is not written yet") for task in tasks}
-    with tempfile.TemporaryDirectory() as work:  # beside our own task.hpp, whatever became of the student's
+    with tempfile.TemporaryDirectory() as work:  # beside our own files, whatever became of the student's
         room, program = pathlib.Path(work) / stage.name, pathlib.Path(work) / "tests"
         room.mkdir()
-        shutil.copy(header, room)
+        for file in [header, *stage.given]:
+            shutil.copy(file, room)
         shutil.copy(HERE / "task.hpp", work)
         errors = compile_tests(stage, room, program)
         if errors is not None:
@@ -164,8 +190,8 @@ def make(folder):
         room = folder / stage.name
         room.mkdir(parents=True)
         (room / stage.header).write_text(stage.stub())
-        for page in [*stage.folder.glob("*.md"), *stage.folder.glob("*.svg")]:
-            shutil.copy(page, room)
+        for file in [*stage.given, *stage.folder.glob("*.md"), *stage.folder.glob("*.svg")]:
+            shutil.copy(file, room)
     shutil.copy(HERE / "task.hpp", folder)
     (folder / MARK).write_text("")
     script = folder / "check"

@@ -5,7 +5,10 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <functional>
+#include <new>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -69,9 +72,9 @@ inline void check_near(const std::string& what, const std::vector<double>& got,
             ? " (A std::size_t is never negative: 1 - 2 * i wraps around to 2e19. Write 1 - 2.0 * "
               "double(i).)"
         : size > 0 && size < 1e-300
-            ? " (So small a number is often what stands in memory that is no longer in use. Has a "
-              "lambda "
-              "captured a reference, [&], to what is gone when it is called?)"
+            ? " (So small a number is often what stands in memory outside of an array, or no "
+              "longer in use. Is an index too large? Has a lambda captured a reference, [&], to "
+              "what is gone when it is called?)"
             : nullptr;
     if (hint == nullptr) continue;
     message += hint;
@@ -103,6 +106,9 @@ struct Registered {
 };
 
 inline int run(const char* number) {
+  const char* absurd_size =
+      "an array of an absurd size was asked for. Usual causes: a size below 0; a reference, "
+      "captured by a lambda, to what is gone when it is called";
   for (const Task& task : tasks()) {
     if (std::strcmp(task.number, number) != 0) continue;
     try {
@@ -111,12 +117,22 @@ inline int run(const char* number) {
       return 0;
     } catch (const Stub& stub) {
       if (stub.task == number) {
-        std::puts("stub: it is not written yet");
+        std::puts(
+            "stub: it is not written yet (or the line course::todo(..) still stands before your "
+            "code)");
       } else {
         std::printf("stub: its test needs task %s, which is not written yet\n", stub.task.c_str());
       }
     } catch (const Wrong& wrong) {
       std::printf("wrong: %s\n", wrong.message.c_str());
+    } catch (const std::bad_function_call&) {
+      std::puts(
+          "wrong: a function was called that is not there: a leaf has no pullback (if "
+          "(node.pullback) tells)");
+    } catch (const std::bad_alloc&) {
+      std::printf("wrong: %s\n", absurd_size);
+    } catch (const std::length_error&) {
+      std::printf("wrong: %s\n", absurd_size);
     } catch (const std::exception& error) {
       std::printf("wrong: it threw an exception: %s\n", error.what());
     }

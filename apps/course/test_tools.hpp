@@ -6,16 +6,27 @@
 
 namespace course {
 
+inline std::vector<double> numbers(double one) { return {one}; }
+template <class Array> std::vector<double> numbers(const Array& array) { return array.numbers; }
+
 // What the pullback of y adds to its inputs' cotangents, when y's is ybar: of the tapes of stages 2
-// and 3.
+// and 3. Called twice, it has to add twice as much.
 template <class Var, class Cotangent> auto pull(Var y, const Cotangent& ybar) {
   check(static_cast<bool>(y.node().pullback),
         "The result has no pullback: return what record() gives.");
   y.node().cotangent = ybar;
   y.node().pullback(y.node());
-  std::vector<decltype(y.node().cotangent)> cotangents;
-  for (const Var& x : y.node().inputs) cotangents.push_back(x.node().cotangent);
-  return cotangents;
+  std::vector<decltype(y.node().cotangent)> once;
+  for (const Var& x : y.node().inputs) once.push_back(x.node().cotangent);
+  y.node().pullback(y.node());
+  for (std::size_t i = 0; i < once.size(); ++i) {
+    const std::vector<double> first = numbers(once[i]);
+    check(near(first, std::vector<double>(first.size()), 0) ||
+              !near(numbers(y.node().inputs[i].node().cotangent), first, 0),
+          "The contribution of another use has been overwritten. Pass on by accumulate, which "
+          "adds.");
+  }
+  return once;
 }
 
 // df / dx_j for each number in x, by central differences.

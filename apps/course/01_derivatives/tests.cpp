@@ -16,6 +16,8 @@ TASK("1.1") {
         "to both sides."},
        {(up - down) / h,
         "It is twice as large as it should be: from x - h to x + h the way is 2 h."},
+       {up - down / (2 * h),
+        "Only the second value is divided: write parentheses around the difference."},
        {(up - down) / 2 * h, "/ 2 * h divides by 2 and multiplies by h. Write / (2 * h)."},
        {(down - up) / (2 * h), "The sign is wrong: the value further right comes first."}});
 }
@@ -112,6 +114,24 @@ TASK("1.6") {
         "That is one number, the sum of all derivatives. A gradient has one for each input."},
        {{0, 0, 0}, "No input changes: the derivative of input i with respect to itself is 1."},
        {{100, 10, 1}, "The order is reversed."}});
+  // Not linear, so that inputs' values matter, and again without operators.
+  const auto volume = [](const std::vector<Dual>& x) {
+    Dual product{1, 0};
+    for (const Dual& one : x) {
+      product = {product.value * one.value,
+                 product.derivative * one.value + product.value * one.derivative};
+    }
+    return product;
+  };
+  const char* lost =
+      "The inputs that do not change have lost their values: input j is Dual{x[j], 0}.";
+  check_near(
+      "The gradient of x0 x1 x2 at (5, 6, 7)", gradient(volume, {5, 6, 7}), {42, 35, 30},
+      {{{0, 0, 0}, lost},   // they are Dual{}
+       {{0, 0, 30}, lost},  // .. until their turn comes
+       {{42, 0, 0}, lost},  // .. after it
+       {{1, 5, 30}, "f takes all inputs in each evaluation, also those whose turn is to come."},
+       {{25, 36, 49}, "Every input has the value x[i]; input j has the value x[j]."}});
   check(calls == 3, "f was evaluated " + std::to_string(calls) +
                         " times for 3 inputs; forward mode needs one evaluation for each input.");
 }

@@ -8,37 +8,46 @@ using course::pull;
 
 namespace {
 
-std::string text(Shape s) {
-  return "(" + std::to_string(s.rows) + ", " + std::to_string(s.columns) + ")";
-}
-
 void check_shape(const std::string& what, Shape got, Shape right) {
   check(got == right, what + " is " + text(got) + ", but should be " + text(right) + ".");
 }
+
+// f(x, shape), which is broadcast_to or sum_to_shape.
+template <class F> Array in_range(const F& f, const Array& x, Shape shape) {
+  try {
+    return f(x, shape);
+  } catch (const std::out_of_range& error) {
+    throw course::Wrong{std::string("It threw an exception: ") + error.what() +
+                        ". Does a loop go too far? Where the smaller array has one row, i has to "
+                        "be 0; where it has one column, j."};
+  }
+}
+Array stretched(const Array& x, Shape shape) { return in_range(broadcast_to, x, shape); }
+Array summed(const Array& y, Shape shape) { return in_range(sum_to_shape, y, shape); }
 
 const Array x23({2, 3}, {1, 2, 3, 4, 5, 6});
 
 }  // namespace
 
 TASK("3.1") {
-  const Array row = broadcast_to(Array({1, 3}, {1, 2, 3}), {2, 3});
+  const Array row = stretched(Array({1, 3}, {1, 2, 3}), {2, 3});
   check_shape("The shape of (1, 3) stretched to (2, 3)", row.shape, {2, 3});
   check_near("The row (1, 2, 3) stretched to (2, 3), row by row,", row.numbers, {1, 2, 3, 1, 2, 3},
              {{{1, 2, 3, 0, 0, 0}, "The row has to be repeated in every row."},
               {{1, 1, 1, 2, 2, 2}, "Rows and columns are exchanged."}});
   check_near("The column (1, 2) stretched to (2, 1), itself,",
-             broadcast_to(Array({2, 1}, {1, 2}), {2, 1}).numbers, {1, 2},
+             stretched(Array({2, 1}, {1, 2}), {2, 1}).numbers, {1, 2},
              {{{1, 1}, "i is always 0. It is to be 0 only where x has one row."}});
   check_near("The column (1, 2) stretched to (2, 3), row by row,",
-             broadcast_to(Array({2, 1}, {1, 2}), {2, 3}).numbers, {1, 1, 1, 2, 2, 2},
+             stretched(Array({2, 1}, {1, 2}), {2, 3}).numbers, {1, 1, 1, 2, 2, 2},
              {{{1, 2, 1, 2, 1, 2}, "It was read as a row. With one column, j is always 0."}});
   check_near("The single number 7 stretched to (2, 2)",
-             broadcast_to(Array({1, 1}, {7}), {2, 2}).numbers, {7, 7, 7, 7});
-  check_near("(2, 3) stretched to (2, 3), itself,", broadcast_to(x23, {2, 3}).numbers, x23.numbers);
+             stretched(Array({1, 1}, {7}), {2, 2}).numbers, {7, 7, 7, 7});
+  check_near("(2, 3) stretched to (2, 3), itself,", stretched(x23, {2, 3}).numbers, x23.numbers);
 }
 
 TASK("3.2") {
-  const Array row = sum_to_shape(x23, {1, 3});
+  const Array row = summed(x23, {1, 3});
   check_shape("The shape of (2, 3) summed to (1, 3)", row.shape, {1, 3});
   check_near("(1, 2, 3; 4, 5, 6) summed to one row", row.numbers, {5, 7, 9},
              {{{1, 2, 3}, "That is the first row alone."},
@@ -46,14 +55,14 @@ TASK("3.2") {
               {{2.5, 3.5, 4.5},
                "That is the mean. Each use contributes in full: no division by their number."}});
   check_near(
-      "(1, 2, 3; 4, 5, 6) summed to one column", sum_to_shape(x23, {2, 1}).numbers, {6, 15},
+      "(1, 2, 3; 4, 5, 6) summed to one column", summed(x23, {2, 1}).numbers, {6, 15},
       {{{5, 7},
         "These are sums of columns. The row index is to be 0 only where the result has one row."},
        {{21, 0},
         "All of it is in the first row. The row index is to be 0 only where the result has one "
         "row."}});
-  check_near("(1, 2, 3; 4, 5, 6) summed to one number", sum_to_shape(x23, {1, 1}).numbers, {21});
-  check_near("(1, 2, 3; 4, 5, 6) brought to its own shape", sum_to_shape(x23, {2, 3}).numbers,
+  check_near("(1, 2, 3; 4, 5, 6) summed to one number", summed(x23, {1, 1}).numbers, {21});
+  check_near("(1, 2, 3; 4, 5, 6) brought to its own shape", summed(x23, {2, 3}).numbers,
              x23.numbers);
 }
 
@@ -64,7 +73,10 @@ TASK("3.3") {
   check_shape("The shape of the cotangent of a (1, 3) after accumulate", row.node().cotangent.shape,
               {1, 3});
   check_near("The cotangent of a (1, 3) after a contribution (1, 2, 3)",
-             row.node().cotangent.numbers, {1, 2, 3});
+             row.node().cotangent.numbers, {1, 2, 3},
+             {{{0, 0, 0},
+               "Nothing has been added to input.node().cotangent. (plus gives a new array: assign "
+               "it.)"}});
   accumulate(row, x23);
   check(row.node().cotangent.shape == Shape{1, 3},
         "A (1, 3) got a contribution of (2, 3), as when it was stretched, and now its cotangent "
@@ -74,6 +86,9 @@ TASK("3.3") {
   check_near("The cotangent of a (1, 3) after (1, 2, 3) and (1, 2, 3; 4, 5, 6)",
              row.node().cotangent.numbers, {6, 9, 12},
              {{{5, 7, 9}, "The second contribution has replaced the first."},
+              {{7, 11, 15},
+               "The old cotangent has been stretched and summed with it, so it counts twice. Sum "
+               "the contribution alone, then add."},
               {{2, 4, 6},
                "The second row has been left out. The (1, 3) was stretched to two rows, "
                "both count: sum_to_shape first."}});
@@ -115,6 +130,11 @@ TASK("3.5") {
                product(ybar, transposed(q)).numbers,
                {{{0, 0, 0, 0}, "Nothing arrives at the first factor."},
                 {product(ybar, q).numbers, "b has to be transposed."},
+                {product(transposed(p), ybar).numbers,
+                 "That is what b gets: the two are exchanged, or the order is wrong: abar = ybar "
+                 "b^T."},
+                {product(y.value(), transposed(q)).numbers,
+                 "y.value has been passed on where y.cotangent belongs."},
                 {times(ybar, q).numbers,
                  "That is a product element by element; it takes a product of matrices."},
                 {transposed(product(ybar, transposed(q))).numbers,

@@ -3,27 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
-#include <functional>
-#include <string>
-#include <vector>
 
 #include "../task.hpp"
-
-using Vector = std::vector<double>;
-using Map = std::function<Vector(const Vector& x)>;                      // y = f(x)
-using Vjp = std::function<Vector(const Vector& x, const Vector& ybar)>;  // xbar = J^T ybar
-
-inline double dot(const Vector& a, const Vector& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
-}
+#include "vectors.hpp"
 
 constexpr double h = 1e-5;  // near good_step(x) of stage 1: all x here are near 1
 
 // J v, nearly: how y = f(x) changes when x moves in the direction v.
 inline Vector along(const Map& f, const Vector& x, const Vector& v) {
+  check_direction(x, v);
   //[4.1] the central difference of a function of vectors, in a direction
   Vector up = x, down = x;
   for (std::size_t j = 0; j < x.size(); ++j) {
@@ -43,13 +31,6 @@ inline double mismatch(const Map& f, const Vjp& vjp, const Vector& x, const Vect
   //[4.2] one pair of directions: two numbers that have to agree
   return std::abs(dot(vjp(x, u), v) - dot(u, along(f, x, v)));
   //[end]
-}
-
-// (0, .., 0, 1, 0, .., 0), with the 1 at place `at`.
-inline Vector unit(std::size_t size, std::size_t at) {
-  Vector e(size);
-  e[at] = 1;
-  return e;
 }
 
 // dy_i / dx_j, by the pullback and by differences.
@@ -87,27 +68,11 @@ inline bool is_slope(const std::function<double(double)>& f, double x, double sl
   //[end]
 }
 
-// What is wrong with each of the pullbacks A to H: "right", "factor", "sign", "missing sum",
-// "transposed", "forgotten use", "wrong branch" or "zero".
-inline std::string diagnosis(char pullback) {
-  //[4.5] eight pullbacks and what is wrong with them (begin with: return "?";)
-  switch (pullback) {
-    case 'A':
-      return "transposed";
-    case 'B':
-      return "right";
-    case 'C':
-      return "forgotten use";
-    case 'D':
-      return "zero";
-    case 'E':
-      return "missing sum";
-    case 'F':
-      return "factor";
-    case 'G':
-      return "wrong branch";
-    default:
-      return "sign";
-  }
+// What is wrong with each of the pullbacks A to H, in this order: "right", "factor", "sign",
+// "missing sum", "transposed", "forgotten use", "wrong branch" or "zero".
+inline std::vector<std::string> diagnoses() {
+  //[4.5] eight pullbacks and what is wrong with them (begin with: return {};)
+  return {"transposed",  "right",  "forgotten use", "zero",
+          "missing sum", "factor", "wrong branch",  "sign"};
   //[end]
 }

@@ -35,6 +35,18 @@ Vector linear_vjp(const Vector&, const Vector& ybar) {
   return x;
 }
 
+// The pullback, called with as many elements as f has outputs.
+Vjp checked(const Map& f, const Vjp& vjp) {
+  return [f, vjp](const Vector& x, const Vector& ybar) {
+    const std::size_t m = f(x).size();
+    check(ybar.size() == m,
+          "The pullback was called with a ybar of " + std::to_string(ybar.size()) +
+              " elements, but f has " + std::to_string(m) +
+              " outputs: u has an element for each output (unit(m, i), m = f(x).size()).");
+    return vjp(x, ybar);
+  };
+}
+
 Vector squares(const Vector& x) {
   return map(x, [](double one) { return one * one; });
 }
@@ -43,12 +55,26 @@ Vector squares(const Vector& x) {
 
 TASK("4.1") {
   const Vector x{1, 2, 3}, v{1, -1, 0.5};
-  const Vector got = along(squares, x, v);
+  int calls = 0;
+  const auto counted = [&calls](const Vector& at) {
+    ++calls;
+    return squares(at);
+  };
+  const Vector got = along(counted, x, v);
   check_near("J v for y = x^2 at (1, 2, 3), v = (1, -1, 0.5),", got, {2, -4, 3},
              {{{4, -8, 6}, "It is twice as large as it should be: the way is 2 h."},
-              {{2, 4, 6}, "That is the derivative of each element; the direction v is left out."},
+              {{2, 4, 6},
+               "That is the derivative of each element; the direction v is left out, or divided "
+               "out again."},
+              {{-2, 4, -3}, "The sign is wrong: the value further along v comes first."},
+              {{2 + h, -4 + h, 3 + h / 4}, "That is the one-sided difference: go to both sides."},
+              {{2 - h, -4 - h, 3 - h / 4}, "That is the one-sided difference: go to both sides."},
+              {{2, 0, 0}, "That is the first input's part alone: move all inputs at once, by h v."},
+              {{0, 0, 3}, "That is the last input's part alone: move all inputs at once, by h v."},
               {{0, 0, 0}, "x has not moved: make two copies of it, x + h v and x - h v."}},
              1e-6);
+  check(calls <= 3, "f was evaluated " + std::to_string(calls) +
+                        " times. J v takes two evaluations: move all inputs at once, by h v.");
   const Vector some = along(linear, x, v);
   check(some.size() == 2, "y = M x has 2 outputs for 3 inputs, so J v has 2 elements; yours has " +
                               std::to_string(some.size()) + ".");
@@ -63,21 +89,34 @@ TASK("4.1") {
 
 TASK("4.2") {
   const Vector x{1, 2, 3}, u{1, -2}, v{0.5, 1, 2};
-  const double right = mismatch(linear, linear_vjp, x, u, v);
+  const double right = mismatch(linear, checked(linear, linear_vjp), x, u, v);
   check(right < 1e-6, "For y = M x and its right pullback the two numbers differ by " +
                           course::to_text({right}) +
                           ". Compare <vjp(x, u), v> with <u, along(f, x, v)>.");
-  const Vjp twice = [](const Vector& at, const Vector& ybar) {
-    return map(linear_vjp(at, ybar), [](double one) { return 2 * one; });
+  const auto times = [](double factor) {
+    return checked(linear, [factor](const Vector& at, const Vector& ybar) {
+      return map(linear_vjp(at, ybar), [factor](double one) { return factor * one; });
+    });
   };
   // <J v, u> = (8.5, 15) . (1, -2) = -21.5
   check_near("For y = M x and a pullback that is twice the right one, the mismatch",
-             mismatch(linear, twice, x, u, v), 21.5,
-             {{-21.5, "Take the absolute value."},
-              {15.5, "u and v seem to be exchanged: u belongs to y, and v to x."},
-              {15, "u and v seem to be exchanged: the pullback takes u, vjp(x, u)."},
+             mismatch(linear, times(2), x, u, v), 21.5,
+             {{-21.5, "Take the absolute value of the difference."},
               {21, "That is a whole number: abs without std:: may be that of integers."},
               {0, "Nothing is noticed: is the pullback called at all?"}},
+             1e-6);
+  check_near("For a pullback with the opposite sign, the mismatch",
+             mismatch(linear, times(-1), x, u, v), 43,
+             {{-43, "Take the absolute value of the difference."},
+              {0,
+               "The two numbers have opposite signs, and you compare their sizes: take the "
+               "absolute value of the difference."}},
+             1e-6);
+  check_near("For a pullback that is half the right one, the mismatch",
+             mismatch(linear, times(0.5), x, u, v), 10.75,
+             {{-10.75,
+               "Take the absolute value of the difference, not the difference of absolute "
+               "values."}},
              1e-6);
 }
 
@@ -88,7 +127,7 @@ TASK("4.3") {
     xbar[2] += 0.5 * ybar[1];  // M_12 = 6.5 instead of 6
     return xbar;
   };
-  const Element e = worst_element(linear, wrong, x);
+  const Element e = worst_element(linear, checked(linear, wrong), x);
   check(
       !(e.i == 2 && e.j == 1),
       "It should be output 1, input 2, where the pullback says 6.5 and the difference 6; yours "
@@ -101,22 +140,26 @@ TASK("4.3") {
   check_near("What the difference says there", e.numeric, 6, {}, 1e-6);
   const Vjp small = [](const Vector& at, const Vector& ybar) {
     Vector xbar = linear_vjp(at, ybar);
-    xbar[0] -= 3 * ybar[1];    // M_10 = -7 instead of -4
-    xbar[1] += 2.5 * ybar[0];  // M_01 = 4.5 instead of 2
+    xbar[0] += ybar[0] - 3 * ybar[1];          // M_00 = 2 instead of 1, M_10 = -7 instead of -4
+    xbar[1] += 2.5 * ybar[0] + 0.5 * ybar[1];  // M_01 = 4.5 instead of 2, M_11 = 5.5 instead of 5
     return xbar;
   };
-  const Element low = worst_element(linear, small, x);
+  const Element low = worst_element(linear, checked(linear, small), x);
   check_near(
-      "The worst element's output and input, where the pullback says -7 instead of -4 and 4.5 "
-      "instead of 2,",
+      "The worst element's output and input, where the pullback says -7 instead of -4, 4.5 instead "
+      "of 2, 2 instead of 1 and 5.5 instead of 5,",
       {double(low.i), double(low.j)}, {1, 0},
       {{{0, 1},
         "The largest |analytic - numeric| is asked for, which is 3: an element that is too small "
-        "counts, too, and "
-        "differences are not divided by the element's size."}});
+        "counts, too, and differences are not divided by the element's size."},
+       {{0, 0}, "That is the first element that is off. Remember the largest difference so far."},
+       {{1, 1}, "That is the last element that is off. Remember the largest difference so far."},
+       {{1, 2},
+        "That is the last element that is off, if only by rounding. Remember the largest "
+        "difference so far."}});
   const Map column = [](const Vector& at) { return Vector{at[0], 2 * at[0], 3 * at[0]}; };
   const Vjp first = [](const Vector&, const Vector& ybar) { return Vector{ybar[0] + 2 * ybar[1]}; };
-  const Element last = worst_element(column, first, {1});
+  const Element last = worst_element(column, checked(column, first), {1});
   check_near("For 3 outputs of 1 input, the worst element's output and input",
              {double(last.i), double(last.j)}, {2, 0}, {});
 }
@@ -254,10 +297,14 @@ std::string jacobians(const Case& c) {
 }  // namespace
 
 TASK("4.5") {
+  const std::vector<std::string> answers = diagnoses();
+  check(answers.size() <= 8,
+        "You return " + std::to_string(answers.size()) + " words for the 8 pullbacks A to H.");
   std::string message;
   int wrong = 0;
   for (const Case& c : cases()) {
-    const std::string said = diagnosis(c.name);
+    const std::size_t at = std::size_t(c.name - 'A');
+    const std::string said = at < answers.size() ? answers[at] : "?";
     if (said == c.what) continue;
     ++wrong;
     message += std::string("\n") + c.name + ": \"" + said + "\" is not it.";
@@ -276,6 +323,8 @@ TASK("4.5") {
     } else if (c.name == 'E' && said == "forgotten use") {
       message +=
           " One input was copied to 3 outputs, and gets only one output's part: broadcasting.";
+    } else if (c.name == 'E' && said == "zero") {
+      message += " Something arrives: the first output's part.";
     }
     message +=
         " At x = " + course::to_text(c.x) + " dy_i / dx_j is, by the pullback and by differences,";
