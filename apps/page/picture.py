@@ -9,7 +9,7 @@ from browser import Browser
 
 browser = Browser(sys.argv[1])
 try:
-    browser.open(width=1200, height=700)
+    browser.open(width=1200, height=740)
     browser.js("document.getElementById('sort').scrollIntoView()")
     browser.picture(sys.argv[2])
 finally:
