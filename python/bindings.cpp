@@ -181,6 +181,12 @@ std::optional<ItemMask> mask_of(const py::object& mask) {
   return ItemMask(to_array<bool>(mask));
 }
 
+// f of sets, or of their items that are there.
+template <class F, class... Operands>
+auto of_sets(const std::optional<ItemMask>& mask, By by, const F& f, const Operands&... operands) {
+  return mask ? masked(*mask, by, f, operands...) : f(operands...);
+}
+
 // A Python function of arrays, called with the lock; f outlives it.
 template <class T> OfOrder<T> of_order(const py::object& f) {
   return [&f](const Array<T>& scores) {
@@ -252,32 +258,43 @@ PYBIND11_MODULE(_tapesort, m) {
       });
 
   m.def("neural_sort_payload", [](const py::object& s, const py::object& payload, double tau,
-                                  const std::string& direction, bool record) {
+                                  const std::string& direction, const py::object& mask,
+                                  bool record) {
     const NeuralSortOptions options(tau, direction_named(direction));
+    const auto m = mask_of(mask);
+    const auto f = [&](const auto& s, const auto& X) { return neural_sort_payload(s, X, options); };
     return call({s, payload}, record,
-                [&](const auto& x) { return neural_sort_payload(x[0], x[1], options); });
+                [&](const auto& x) { return of_sets(m, By::place, f, x[0], x[1]); });
   });
-  m.def("neural_sort_quantile", [](const py::object& s, const std::vector<double>& fractions,
-                                   double tau, const std::string& direction, bool record) {
-    const NeuralSortOptions options(tau, direction_named(direction));
-    return call({s}, record,
-                [&](const auto& x) { return neural_sort_quantile(x[0], fractions, options); });
-  });
-  m.def("neural_sort_mean_ranks",
-        [](const py::object& s, double tau, const std::string& direction, bool record) {
+  m.def("neural_sort_quantile",
+        [](const py::object& s, const std::vector<double>& fractions, double tau,
+           const std::string& direction, const py::object& mask, bool record) {
           const NeuralSortOptions options(tau, direction_named(direction));
-          return call({s}, record,
-                      [&](const auto& x) { return neural_sort_ranks(x[0], options, Ranks::mean); });
+          const auto m = mask_of(mask);
+          const auto f = [&](const auto& s) { return neural_sort_quantile(s, fractions, options); };
+          return call({s}, record, [&](const auto& x) { return of_sets(m, By::set, f, x[0]); });
         });
-  m.def("neural_sort_cross_entropy", [](const py::object& s, const py::object& truth, double tau,
-                                        const std::string& direction, bool record) {
+  m.def("neural_sort_mean_ranks", [](const py::object& s, double tau, const std::string& direction,
+                                     const py::object& mask, bool record) {
     const NeuralSortOptions options(tau, direction_named(direction));
-    const Array<double> order = to_array<double>(truth);
-    return call({s}, record, [&](const auto& x) {
-      using T = typename std::decay_t<decltype(x[0].value())>::value_type;
-      return neural_sort_cross_entropy(x[0], convert<T>(order), options);
-    });
+    const auto m = mask_of(mask);
+    const auto f = [&](const auto& s) { return neural_sort_ranks(s, options, Ranks::mean); };
+    return call({s}, record, [&](const auto& x) { return of_sets(m, By::item, f, x[0]); });
   });
+  m.def("neural_sort_cross_entropy",
+        [](const py::object& s, const py::object& truth, double tau, const std::string& direction,
+           const py::object& mask, bool record) {
+          const NeuralSortOptions options(tau, direction_named(direction));
+          const Array<double> order = to_array<double>(truth);
+          const auto m = mask_of(mask);
+          const auto f = [&](const auto& s, const auto& t) {
+            return neural_sort_cross_entropy(s, t, options);
+          };
+          return call({s}, record, [&](const auto& x) {
+            using T = typename std::decay_t<decltype(x[0].value())>::value_type;
+            return of_sets(m, By::set, f, x[0], convert<T>(order));
+          });
+        });
   m.def("gumbel_sinkhorn", [](const py::object& log_alpha, double tau, std::uint64_t seed,
                               double noise_scale, int iterations, double tolerance, bool record) {
     return call({log_alpha}, record, [&](const auto& x) {
@@ -285,15 +302,20 @@ PYBIND11_MODULE(_tapesort, m) {
       return gumbel_sinkhorn(x[0], tau, random, noise_scale, {iterations, tolerance});
     });
   });
-  m.def("lap_sum_top_k",
-        [](const py::object& s, double k, double tau, const std::string& direction, bool record) {
-          return call({s}, record, [&](const auto& x) {
-            return lap_sum_top_k(x[0], k, tau, direction_named(direction));
-          });
-        });
-  m.def("k_subset_log_partition", [](const py::object& s, std::size_t k, bool record) {
-    return call({s}, record, [&](const auto& x) { return k_subset_log_partition(x[0], k); });
+  m.def("lap_sum_top_k", [](const py::object& s, double k, double tau, const std::string& direction,
+                            const py::object& mask, bool record) {
+    const auto m = mask_of(mask);
+    const auto f = [&](const auto& s) {
+      return lap_sum_top_k(s, k, tau, direction_named(direction));
+    };
+    return call({s}, record, [&](const auto& x) { return of_sets(m, By::item, f, x[0]); });
   });
+  m.def("k_subset_log_partition",
+        [](const py::object& s, std::size_t k, const py::object& mask, bool record) {
+          const auto m = mask_of(mask);
+          const auto f = [&](const auto& s) { return k_subset_log_partition(s, k); };
+          return call({s}, record, [&](const auto& x) { return of_sets(m, By::set, f, x[0]); });
+        });
   m.def("k_subset_log_prob", [](const py::object& s, const py::object& subsets, bool record) {
     const Indices items = to_array<Index>(subsets);
     return call({s}, record, [&](const auto& x) { return k_subset_log_prob(x[0], items); });
@@ -303,16 +325,20 @@ PYBIND11_MODULE(_tapesort, m) {
           Generator random(seed);
           return to_numpy(k_subset_sample(to_array<double>(s), k, random, shape_of(samples)));
         });
-  m.def("fenchel_young_loss", [](const py::object& s, const py::object& target, const py::object& f,
-                                 double sigma, std::size_t samples, std::uint64_t seed,
-                                 bool record) {
-    const Array<double> goal = to_array<double>(target);
-    return call({s}, record, [&](const auto& x) {
-      using T = typename std::decay_t<decltype(x[0].value())>::value_type;
-      Generator random(seed);
-      return fenchel_young_loss(x[0], convert<T>(goal), of_order<T>(f), {sigma, samples}, random);
-    });
-  });
+  m.def("fenchel_young_loss",
+        [](const py::object& s, const py::object& target, const py::object& f, double sigma,
+           std::size_t samples, std::uint64_t seed, const py::object& mask, bool record) {
+          const Array<double> goal = to_array<double>(target);
+          const auto m = mask_of(mask);
+          return call({s}, record, [&](const auto& x) {
+            using T = typename std::decay_t<decltype(x[0].value())>::value_type;
+            Generator random(seed);
+            const auto loss = [&](const Var<T>& s, const Array<T>& t) {
+              return fenchel_young_loss(s, t, of_order<T>(f), {sigma, samples}, random);
+            };
+            return of_sets(m, By::set, loss, x[0], convert<T>(goal));
+          });
+        });
   m.def("argsort", [](const py::object& s, const std::string& direction) {
     return to_numpy(argsort(to_array<double>(s), direction_named(direction)));
   });
@@ -350,18 +376,24 @@ PYBIND11_MODULE(_tapesort, m) {
       return m ? sample(MaskedPlackettLuce(x[0], *m)) : sample(PlackettLuce(x[0]));
     });
   });
-  m.def("pl_entropy",
-        [](const py::object& s, std::uint64_t seed, std::size_t samples, bool record) {
-          return call({s}, record, [&](const auto& x) {
-            Generator random(seed);
-            return PlackettLuce(x[0]).entropy(random, samples);
-          });
-        });
+  m.def("pl_entropy", [](const py::object& s, std::uint64_t seed, std::size_t samples,
+                         const py::object& mask, bool record) {
+    const auto m = mask_of(mask);
+    return call({s}, record, [&](const auto& x) {
+      Generator random(seed);
+      const auto f = [&](const auto& s) { return PlackettLuce(s).entropy(random, samples); };
+      return of_sets(m, By::set, f, x[0]);
+    });
+  });
   m.def("pl_divergence", [](const py::object& p, const py::object& q, std::uint64_t seed,
-                            std::size_t samples, bool record) {
+                            std::size_t samples, const py::object& mask, bool record) {
+    const auto m = mask_of(mask);
     return call({p, q}, record, [&](const auto& x) {
       Generator random(seed);
-      return PlackettLuce(x[0]).divergence(PlackettLuce(x[1]), random, samples);
+      const auto f = [&](const auto& p, const auto& q) {
+        return PlackettLuce(p).divergence(PlackettLuce(q), random, samples);
+      };
+      return of_sets(m, By::set, f, x[0], x[1]);
     });
   });
   m.def("exact_expectation", [](const py::object& s, const py::object& cost, bool record) {

@@ -103,6 +103,19 @@ class Values(unittest.TestCase):
         self.assertAlmostEqual(float(estimate), float(exact), delta=0.01)
         np.testing.assert_allclose(back2(1.0)[0], back(1.0)[0], atol=0.01)
 
+    # More arrays, and options.
+    MORE = {
+        "neural_sort_payload": ([np.arange(24.0).reshape(2, 4, 3)], {}),
+        "neural_sort_quantile": ([], {"fractions": [0.5, 0.9]}),
+        "neural_sort_mean_ranks": ([], {}),
+        "neural_sort_cross_entropy": ([-S], {}),
+        "lap_sum_top_k": ([], {"k": 1.5}),
+        "k_subset_log_partition": ([], {"k": 2}),
+        "fenchel_young_loss": ([np.eye(4)[:2]], {"f": lambda s: 1.0 * (s == s.max(-1, keepdims=True))}),
+        "pl_entropy": ([], {"seed": 1, "samples": 5}),
+        "pl_divergence": ([S[::-1]], {"seed": 1, "samples": 5}),
+    }
+
     def test_masks(self):
         mask = np.array([[True, False, True, True], [False, False, False, False]])
         s = np.where(mask, S, np.nan)
@@ -110,7 +123,7 @@ class Values(unittest.TestCase):
         for name in OPERATORS:
             op = getattr(tapesort, name)
             if "mask" not in inspect.signature(op).parameters or name.endswith("_loss") or name in (
-                    "sinkhorn", "pl_log_prob", "pl_relaxed_sample", "reinforce"):
+                    "sinkhorn", "pl_log_prob", "pl_relaxed_sample", "reinforce", *self.MORE):
                 continue
             with self.subTest(name):
                 options = {"k": 2} if "k" in inspect.signature(op).parameters else {}
@@ -125,6 +138,18 @@ class Values(unittest.TestCase):
                 gradient, = back(np.ones_like(y))
                 np.testing.assert_array_equal(gradient[~mask], 0)
                 self.assertTrue(np.isfinite(gradient).all())
+        for name, (more, options) in self.MORE.items():
+            with self.subTest(name):
+                op = getattr(tapesort, name)
+                y, back = tapesort.vjp(op, s, *more, mask=mask, **options)
+                expected, back_alone = tapesort.vjp(op, alone, *[x[0, mask[0]] for x in more], **options)
+                there = y[0][:3] if name == "neural_sort_payload" else \
+                    y[0][mask[0]] if name in ("neural_sort_mean_ranks", "lap_sum_top_k") else y[0]
+                np.testing.assert_array_equal(there, expected)
+                np.testing.assert_array_equal(y[1], 0)
+                gradient = back(np.ones_like(y))[0]
+                np.testing.assert_array_equal(gradient[0, mask[0]], back_alone(np.ones_like(expected))[0])
+                np.testing.assert_array_equal(gradient[~mask], 0)
         order = np.array([[3, 0, 2, 1], [0, 0, 0, 0]])
         self.assertAlmostEqual(tapesort.pl_log_prob(s, order, mask)[0],
                                float(tapesort.pl_log_prob(alone, [2, 0, 1])), places=14)

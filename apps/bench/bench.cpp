@@ -8,10 +8,15 @@
 #include "gradcheck/derivatives.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/mask.hpp"
 #include "ops/reduce.hpp"
 #include "ops/softmax.hpp"
+#include "ops/sorting/black_box.hpp"
 #include "ops/sorting/fast_soft_sort.hpp"
+#include "ops/sorting/k_subsets.hpp"
 #include "ops/sorting/lap_sum.hpp"
+#include "ops/sorting/neural_sort.hpp"
+#include "ops/sorting/perturbed.hpp"
 #include "ops/sorting/sinkhorn.hpp"
 #include "ops/sorting/soft_sort.hpp"
 #include "ops/sorting/sorting_network.hpp"
@@ -148,6 +153,26 @@ template <class T> void bench_type(const std::string& type) {
            [](const V& x) { return lap_sum_rank(x, 0.1); });
   bench<T>(named("lap_sum_sort, n = 10,000"), many,
            [](const V& x) { return lap_sum_sort(x, 0.1); });
+
+  bench<T>(named("sparse_top_k, n = 10,000, k = 100"), many,
+           [](const V& x) { return sparse_top_k(x, 100, 0.1); });
+  bench<T>(named("black_box_rank, n = 10,000"), many,
+           [](const V& x) { return black_box_rank(x, 0.1); });
+  bench<T>(named("perturbed_rank, n = 10,000, 100 samples"), many, [](const V& x) {
+    Generator random(1);
+    return perturbed_rank(x, 0.1, random);
+  });
+  bench<T>(named("k_subset_marginals, n = 10,000, k = 10"), many,
+           [](const V& x) { return k_subset_marginals(x, 10); });
+
+  const Shape sets{1000, 20};
+  const auto values = [](const V& x) { return neural_sort_values(x, 1); };
+  Indices lengths = Indices::from_shape({1000});
+  for (std::size_t i = 0; i < lengths.size(); ++i) lengths(i) = Index(1 + i % 20);
+  const ItemMask mask = ItemMask::of_lengths(lengths, 20);
+  bench<T>(named("neural_sort_values, 1,000 sets of 20"), sets, values);
+  bench<T>(named("the same, of 1 to 20 of them, by a mask"), sets,
+           [&](const V& x) { return masked(mask, By::place, values, x); });
 
   bench<T>(named("bitonic network, n = 256"), some, [](const V& x) { return sorting_network(x); });
   bench<T>(named("bitonic network, n = 256, values alone"), some,

@@ -1,8 +1,9 @@
 """Which method for ranks, and which for the k largest? ops/sorting/README.md quotes what this prints:
 PYTHONPATH=build/python python3 python/examples/choose.py
 
-Twenty scores are to get a given order, or five given ones of them are to become the largest, by descending
-the squared error of soft ranks, or masses, in steps of one length. Each method has its best temperature.
+Twenty scores are to get a given order, or five given ones of them are to become the largest, by steps of
+one length down the squared error of soft ranks, or masses, or a loss that the method brings along. Each
+method has its best temperature.
 """
 
 import numpy as np
@@ -27,6 +28,9 @@ def gradient(op, tau, s, target, step):
     if op is ts.fenchel_young_loss:
         loss, vjp = ts.vjp(op, s, target, first, tau, **options)
         return vjp(np.ones_like(loss))[0]
+    if op is ts.neural_sort_cross_entropy:
+        loss, vjp = ts.vjp(op, s, -target, tau)
+        return vjp(1.0)[0]
     y, vjp = ts.vjp(op, s, tau=tau, **options)
     return vjp(2 * (y - target))[0]
 
@@ -50,11 +54,12 @@ def steps_needed(op, tau, hard):
 
 for task, hard, ops in [
         ("the order of 20", ranks, [ts.neural_sort_ranks, ts.soft_sort_ranks, ts.lap_sum_rank,
-                                    ts.fast_soft_rank, ts.black_box_rank, ts.perturbed_rank]),
+                                    ts.fast_soft_rank, ts.black_box_rank, ts.perturbed_rank,
+                                    ts.neural_sort_cross_entropy]),
         ("the first 5 of 20", first, [ts.neural_sort_top_k, ts.lap_sum_top_k, ts.k_subset_marginals,
                                       ts.sparse_top_k, ts.perturbed_top_k, ts.fenchel_young_loss])]:
-    print(f"{task:20s} {'tau':>5s}   solved   median steps")
+    print(f"{task:25s} {'tau':>5s}   solved   median steps")
     for op in ops:
         tau, steps = max(((tau, steps_needed(op, tau, hard)) for tau in temperatures),
                          key=lambda result: (len(result[1]), -np.median(result[1] or [most])))
-        print(f"{op.__name__:20s} {tau:5g} {len(steps):5d} of {starts} {np.median(steps or [most]):10.0f}")
+        print(f"{op.__name__:25s} {tau:5g} {len(steps):5d} of {starts} {np.median(steps or [most]):10.0f}")

@@ -255,10 +255,10 @@ def k_subset_marginals(scores, k, tau=1.0, *, record, direction="descending", ma
 
 
 @_operator("scores")
-def k_subset_log_partition(scores, k, *, record):
+def k_subset_log_partition(scores, k, *, record, mask=None):
     """ln of the sum of all weights of subsets of k: (..., n) -> (...). Its gradient: the marginals."""
     return _tapesort.k_subset_log_partition(scores, _whole("k_subset_log_partition: k", k, 0, 2**40),
-                                            record)
+                                            _mask(mask), record)
 
 
 @_operator("scores")
@@ -274,45 +274,47 @@ def k_subset_sample(scores, k, seed, samples=()):
 
 
 @_operator("scores")
-def fenchel_young_loss(scores, target, f, tau=1.0, *, record, samples=100, seed=1):
+def fenchel_young_loss(scores, target, f, tau=1.0, *, record, samples=100, seed=1, mask=None):
     """The loss (...) of scores (..., n) whose perturbed f(scores) should be target (..., n). f maps arrays
     (samples, ..., n) to arrays of that shape, argmax of <y, scores> over a fixed set of y: ranks counted
     from the smallest, or ones for the k largest. Its gradient is perturbed f - target. Berthet et al. 2020."""
     return _tapesort.fenchel_young_loss(scores, target, f, _number("tau", tau),
                                         _whole("samples", samples, 2, 2**40), _whole("seed", seed, 0),
-                                        record)
+                                        _mask(mask), record)
 
 
 @_operator("scores")
-def lap_sum_top_k(scores, k, tau=1.0, *, record, direction="descending"):
+def lap_sum_top_k(scores, k, tau=1.0, *, record, direction="descending", mask=None):
     """How much of each item is among the k largest, sum exactly k, which need not be whole: (..., n) ->
     (..., n). Struski et al. 2025."""
-    return _tapesort.lap_sum_top_k(scores, _number("k", k), _number("tau", tau), direction, record)
+    return _tapesort.lap_sum_top_k(scores, _number("k", k), _number("tau", tau), direction,
+                                   _mask(mask), record)
 
 
 @_operator("scores", "payload")
-def neural_sort_payload(scores, payload, tau=1.0, *, record, direction="descending"):
+def neural_sort_payload(scores, payload, tau=1.0, *, record, direction="descending", mask=None):
     """P_hat X: items (..., n, d) sorted along with their scores (..., n). Grover et al. 2019."""
-    return _tapesort.neural_sort_payload(scores, payload, _number("tau", tau), direction, record)
+    return _tapesort.neural_sort_payload(scores, payload, _number("tau", tau), direction, _mask(mask), record)
 
 
 @_operator("scores")
-def neural_sort_quantile(scores, fractions, tau=1.0, *, record, direction="descending"):
+def neural_sort_quantile(scores, fractions, tau=1.0, *, record, direction="descending", mask=None):
     """The scores (..., q) below which the given fractions of them lie, softened."""
     return _tapesort.neural_sort_quantile(scores, [_number("fraction", f) for f in _listed(fractions)],
-                                          _number("tau", tau), direction, record)
+                                          _number("tau", tau), direction, _mask(mask), record)
 
 
 @_operator("scores")
-def neural_sort_mean_ranks(scores, tau=1.0, *, record, direction="descending"):
+def neural_sort_mean_ranks(scores, tau=1.0, *, record, direction="descending", mask=None):
     """Mean places between 1 and n: neural_sort_ranks over the sums of P_hat's columns."""
-    return _tapesort.neural_sort_mean_ranks(scores, _number("tau", tau), direction, record)
+    return _tapesort.neural_sort_mean_ranks(scores, _number("tau", tau), direction, _mask(mask), record)
 
 
 @_operator("scores")
-def neural_sort_cross_entropy(scores, truth, tau=1.0, *, record, direction="descending"):
+def neural_sort_cross_entropy(scores, truth, tau=1.0, *, record, direction="descending", mask=None):
     """The mean cross-entropy (...) of P_hat's rows against the order of truth (..., n)."""
-    return _tapesort.neural_sort_cross_entropy(scores, truth, _number("tau", tau), direction, record)
+    return _tapesort.neural_sort_cross_entropy(scores, truth, _number("tau", tau), direction,
+                                               _mask(mask), record)
 
 
 @_operator("log_alpha")
@@ -352,16 +354,17 @@ def pl_relaxed_sample(log_scores, seed, samples=(), *, record, method="neural_so
 
 
 @_operator("log_scores")
-def pl_entropy(log_scores, seed, samples, *, record):
+def pl_entropy(log_scores, seed, samples, *, record, mask=None):
     """The entropy (...), estimated without bias (gradient, too) from at least two samples."""
     return _tapesort.pl_entropy(log_scores, _whole("seed", seed, 0), _whole("samples", samples, 2),
-                                record)
+                                _mask(mask), record)
 
 
 @_operator("p", "q")
-def pl_divergence(p, q, seed, samples, *, record):
+def pl_divergence(p, q, seed, samples, *, record, mask=None):
     """KL(p || q) (...), estimated without bias (gradient, too) from at least two samples."""
-    return _tapesort.pl_divergence(p, q, _whole("seed", seed, 0), _whole("samples", samples, 2), record)
+    return _tapesort.pl_divergence(p, q, _whole("seed", seed, 0), _whole("samples", samples, 2),
+                                   _mask(mask), record)
 
 
 @_operator("log_scores")
