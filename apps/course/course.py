@@ -149,7 +149,7 @@ def crash(stage, room, program, task):
                               env={**os.environ, "ASAN_OPTIONS": "handle_abort=1:detect_leaks=0"}).stderr
         stack = said[said.find("ERROR: AddressSanitizer"):].split("\n\n")[0]  # not where memory was allocated, or freed
         content = (room / stage.header).read_text()
-        line = guilty_line(stage, content, task, map(int, re.findall(rf"/{stage.header}:(\d+)", stack)))
+        line = guilty_line(stage, content, task, map(int, re.findall(rf"/{stage.name}/{stage.header}:(\d+)", stack)))
         kind = re.search(r"Assertion '(.*?)' failed", said) or re.search(r"AddressSanitizer: ([\w-]+)", said)
         if line:
             text += f"\nIt happens at line {line} of {stage.header}, `{content.splitlines()[line - 1].strip()}`"

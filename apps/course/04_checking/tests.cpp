@@ -93,6 +93,14 @@ TASK("4.2") {
   check(right < 1e-6, "For y = M x and its right pullback the two numbers differ by " +
                           course::to_text({right}) +
                           ". Compare <vjp(x, u), v> with <u, along(f, x, v)>.");
+  const double curved = mismatch(
+      squares,
+      [](const Vector& at, const Vector& ybar) {
+        return map(at, ybar, [](double one, double bar) { return 2 * one * bar; });
+      },
+      x, {1, -2, 3}, v);
+  check(curved < 1e-6, "For y = x^2 and its right pullback the two numbers differ by " +
+                           course::to_text({curved}) + ". Both functions are to be taken at x.");
   const auto times = [](double factor) {
     return checked(linear, [factor](const Vector& at, const Vector& ybar) {
       return map(linear_vjp(at, ybar), [factor](double one) { return factor * one; });
