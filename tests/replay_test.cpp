@@ -15,6 +15,10 @@
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"
+#include "ops/sorting/lap_sum.hpp"
+#include "ops/sorting/neural_sort.hpp"
+#include "ops/sorting/soft_sort.hpp"
+#include "ops/sorting/sorting_network.hpp"
 #include "temporary_folder.hpp"
 
 using namespace tapesort;
@@ -196,6 +200,11 @@ TEST_CASE("a replay shows the numbers of a formula") {
   CHECK(formula(x, maximum(x, 0)) == "maximum(x, 0)");
   CHECK(formula(x, x * scalar(-3.0)) == "x * (-3)");  // an Array
   CHECK(formula(x, pow(x, -3)) == "pow(x, -3)");
+  const auto s = tape.leaf(Array<double>{2.0, 1.0});
+  CHECK(formula(s, soft_sort(s, 0.5)) == "soft_sort(x, 0.5)");
+  CHECK(formula(s, neural_sort_values(s, 0.5)) == "neural_sort_values(x, 0.5)");
+  CHECK(formula(s, lap_sum_top_k(s, 1.5, 0.1)) == "lap_sum_top_k(x, 1.5, 0.1)");
+  CHECK(formula(s, sorting_network_values(s)) == "sorting_network_values(x, 10)");
   const auto own = [&](const char* op,
                        InputVars<double> inputs) {  // of somebody else, by that name
     return record(op, inputs, scalar(1.0), [](Node<double>&) {});

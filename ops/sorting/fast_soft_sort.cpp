@@ -256,7 +256,7 @@ FirstOrder<T> fast_soft_sort(const Var<T>& scores, double strength, Regularizati
     solution->begins[set].push_back(std::uint32_t(n));
   });
 
-  return record("fast_soft_sort", {scores}, std::move(value), [solution](Node<T>& y) {
+  return record(Op("fast_soft_sort", strength), {scores}, std::move(value), [solution](Node<T>& y) {
     solution->pull_back(y.input(0), [&](T* sbar, std::size_t first, const Index* order,
                                         const double* p, std::size_t begin, std::size_t end) {
       const T* u = y.cotangent().data() + first;
@@ -320,7 +320,7 @@ FirstOrder<T> fast_soft_rank(const Var<T>& scores, double strength, Regularizati
     solution->begins[set].push_back(std::uint32_t(n));
   });
 
-  return record("fast_soft_rank", {scores}, std::move(value),
+  return record(Op("fast_soft_rank", strength), {scores}, std::move(value),
                 pull_projection<T>(solution, strength));
 }
 
@@ -357,7 +357,8 @@ FirstOrder<T> sparse_top_k(const Var<T>& scores, std::size_t k, double strength,
     pool<SquareBlock>(0, n, violates, finish, solution->begins[set], x);
     solution->begins[set].push_back(std::uint32_t(n));
   });
-  return record("sparse_top_k", {scores}, std::move(value), pull_projection<T>(solution, strength));
+  return record(Op("sparse_top_k", double(k), strength), {scores}, std::move(value),
+                pull_projection<T>(solution, strength));
 }
 
 INSTANTIATE(fast_soft_sort)

@@ -142,7 +142,7 @@ template <class T> Var<T> k_subset_log_partition(const Var<T>& scores, std::size
       mu.data()[set * sets.n + std::size_t(sets.order.data()[set * sets.n + i])] = T(marginals[i]);
     }
   });
-  return record("k_subset_log_partition", {scores}, std::move(value),
+  return record(Op("k_subset_log_partition", double(k)), {scores}, std::move(value),
                 [mu = std::move(mu), n = sets.n](Node<T>& y) {
                   Array<T> sbar = mu;
                   for (std::size_t i = 0; i < sbar.size(); ++i) {
@@ -162,7 +162,7 @@ template <class T> FirstOrder<T> k_subset_marginals(const Var<T>& scores, std::s
       mu.data()[set * sets.n + std::size_t(order[i])] = T(marginals[i]);
     }
   });
-  return record("k_subset_marginals", {scores}, std::move(mu), [k](Node<T>& mu) {
+  return record(Op("k_subset_marginals", double(k)), {scores}, std::move(mu), [k](Node<T>& mu) {
     const Sets<T> sets("k_subset_marginals", mu.input(0).value(), k);
     Array<T> sbar = uninitialized<T>(mu.value().shape());
     for_sets(sets.count, 3 * sets.cost, [&](std::size_t set) {

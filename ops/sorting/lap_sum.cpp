@@ -204,7 +204,7 @@ FirstOrder<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Directio
   require(k >= 0 && k <= double(n), "lap_sum_top_k: k must be in [0, n], got ", k, " for n = ", n);
 
   if (k == 0 || k == double(n)) {  // all mass or none, wherever the scores are
-    return record("lap_sum_top_k", {scores}, full<T>(scores.shape(), T(k == 0 ? 0 : 1)),
+    return record(Op("lap_sum_top_k", k, tau), {scores}, full<T>(scores.shape(), T(k == 0 ? 0 : 1)),
                   [](Node<T>&) {});
   }
   batch->roots.resize(batch->sets);
@@ -213,7 +213,7 @@ FirstOrder<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Directio
     batch->roots[set] = sums.root(k);
     for (std::size_t m = 0; m < n; ++m) p[m] = sums.mass(batch->roots[set], m);
   });
-  return record("lap_sum_top_k", {scores}, std::move(p), [batch, n](Node<T>& p) {
+  return record(Op("lap_sum_top_k", k, tau), {scores}, std::move(p), [batch, n](Node<T>& p) {
     batch->give_gradient(p.input(0), 10 * n, [&](std::size_t set, auto& vbar) {
       const std::vector<double> pbar = batch->by_place(p.cotangent(), set);
       pull_mass(*batch->sums[set], batch->roots[set], pbar, vbar);
@@ -228,7 +228,7 @@ FirstOrder<T> lap_sum_rank(const Var<T>& scores, double tau, Direction direction
   Array<T> r = batch->by_item<T>(scores.shape(), n, [&](std::size_t set, auto& r) {
     for (std::size_t m = 0; m < n; ++m) r[m] = 0.5 + batch->sums[set]->count(m);
   });
-  return record("lap_sum_rank", {scores}, std::move(r), [batch, n](Node<T>& r) {
+  return record(Op("lap_sum_rank", tau), {scores}, std::move(r), [batch, n](Node<T>& r) {
     batch->give_gradient(r.input(0), 10 * n, [&](std::size_t set, auto& vbar) {
       vbar = batch->sums[set]->smoothed_differences(batch->by_place(r.cotangent(), set));
       for (double& v : vbar) v /= 2;
@@ -249,7 +249,7 @@ FirstOrder<T> lap_sum_sort(const Var<T>& scores, double tau, Direction direction
       y.data()[set * n + m] = T(batch->sign * batch->sums[set]->value(root));
     }
   });
-  return record("lap_sum_sort", {scores}, std::move(y), [batch, n](Node<T>& y) {
+  return record(Op("lap_sum_sort", tau), {scores}, std::move(y), [batch, n](Node<T>& y) {
     const auto sbar = [&](std::size_t set, auto& sbar) {
       const LaplaceSums& sums = *batch->sums[set];
       LaplaceSums::Spread spread{std::vector<double>(n, 0), std::vector<double>(n, 0)};
@@ -294,7 +294,7 @@ template <class T> FirstOrder<T> lap_sum(const Var<T>& scores, double tau, Direc
       above_before = above;
     }
   });
-  return record("lap_sum", {scores}, std::move(P_hat), [batch, n](Node<T>& P_hat) {
+  return record(Op("lap_sum", tau), {scores}, std::move(P_hat), [batch, n](Node<T>& P_hat) {
     batch->give_gradient(P_hat.input(0), 10 * n * n, [&](std::size_t set, auto& vbar) {
       const Index* order = batch->order.data() + set * n;
       std::vector<double> pbar(n);

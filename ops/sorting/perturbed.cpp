@@ -57,7 +57,7 @@ template <class T>
 FirstOrder<T> perturbed(const Var<T>& scores, const Converted<OfOrder<T>>& f, const Perturbation& p,
                         Generator& random) {
   const Draws<T> draws("perturbed", scores.value(), f, p, random);
-  return record("perturbed", {scores}, draws.mean(), [draws, p](Node<T>& node) {
+  return record(Op("perturbed", p.sigma), {scores}, draws.mean(), [draws, p](Node<T>& node) {
     const std::size_t n = draws.n, M = draws.samples;
     Array<T> sbar = uninitialized<T>(node.input(0).shape());
     const std::size_t size = draws.sets ? node.value().size() / draws.sets : 0;

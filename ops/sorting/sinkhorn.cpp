@@ -161,7 +161,7 @@ Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T tau, st
     if (keep) (*groups)[g] = std::move(group);
   });
 
-  return record(op, {log_alpha}, std::move(value), [=](Node<T>& y) {
+  return record(Op(op, double(tau)), {log_alpha}, std::move(value), [=](Node<T>& y) {
     Array<T> ybar = y.cotangent(), abar = uninitialized<T>(ybar.shape());
     if (exponentiate) {
       for (std::size_t i = 0; i < ybar.size(); ++i) ybar.data()[i] *= y.value().data()[i];

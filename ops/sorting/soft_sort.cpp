@@ -48,35 +48,36 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction di
     }
   });
 
-  return record(
-      "soft_sort", {scores}, std::move(P_hat), [=, order = std::move(order)](Node<T>& P_hat) {
-        const Var<T>& scores = P_hat.input(0);
-        Array<T> sbar = zeros<T>(scores.shape());
-        for_sets(sets, n * n, [&](std::size_t set) {
-          const T* s = scores.value().data() + set * n;
-          T* into = sbar.data() + set * n;
-          for (std::size_t i = 0; i < n; ++i) {
-            const std::size_t at = (set * n + i) * n;
-            const T *row = P_hat.value().data() + at, *rowbar = P_hat.cotangent().data() + at;
-            const std::size_t place = std::size_t(order.data()[set * n + i]);
-            // The row is largest at its own item; relative to that one's cotangent, what is left of
-            // the mean is as small as the other probabilities.
-            const T anchor = s[place], own = rowbar[place];
-            const T mean = dot_relative(row, rowbar, own, n);
-            T total = 0;
-            for (std::size_t j = 0; j < n; ++j) {
-              const T d = anchor - s[j], g = row[j] * ((rowbar[j] - own) - mean);
-              // Where the row is 0 the slope may be infinite.
-              if (row[j] == 0 || d == 0) continue;
-              const T h = (d > 0 ? g : -g) * slope(abs(d) / scale, p) / scale;
-              into[j] += h;
-              total += h;
-            }
-            into[place] -= total;
-          }
-        });
-        accumulate(scores, std::move(sbar));
-      });
+  return record(Op("soft_sort", tau), {scores}, std::move(P_hat),
+                [=, order = std::move(order)](Node<T>& P_hat) {
+                  const Var<T>& scores = P_hat.input(0);
+                  Array<T> sbar = zeros<T>(scores.shape());
+                  for_sets(sets, n * n, [&](std::size_t set) {
+                    const T* s = scores.value().data() + set * n;
+                    T* into = sbar.data() + set * n;
+                    for (std::size_t i = 0; i < n; ++i) {
+                      const std::size_t at = (set * n + i) * n;
+                      const T *row = P_hat.value().data() + at,
+                              *rowbar = P_hat.cotangent().data() + at;
+                      const std::size_t place = std::size_t(order.data()[set * n + i]);
+                      // The row is largest at its own item; relative to that one's cotangent, what is left of
+                      // the mean is as small as the other probabilities.
+                      const T anchor = s[place], own = rowbar[place];
+                      const T mean = dot_relative(row, rowbar, own, n);
+                      T total = 0;
+                      for (std::size_t j = 0; j < n; ++j) {
+                        const T d = anchor - s[j], g = row[j] * ((rowbar[j] - own) - mean);
+                        // Where the row is 0 the slope may be infinite.
+                        if (row[j] == 0 || d == 0) continue;
+                        const T h = (d > 0 ? g : -g) * slope(abs(d) / scale, p) / scale;
+                        into[j] += h;
+                        total += h;
+                      }
+                      into[place] -= total;
+                    }
+                  });
+                  accumulate(scores, std::move(sbar));
+                });
 }
 
 INSTANTIATE_TWICE(soft_sort)

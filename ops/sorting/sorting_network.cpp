@@ -209,22 +209,23 @@ Var<T> run(const char* op, const Var<T>& scores, const NetworkOptions& options, 
     }
   });
 
-  return record(
-      op, {scores}, std::move(value), [=, half = std::move(half), D = std::move(D)](Node<T>& y) {
-        Array<T> sbar = zeros<T>(y.input(0).shape());
-        for_sets(sets, cost, [&](std::size_t set) {
-          T* xbar = sbar.data() + set * n;
-          Array<T> Xbar = uninitialized<T>({matrix ? n * n : 0});
-          T* to = matrix ? Xbar.data() : xbar;
-          for (std::size_t i = 0; i < n; ++i) {
-            std::copy_n(y.cotangent().data() + (set * n + place(i)) * width, width, to + i * width);
-          }
-          Run<T>{*schedule, options, n}.backward(xbar, half.data() + set * steps,
-                                                 matrix ? Xbar.data() : nullptr,
-                                                 D.data() + set * kept);
-        });
-        accumulate(y.input(0), std::move(sbar));
-      });
+  return record(Op(op, options.steepness), {scores}, std::move(value),
+                [=, half = std::move(half), D = std::move(D)](Node<T>& y) {
+                  Array<T> sbar = zeros<T>(y.input(0).shape());
+                  for_sets(sets, cost, [&](std::size_t set) {
+                    T* xbar = sbar.data() + set * n;
+                    Array<T> Xbar = uninitialized<T>({matrix ? n * n : 0});
+                    T* to = matrix ? Xbar.data() : xbar;
+                    for (std::size_t i = 0; i < n; ++i) {
+                      std::copy_n(y.cotangent().data() + (set * n + place(i)) * width, width,
+                                  to + i * width);
+                    }
+                    Run<T>{*schedule, options, n}.backward(xbar, half.data() + set * steps,
+                                                           matrix ? Xbar.data() : nullptr,
+                                                           D.data() + set * kept);
+                  });
+                  accumulate(y.input(0), std::move(sbar));
+                });
 }
 
 }  // namespace

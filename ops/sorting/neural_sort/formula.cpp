@@ -83,7 +83,7 @@ Var<T> neural_sort_formula(const Var<T>& scores, double tau, Direction direction
   };
   for_sets(sets, n * n,
            [&](std::size_t set) { set_of(scores.value(), set).forward(P.data() + set * n * n); });
-  return record("neural_sort_formula", {scores}, std::move(P), [=](Node<T>& P) {
+  return record(Op("neural_sort_formula", tau), {scores}, std::move(P), [=](Node<T>& P) {
     const Array<T>& s = P.input(0).value();
     Array<T> sbar = uninitialized<T>(s.shape());
     for_sets(sets, n * n, [&](std::size_t set) {

@@ -90,7 +90,7 @@ FirstOrder<T> neural_sort_values(const Var<T>& scores, const NeuralSortOptions& 
   const Column<T> y = sorted_values(*s);
   Array<T> value = uninitialized<T>(scores.shape());
   for (std::size_t i = 0; i < y.size(); ++i) value.data()[i] = s->sign * y[i];
-  return record("neural_sort_values", {scores}, std::move(value), [s](Node<T>& y) {
+  return record(Op("neural_sort_values", options.tau), {scores}, std::move(value), [s](Node<T>& y) {
     Columns<T> a = s->zeros();
     for (std::size_t i = 0; i < s->size(); ++i) a[0][i] = s->sign * y.cotangent().data()[i];
     pull_back_sorted_values(*s, a, y.input(0));
@@ -113,18 +113,19 @@ FirstOrder<T> neural_sort_payload(const Var<T>& scores, const Var<T>& payload,
   for (std::size_t i = 0; i < size; ++i) {
     for (std::size_t c = 0; c < d; ++c) value.data()[i * d + c] = y[c][i];
   }
-  return record("neural_sort_payload", {scores, payload}, std::move(value), [s, d](Node<T>& y) {
-    Columns<T> a = s->zeros(d), H = s->zeros(d), vbar = s->zeros();
-    for (std::size_t i = 0; i < s->size(); ++i) {
-      for (std::size_t c = 0; c < d; ++c) a[c][i] = y.cotangent().data()[i * d + c];
-    }
-    s->band->pull_back(a, s->b, s->means, vbar[0], H);
-    s->give_gradient(y.input(0), vbar[0]);
-    if (!y.input(1).needs_grad()) return;
-    Array<T> Xbar = uninitialized<T>(y.input(1).shape());
-    for (std::size_t c = 0; c < d; ++c) s->by_item(H[c], Xbar.data(), d, c);
-    accumulate(y.input(1), std::move(Xbar));
-  });
+  return record(Op("neural_sort_payload", options.tau), {scores, payload}, std::move(value),
+                [s, d](Node<T>& y) {
+                  Columns<T> a = s->zeros(d), H = s->zeros(d), vbar = s->zeros();
+                  for (std::size_t i = 0; i < s->size(); ++i) {
+                    for (std::size_t c = 0; c < d; ++c) a[c][i] = y.cotangent().data()[i * d + c];
+                  }
+                  s->band->pull_back(a, s->b, s->means, vbar[0], H);
+                  s->give_gradient(y.input(0), vbar[0]);
+                  if (!y.input(1).needs_grad()) return;
+                  Array<T> Xbar = uninitialized<T>(y.input(1).shape());
+                  for (std::size_t c = 0; c < d; ++c) s->by_item(H[c], Xbar.data(), d, c);
+                  accumulate(y.input(1), std::move(Xbar));
+                });
 }
 
 namespace {
@@ -160,17 +161,18 @@ Var<T> ranks_in(const Var<T>& scores, const NeuralSortOptions& options, Ranks ki
   for (std::size_t j = 0; mean && j < size; ++j) H[0][j] /= H[1][j];
   Array<T> ranks = uninitialized<T>(scores.shape());
   s->by_item(H[0], ranks.data());
-  return record("neural_sort_ranks", {scores}, std::move(ranks), [s, a, H, mean, size](Node<T>& r) {
-    auto Hbar = one_column(s->by_place(r.cotangent().data()));
-    if (mean) {  // r = H_0 / H_1
-      Hbar.push_back(Column<N>::zeros(size));
-      for (std::size_t j = 0; j < size; ++j) {
-        Hbar[0][j] /= H[1][j];
-        Hbar[1][j] = -Hbar[0][j] * H[0][j];
-      }
-    }
-    pull_back_column_sums(*s, *a, Hbar, r.input(0));
-  });
+  return record(Op("neural_sort_ranks", options.tau), {scores}, std::move(ranks),
+                [s, a, H, mean, size](Node<T>& r) {
+                  auto Hbar = one_column(s->by_place(r.cotangent().data()));
+                  if (mean) {  // r = H_0 / H_1
+                    Hbar.push_back(Column<N>::zeros(size));
+                    for (std::size_t j = 0; j < size; ++j) {
+                      Hbar[0][j] /= H[1][j];
+                      Hbar[1][j] = -Hbar[0][j] * H[0][j];
+                    }
+                  }
+                  pull_back_column_sums(*s, *a, Hbar, r.input(0));
+                });
 }
 
 }  // namespace
@@ -195,9 +197,11 @@ FirstOrder<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOp
   for (std::size_t i = 0; i < size; ++i) (*a)[0][i] = T(i % n < k);
   Array<T> mass = uninitialized<T>(scores.shape());
   s->by_item(column_sums(*s, *a)[0], mass.data());
-  return record("top_k_mass", {scores}, std::move(mass), [s, a](Node<T>& mass) {
-    pull_back_column_sums(*s, *a, one_column(s->by_place(mass.cotangent().data())), mass.input(0));
-  });
+  return record(Op("top_k_mass", double(k), options.tau), {scores}, std::move(mass),
+                [s, a](Node<T>& mass) {
+                  pull_back_column_sums(*s, *a, one_column(s->by_place(mass.cotangent().data())),
+                                        mass.input(0));
+                });
 }
 
 template <class T>
@@ -298,15 +302,16 @@ FirstOrder<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& tr
     }
     loss.data()[set] = T(total / double(n));
   }
-  return record("neural_sort_cross_entropy", {scores}, std::move(loss), [=](Node<T>& loss) {
-    auto a = Column<double>::zeros(sets * n), vbar = a;
-    for (std::size_t j = 0; j < sets * n; ++j) {
-      a[j] = double(loss.cotangent().data()[j / n]) / double(n);
-      vbar[j] = a[j] * (*slope)[j] / options.tau;
-    }
-    s->band->pull_back_log_normalisers(a, vbar);
-    s->give_gradient(loss.input(0), vbar);
-  });
+  return record(Op("neural_sort_cross_entropy", options.tau), {scores}, std::move(loss),
+                [=](Node<T>& loss) {
+                  auto a = Column<double>::zeros(sets * n), vbar = a;
+                  for (std::size_t j = 0; j < sets * n; ++j) {
+                    a[j] = double(loss.cotangent().data()[j / n]) / double(n);
+                    vbar[j] = a[j] * (*slope)[j] / options.tau;
+                  }
+                  s->band->pull_back_log_normalisers(a, vbar);
+                  s->give_gradient(loss.input(0), vbar);
+                });
 }
 
 INSTANTIATE(neural_sort_values)
