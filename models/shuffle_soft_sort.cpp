@@ -27,8 +27,9 @@ ShuffleSoftSort<T>::ShuffleSoftSort(Array<T> items, Loss loss,
           "at least one step, got ", options.phases, " of ", options.steps);
   check_positive("ShuffleSoftSort", "tau_first", options.tau_first);
   check_positive("ShuffleSoftSort", "tau_last", options.tau_last);
-  deviation_ = standard_deviation(constant<T>(items_)).item();
-  require(deviation_ > 0, "ShuffleSoftSort: all items are equal; need some that differ");
+  deviations_ = standard_deviation(constant<T>(items_), 0).value();
+  spread_ = sum(constant<T>(deviations_)).item();
+  require(spread_ > 0, "ShuffleSoftSort: all items are equal; need some that differ");
   order_ = uninitialized<Index>({items_.shape(0)});
   std::iota(order_.begin(), order_.end(), Index(0));
 }
@@ -54,7 +55,7 @@ template <class T> bool ShuffleSoftSort<T>::phase() {
     const Var<T> P_hat = soft_sort(tape.leaf(scores), tau);
     const Var<T> y = take(matmul(P_hat, constant<T>(x)), point);
     const Var<T> columns = mean(square(sum(P_hat, 0) - T(1)));
-    const Var<T> blur = abs(standard_deviation(y) / deviation_ - T(1));
+    const Var<T> blur = sum(abs(standard_deviation(y, 0) - deviations_)) / spread_;
     tape.backward(loss_(y) + columns + T(2) * blur);
     adam.step();
     adam.zero_grad();

@@ -27,6 +27,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 
 #include "engine/tape.hpp"
@@ -103,6 +104,13 @@ class ItemMask {
 template <class F, class... Operands>
 auto masked(const ItemMask& mask, By by, const F& f, const Operands&... operands) {
   return mask.joined(by, f, mask.split(operands)...);
+}
+
+// The same, or f of all items where there is no mask.
+using OptionalMask = std::optional<ItemMask>;
+template <class F, class... Operands>
+auto masked(const OptionalMask& mask, By by, const F& f, const Operands&... operands) {
+  return mask ? masked(*mask, by, f, operands...) : f(operands...);
 }
 
 }  // namespace tapesort

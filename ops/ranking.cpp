@@ -45,12 +45,6 @@ void check_places(const char* op, std::size_t k) {
   require(k >= 1, op, ": k must be at least 1, got 0");
 }
 
-// f of the sets, or of their valid documents.
-template <class T, class F>
-Var<T> of_sets(const Var<T>& scores, const Array<T>& labels, const OptionalMask& mask, const F& f) {
-  return mask ? masked(*mask, By::set, f, scores, labels) : f(scores, labels);
-}
-
 std::vector<Index> extents(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 // (.., n) -> (..)
@@ -58,6 +52,11 @@ Shape shape_of_sets(const Shape& shape) { return Shape(shape.begin(), shape.end(
 
 double gain(double label) { return std::exp2(label) - 1; }
 double discount(std::size_t place) { return 1 / std::log2(double(place) + 2); }  // from 0
+std::vector<double> discounts(std::size_t n) {
+  std::vector<double> d(n);
+  for (std::size_t i = 0; i < n; ++i) d[i] = discount(i);
+  return d;
+}
 
 // max DCG@k of one set.
 double best_dcg(std::vector<double> labels, std::size_t k) {
@@ -114,6 +113,7 @@ Array<double> of_orders(const char* op, const Array<T>& scores, const Array<T>& 
   require_same_shape(op, "scores", scores.shape(), "labels", labels.shape());
   if (mask) require_same_shape(op, "scores", scores.shape(), "the mask", mask->shape());
   const std::size_t n = scores.shape().back();
+  require(mask || n > 0, op, ": scores are ", scores.shape(), "; need (.., n) with n >= 1");
   Array<double> figures = uninitialized<double>(shape_of_sets(scores.shape()));
   std::vector<std::pair<double, double>> documents;
   for (std::size_t set = 0; set < figures.size(); ++set) {
@@ -146,43 +146,56 @@ template <class Documents, class F> void for_ties(const Documents& documents, co
 
 template <class T>
 Var<T> list_mle_loss(const Var<T>& scores, const Array<T>& labels, const OptionalMask& mask) {
-  return of_sets(scores, labels, mask, [](const Var<T>& s, const Array<T>& y) {
-    checked_size("list_mle_loss", s, y, Labels::any);
-    return -PlackettLuce<T>(s).log_prob(argsort(y));
-  });
+  return masked(
+      mask, By::set,
+      [](const Var<T>& s, const Array<T>& y) {
+        checked_size("list_mle_loss", s, y, Labels::any);
+        return -PlackettLuce<T>(s).log_prob(argsort(y));
+      },
+      scores, labels);
 }
 
 template <class T>
 Var<T> list_net_loss(const Var<T>& scores, const Array<T>& labels, const OptionalMask& mask) {
-  return of_sets(scores, labels, mask, [](const Var<T>& s, const Array<T>& y) {
-    checked_size("list_net_loss", s, y, Labels::any);
-    return -sum(softmax(constant<T>(y)) * log_softmax(s), -1);
-  });
+  return masked(
+      mask, By::set,
+      [](const Var<T>& s, const Array<T>& y) {
+        checked_size("list_net_loss", s, y, Labels::any);
+        return -sum(softmax(constant<T>(y)) * log_softmax(s), -1);
+      },
+      scores, labels);
 }
 
 template <class T>
 Var<T> pairwise_logistic_loss(const Var<T>& scores, const Array<T>& labels,
                               const OptionalMask& mask) {
-  return of_sets(scores, labels, mask, [](const Var<T>& s, const Array<T>& y) {
-    checked_size("pairwise_logistic_loss", s, y, Labels::any);
-    return sum_of_pairs(s, y, [](std::size_t, std::size_t) { return 1; });
-  });
+  return masked(
+      mask, By::set,
+      [](const Var<T>& s, const Array<T>& y) {
+        checked_size("pairwise_logistic_loss", s, y, Labels::any);
+        return sum_of_pairs(s, y, [](std::size_t, std::size_t) { return 1; });
+      },
+      scores, labels);
 }
 
 template <class T>
 Var<T> lambda_loss(const Var<T>& scores, const Array<T>& labels, LambdaWeights weights,
                    const OptionalMask& mask) {
-  return of_sets(scores, labels, mask, [=](const Var<T>& s, const Array<T>& y) {
-    const std::size_t n = checked_size("lambda_loss", s, y, Labels::with_gains);
-    const Array<double> G = normalised_gains(y, n, n);
-    const Indices places = inverse_permutation(argsort(s.value()));
-    return sum_of_pairs(s, y, [&](std::size_t i, std::size_t j) {
-      auto [first, last] = std::minmax(places.data()[i], places.data()[j]);
-      std::size_t a = std::size_t(first), b = std::size_t(last);
-      if (weights == LambdaWeights::ndcg_loss2) a = b - a - 1, b = a + 1;
-      return (G.data()[i] - G.data()[j]) * (discount(a) - discount(b)) / std::log(2.0);
-    });
-  });
+  return masked(
+      mask, By::set,
+      [=](const Var<T>& s, const Array<T>& y) {
+        const std::size_t n = checked_size("lambda_loss", s, y, Labels::with_gains);
+        const Array<double> G = normalised_gains(y, n, n);
+        const Indices places = inverse_permutation(argsort(s.value()));
+        const std::vector<double> d = discounts(n + 1);
+        return sum_of_pairs(s, y, [&](std::size_t i, std::size_t j) {
+          auto [first, last] = std::minmax(places.data()[i], places.data()[j]);
+          std::size_t a = std::size_t(first), b = std::size_t(last);
+          if (weights == LambdaWeights::ndcg_loss2) a = b - a - 1, b = a + 1;
+          return (G.data()[i] - G.data()[j]) * (d[a] - d[b]) / std::log(2.0);
+        });
+      },
+      scores, labels);
 }
 
 template <class T>
@@ -190,17 +203,21 @@ FirstOrder<T> neural_ndcg_loss(const Var<T>& scores, const Array<T>& labels, dou
                                std::size_t k, const OptionalMask& mask) {
   check_places("neural_ndcg_loss", k);
   check_scale<T>("neural_ndcg_loss", "tau", tau);
-  return of_sets(scores, labels, mask, [=](const Var<T>& s, const Array<T>& y) {
-    const std::size_t n = checked_size("neural_ndcg_loss", s, y, Labels::with_gains);
-    const Array<double> G = normalised_gains(y, n, k);
-    Array<T> dG = zeros<T>(matrix_shape(s.shape()));  // d_i G_j
-    for (std::size_t at = 0; at < dG.size(); ++at) {
-      const std::size_t i = at / n % n, j = at % n, set = at / n / n;
-      if (i < k) dG.data()[at] = T(discount(i) * G.data()[set * n + j]);
-    }
-    const Var<T> S = sinkhorn(neural_sort_logits(s, tau), 1);  // rows first: P_hat
-    return loss_of(sum(S * dG, Axes{-2, -1}), G, n);
-  });
+  return masked(
+      mask, By::set,
+      [=](const Var<T>& s, const Array<T>& y) {
+        const std::size_t n = checked_size("neural_ndcg_loss", s, y, Labels::with_gains);
+        const Array<double> G = normalised_gains(y, n, k);
+        const std::vector<double> d = discounts(n);
+        Array<T> dG = zeros<T>(matrix_shape(s.shape()));  // d_i G_j
+        for (std::size_t at = 0; at < dG.size(); ++at) {
+          const std::size_t i = at / n % n, j = at % n, set = at / n / n;
+          if (i < k) dG.data()[at] = T(d[i] * G.data()[set * n + j]);
+        }
+        const Var<T> S = sinkhorn(neural_sort_logits(s, tau), 1);  // rows first: P_hat
+        return loss_of(sum(S * dG, Axes{-2, -1}), G, n);
+      },
+      scores, labels);
 }
 
 template <class T>
@@ -208,36 +225,44 @@ FirstOrder<T> pi_rank_loss(const Var<T>& scores, const Array<T>& labels, double 
                            const OptionalMask& mask) {
   check_places("pi_rank_loss", k);
   check_scale<T>("pi_rank_loss", "tau", tau);
-  return of_sets(scores, labels, mask, [=](const Var<T>& s, const Array<T>& y) {
-    const std::size_t n = checked_size("pi_rank_loss", s, y, Labels::with_gains);
-    const Array<double> G = normalised_gains(y, n, k);
-    Shape column = s.shape();
-    column.push_back(1);
-    const Var<T> gains = neural_sort_payload(s, constant(with_shape(convert<T>(G), column)), tau);
-    Array<T> d = zeros<T>({n, 1});
-    for (std::size_t i = 0; i < std::min(k, n); ++i) d(i, 0) = T(discount(i));
-    return loss_of(sum(gains * d, Axes{-2, -1}), G, n);
-  });
+  return masked(
+      mask, By::set,
+      [=](const Var<T>& s, const Array<T>& y) {
+        const std::size_t n = checked_size("pi_rank_loss", s, y, Labels::with_gains);
+        const Array<double> G = normalised_gains(y, n, k);
+        Shape column = s.shape();
+        column.push_back(1);
+        const Var<T> gains =
+            neural_sort_payload(s, constant(with_shape(convert<T>(G), column)), tau);
+        Array<T> d = zeros<T>({n, 1});
+        for (std::size_t i = 0; i < std::min(k, n); ++i) d(i, 0) = T(discount(i));
+        return loss_of(sum(gains * d, Axes{-2, -1}), G, n);
+      },
+      scores, labels);
 }
 
 template <class T>
 FirstOrder<T> spearman_loss(const Var<T>& scores, const Array<T>& labels, double strength,
                             const OptionalMask& mask) {
   check_scale<T>("spearman_loss", "strength", strength);
-  return of_sets(scores, labels, mask, [=](const Var<T>& s, const Array<T>& y) {
-    const std::size_t n = checked_size("spearman_loss", s, y, Labels::any);
-    Array<T> ranks = zeros<T>(y.shape());
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      for (std::size_t j = i / n * n; j < (i / n + 1) * n; ++j) {
-        ranks.data()[i] += y.data()[j] > y.data()[i]    ? T(1)
-                           : y.data()[j] == y.data()[i] ? T(0.5)
-                                                        : T(0);
-      }
-      ranks.data()[i] += T(0.5);  // it is equal to itself
-    }
-    const double pairs = double(n) * (double(n) * double(n) - 1);
-    return sum(square(fast_soft_rank(s, strength) - ranks), -1) * T(n > 1 ? 6 / pairs : 0);
-  });
+  return masked(
+      mask, By::set,
+      [=](const Var<T>& s, const Array<T>& y) {
+        const std::size_t n = checked_size("spearman_loss", s, y, Labels::any);
+        const Indices order = argsort(y);
+        Array<T> ranks = zeros<T>(y.shape());
+        for (std::size_t row = 0; row < y.size(); row += n) {
+          const auto at = [&](std::size_t i) { return row + std::size_t(order.data()[row + i]); };
+          for (std::size_t begin = 0, end; begin < n;
+               begin = end) {  // equal ones share their mean rank
+            for (end = begin; end < n && y.data()[at(end)] == y.data()[at(begin)];) ++end;
+            for (std::size_t i = begin; i < end; ++i) ranks.data()[at(i)] = T(begin + 1 + end) / 2;
+          }
+        }
+        const double pairs = double(n) * (double(n) * double(n) - 1);
+        return sum(square(fast_soft_rank(s, strength) - ranks), -1) * T(n > 1 ? 6 / pairs : 0);
+      },
+      scores, labels);
 }
 
 template <class T>

@@ -16,7 +16,8 @@
 //                       ndcg_loss2   w_ij = |G_i - G_j| (d_m - d_(m+1)),  m = |r_i - r_j|
 //                       lambda_rank  w_ij = |G_i - G_j| |d_(r_i) - d_(r_j)|
 //   neural_ndcg_loss  1 - sum_(i<=k) d_i sum_j S[i, j] G_j, S = NeuralSort's P_hat of s, whose rows and
-//                     columns are normalised in turn (sinkhorn.hpp); max DCG in G is that of k places
+//                     columns are normalised in turn, 20 times (sinkhorn.hpp; the paper: up to 50 times);
+//                     max DCG in G is that of k places
 //   pi_rank_loss      the same with P_hat itself, in O(n) memory
 //   spearman_loss     6 sum_j (r_j - t_j)^2 / (n (n^2 - 1)), r = fast_soft_rank(s), t the ranks of the
 //                     labels: 1 - Spearman's coefficient when r are whole and no labels are equal
@@ -24,8 +25,8 @@
 //   vjp       with p = softmax(s), sigma the logistic function, r and P_hat's by their own pullbacks:
 //               list_mle   sbar = -ybar d ln p / ds (plackett_luce.hpp)
 //               list_net   sbar_j = ybar (p_j - softmax(y)_j)
-//               pairs      sbar_i = -ybar sum_j w_ij sigma(s_j - s_i), and plus the same to s_j; of
-//                          lambda_loss over ln 2
+//               pairs      sbar_i = -ybar sum_j w_ij sigma(s_j - s_i), and each term is added to sbar_j
+//                          with the other sign; lambda_loss divides by ln 2
 //   mask      with one, of shape (.., n): of the valid documents alone, exactly (mask.hpp); losses of sets
 //             without documents are 0
 //   ties      labels: list_mle takes the smaller index first (documents in random order average over
@@ -34,11 +35,12 @@
 //             orders of equal scores
 //   extremes  a set without a relevant document (y > 0) has NDCG 1, losses of NDCG 0, reciprocal rank 0
 //   tau, strength  in units of the scores
-//   memory    n^2 a set for pairs and neural_ndcg
+//   memory    n^2 a set for pairs, 40 n^2 for neural_ndcg, which keeps every normalisation
 //   errors    std::invalid_argument for 0-d scores, n = 0 without a mask, labels of another shape, scores
 //             that are NaN, infinite or beyond half of the type's largest number, labels that are not
-//             finite, gains of labels outside 0 .. 1000, tau or strength that is not positive, k = 0. The
-//             metrics take infinite scores
+//             finite, gains of labels outside 0 .. 1000, tau or strength that is not positive, k = 0; of
+//             spearman and neural_ndcg for somewhat smaller scores, too (their operators say so).
+//             The metrics take infinite scores
 //   source    Xia et al. 2008 (ListMLE); Cao et al. 2007 (ListNet, top one); Burges et al. 2005
 //             (RankNet); Wang et al., "The LambdaLoss framework for ranking metric optimization", CIKM
 //             2018; Pobrotyn, Bialobrzeski, "NeuralNDCG", 2021; Swezey et al., "PiRank", NeurIPS 2021;
@@ -46,14 +48,11 @@
 //             McSherry, Najork, ECIR 2008
 #pragma once
 
-#include <optional>
-
 #include "engine/dual.hpp"
 #include "ops/mask.hpp"
 
 namespace tapesort {
 
-using OptionalMask = std::optional<ItemMask>;
 constexpr std::size_t all_places = std::size_t(-1);
 
 template <class T>

@@ -176,15 +176,9 @@ Relaxation relaxation_of(const std::string& method, double tau, const std::strin
 }
 
 // None, or booleans.
-std::optional<ItemMask> mask_of(const py::object& mask) {
+OptionalMask mask_of(const py::object& mask) {
   if (mask.is_none()) return std::nullopt;
   return ItemMask(to_array<bool>(mask));
-}
-
-// f of sets, or of their items that are there.
-template <class F, class... Operands>
-auto of_sets(const std::optional<ItemMask>& mask, By by, const F& f, const Operands&... operands) {
-  return mask ? masked(*mask, by, f, operands...) : f(operands...);
 }
 
 // A Python function of arrays, called with the lock; f outlives it.
@@ -264,7 +258,7 @@ PYBIND11_MODULE(_tapesort, m) {
     const auto m = mask_of(mask);
     const auto f = [&](const auto& s, const auto& X) { return neural_sort_payload(s, X, options); };
     return call({s, payload}, record,
-                [&](const auto& x) { return of_sets(m, By::place, f, x[0], x[1]); });
+                [&](const auto& x) { return masked(m, By::place, f, x[0], x[1]); });
   });
   m.def("neural_sort_quantile",
         [](const py::object& s, const std::vector<double>& fractions, double tau,
@@ -272,14 +266,14 @@ PYBIND11_MODULE(_tapesort, m) {
           const NeuralSortOptions options(tau, direction_named(direction));
           const auto m = mask_of(mask);
           const auto f = [&](const auto& s) { return neural_sort_quantile(s, fractions, options); };
-          return call({s}, record, [&](const auto& x) { return of_sets(m, By::set, f, x[0]); });
+          return call({s}, record, [&](const auto& x) { return masked(m, By::set, f, x[0]); });
         });
   m.def("neural_sort_mean_ranks", [](const py::object& s, double tau, const std::string& direction,
                                      const py::object& mask, bool record) {
     const NeuralSortOptions options(tau, direction_named(direction));
     const auto m = mask_of(mask);
     const auto f = [&](const auto& s) { return neural_sort_ranks(s, options, Ranks::mean); };
-    return call({s}, record, [&](const auto& x) { return of_sets(m, By::item, f, x[0]); });
+    return call({s}, record, [&](const auto& x) { return masked(m, By::item, f, x[0]); });
   });
   m.def("neural_sort_cross_entropy",
         [](const py::object& s, const py::object& truth, double tau, const std::string& direction,
@@ -292,7 +286,7 @@ PYBIND11_MODULE(_tapesort, m) {
           };
           return call({s}, record, [&](const auto& x) {
             using T = typename std::decay_t<decltype(x[0].value())>::value_type;
-            return of_sets(m, By::set, f, x[0], convert<T>(order));
+            return masked(m, By::set, f, x[0], convert<T>(order));
           });
         });
   m.def("gumbel_sinkhorn", [](const py::object& log_alpha, double tau, std::uint64_t seed,
@@ -308,13 +302,13 @@ PYBIND11_MODULE(_tapesort, m) {
     const auto f = [&](const auto& s) {
       return lap_sum_top_k(s, k, tau, direction_named(direction));
     };
-    return call({s}, record, [&](const auto& x) { return of_sets(m, By::item, f, x[0]); });
+    return call({s}, record, [&](const auto& x) { return masked(m, By::item, f, x[0]); });
   });
   m.def("k_subset_log_partition",
         [](const py::object& s, std::size_t k, const py::object& mask, bool record) {
           const auto m = mask_of(mask);
           const auto f = [&](const auto& s) { return k_subset_log_partition(s, k); };
-          return call({s}, record, [&](const auto& x) { return of_sets(m, By::set, f, x[0]); });
+          return call({s}, record, [&](const auto& x) { return masked(m, By::set, f, x[0]); });
         });
   m.def("k_subset_log_prob", [](const py::object& s, const py::object& subsets, bool record) {
     const Indices items = to_array<Index>(subsets);
@@ -336,7 +330,7 @@ PYBIND11_MODULE(_tapesort, m) {
             const auto loss = [&](const Var<T>& s, const Array<T>& t) {
               return fenchel_young_loss(s, t, of_order<T>(f), {sigma, samples}, random);
             };
-            return of_sets(m, By::set, loss, x[0], convert<T>(goal));
+            return masked(m, By::set, loss, x[0], convert<T>(goal));
           });
         });
   m.def("argsort", [](const py::object& s, const std::string& direction) {
@@ -380,20 +374,22 @@ PYBIND11_MODULE(_tapesort, m) {
                          const py::object& mask, bool record) {
     const auto m = mask_of(mask);
     return call({s}, record, [&](const auto& x) {
-      Generator random(seed);
-      const auto f = [&](const auto& s) { return PlackettLuce(s).entropy(random, samples); };
-      return of_sets(m, By::set, f, x[0]);
+      const auto f = [&](const auto& s) {
+        Generator random(seed);
+        return PlackettLuce(s).entropy(random, samples);
+      };
+      return masked(m, By::set, f, x[0]);
     });
   });
   m.def("pl_divergence", [](const py::object& p, const py::object& q, std::uint64_t seed,
                             std::size_t samples, const py::object& mask, bool record) {
     const auto m = mask_of(mask);
     return call({p, q}, record, [&](const auto& x) {
-      Generator random(seed);
       const auto f = [&](const auto& p, const auto& q) {
+        Generator random(seed);
         return PlackettLuce(p).divergence(PlackettLuce(q), random, samples);
       };
-      return of_sets(m, By::set, f, x[0], x[1]);
+      return masked(m, By::set, f, x[0], x[1]);
     });
   });
   m.def("exact_expectation", [](const py::object& s, const py::object& cost, bool record) {
@@ -412,7 +408,7 @@ PYBIND11_MODULE(_tapesort, m) {
             if (m) {  // one call of the cost for all sets
               const MaskedPlackettLuce p(x[0], *m);
               const Indices orders = p.sample(random, {samples});
-              const Var<T> f = order_cost<T>(cost)(orders);
+              const Var<T> f = detail::evaluate_cost<T>("reinforce", order_cost<T>(cost), orders);
               return score_function(f, p.log_prob(orders),
                                     leave_one_out ? leave_one_out_mean(f.value()) : scalar(T(0)));
             }

@@ -150,6 +150,9 @@ class Values(unittest.TestCase):
                 gradient = back(np.ones_like(y))[0]
                 np.testing.assert_array_equal(gradient[0, mask[0]], back_alone(np.ones_like(expected))[0])
                 np.testing.assert_array_equal(gradient[~mask], 0)
+        # A set's estimate does not depend on the other sizes in the batch.
+        two = np.array([[True, True, False, False], [True, True, True, False]])
+        self.assertEqual(tapesort.pl_entropy(S, 1, 50, mask=two)[1], tapesort.pl_entropy(S[1, :3], 1, 50))
         order = np.array([[3, 0, 2, 1], [0, 0, 0, 0]])
         self.assertAlmostEqual(tapesort.pl_log_prob(s, order, mask)[0],
                                float(tapesort.pl_log_prob(alone, [2, 0, 1])), places=14)
@@ -203,6 +206,10 @@ class Values(unittest.TestCase):
             P = P / P.sum(0, keepdims=True)
         cases["neural_ndcg_loss", 0.5] = 1 - d @ P @ G
         cases["spearman_loss", 1e-3] = 1 - np.corrcoef([2, 3, 1], [1, 3, 2])[0, 1]
+        with self.assertRaisesRegex(TypeError, "labels is a masked array"):
+            tapesort.list_net_loss([1.0, 2.0], np.ma.array([1, 0], mask=[0, 1]))
+        with self.assertRaisesRegex(TypeError, "ndcg: scores is a masked array"):
+            tapesort.ndcg(np.ma.array([1.0, 2.0], mask=[0, 1]), [1, 0])
         mask = np.array([[True, False, True, True], [False] * 4])
         padded, labels = np.full((2, 4), np.nan), np.full((2, 4), -1.0)
         padded[0, mask[0]], labels[0, mask[0]] = s, y

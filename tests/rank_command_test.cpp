@@ -51,7 +51,8 @@ std::string rank(const TemporaryFolder& folder, const std::string& more) {
 TEST_CASE("SVMlight lines with queries, plain and gzip") {
   const TemporaryFolder folder;
   const std::string text =
-      "2 qid:10 1:0.5 3:-1e-3\t4:2 # comment 9:9\n\n# a line of its own\n0 qid:10\r\n1.5 qid:9 2:7";
+      "2 qid:10 1:+0.5 3:-1e-3\t4:2 # comment 9:9\n\n# a line of its own\n0 qid:10\r\n+1.5 qid:9 "
+      "2:7";
   folder.write("data/train.svm", text);
   write_gzip(folder / "data/test.txt.gz", text);
   for (const char* name : {"train", "test"}) {
@@ -102,6 +103,14 @@ TEST_CASE("a faulty line is told with file and line, and what was expected") {
   CHECK(error("1 qid:1 2:1 2:3") ==
         ":1: feature 2 after 2; expected rising numbers from 1 to 1000000");
   CHECK(error("1 qid:1 0:1") == ":1: feature 0 after 0; expected rising numbers from 1 to 1000000");
+  CHECK(error(std::string(100, 'x') + " qid:1") ==
+        ":1: the label is '" + std::string(40, 'x') + "..'; expected a number from 0 to 1000");
+  CHECK(error("1 qid:1 +-1:2") ==
+        ":1: found '+-1:2'; expected a feature and its value, as in 12:0.5");
+  std::string many;
+  for (int i = 0; i < 2148; ++i) many += "1 qid:1\n";
+  CHECK(error("1 qid:1 1000000:1\n" + many) ==
+        ":1: feature 1000000 of 2149 documents: expected at most 2147483648 numbers in all");
   CHECK(error("# nothing\n") == ": has no documents");
   CHECK(error("1 qid:1\n") == ": no document has a feature");
   write_gzip(file, "1 qid:1 1:1\n");

@@ -439,6 +439,9 @@ TEST_CASE("what ranking losses and metrics refuse") {
   CHECK(error_of([&] { ndcg(s.value(), y, 0); }) ==
         "invalid_argument: ndcg: k must be at least 1, got 0");
   CHECK(error_of([&] {
+          ndcg(zeros<double>({2, 0}), zeros<double>({2, 0}));
+        }) == "invalid_argument: ndcg: scores are (2, 0); need (.., n) with n >= 1");
+  CHECK(error_of([&] {
           ndcg(Array<double>{0.0, NAN}, y);
         }) == "invalid_argument: ndcg: score 1 of row 0 is NaN");
   CHECK(

@@ -21,10 +21,16 @@ Words words_of(const std::string& line) {
   return words;
 }
 
+// As messages show it.
+std::string quoted(const std::string& word) {
+  return "'" + (word.size() > 40 ? word.substr(0, 40) + ".." : word) + "'";
+}
+
 // The whole text as a number.
 template <class T> bool read(const std::string& text, T& number) {
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  const bool plus = text.size() > 1 && text[0] == '+' && text[1] != '-';  // not for from_chars
+  const char *const begin = text.data() + plus, *const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(begin, end, number);
   return error == std::errc() && stop == end;
 }
 
@@ -38,10 +44,10 @@ class Reader {
     if (words.empty()) return;
     double label = 0;
     if (!read(words[0], label) || !(label >= 0 && label <= 1000)) {
-      bad("the label is '", words[0], "'; expected a number from 0 to 1000");
+      bad("the label is ", quoted(words[0]), "; expected a number from 0 to 1000");
     }
     if (words.size() < 2 || words[1].rfind("qid:", 0) != 0 || words[1].size() == 4) {
-      bad("found ", words.size() < 2 ? "nothing" : "'" + words[1] + "'",
+      bad("found ", words.size() < 2 ? "nothing" : quoted(words[1]),
           " behind the label; expected the document's query, as in qid:7");
     }
     if (labels_.empty() || words[1] != query_) {
@@ -61,26 +67,35 @@ class Reader {
       if (colon == std::string::npos || !read(words[i].substr(0, colon), index) ||
           !read(words[i].substr(colon + 1), value) ||
           !(std::abs(value) <= double(std::numeric_limits<float>::max()))) {
-        bad("found '", words[i], "'; expected a feature and its value, as in 12:0.5");
+        bad("found ", quoted(words[i]), "; expected a feature and its value, as in 12:0.5");
       }
       if (index <= before || index > most_features) {
         bad("feature ", index, " after ", before, "; expected rising numbers from 1 to ",
             most_features);
       }
       before = index;
-      entries_.push_back({labels_.size() - 1, index - 1, float(value)});
+      entries_.push_back({std::uint32_t(index - 1), float(value)});
     }
-    largest_ = std::max(largest_, before);
+    ends_.push_back(entries_.size());
+    if (before > largest_) largest_ = before, line_of_largest_ = line_;
   }
 
   RankingSet set(std::size_t features) {
     if (labels_.empty()) throw std::runtime_error(file_ + ": has no documents");
     if (features == 0) features = largest_;
     if (features == 0) throw std::runtime_error(file_ + ": no document has a feature");
+    if (labels_.size() > most_numbers / features) {
+      line_ = line_of_largest_;
+      bad("feature ", features, " of ", labels_.size(), " documents: expected at most ",
+          most_numbers, " numbers in all");
+    }
     RankingSet set;
     set.features = zeros<float>({labels_.size(), features});
-    for (const auto& [document, feature, value] : entries_) {
-      if (feature < features) set.features(document, feature) = value;
+    for (std::size_t document = 0, entry = 0; document < ends_.size(); ++document) {
+      for (; entry < ends_[document]; ++entry) {
+        const auto [feature, value] = entries_[entry];
+        if (feature < features) set.features(document, feature) = value;
+      }
     }
     set.labels = uninitialized<float>({labels_.size()});
     std::copy(labels_.begin(), labels_.end(), set.labels.data());
@@ -91,8 +106,9 @@ class Reader {
 
  private:
   static constexpr std::size_t most_features = 1000000;
+  static constexpr std::size_t most_numbers = std::size_t{1} << 31;  // 8 GiB
   struct Entry {
-    std::size_t document, feature;
+    std::uint32_t feature;
     float value;
   };
 
@@ -101,9 +117,10 @@ class Reader {
   }
 
   std::string file_, query_;
-  std::size_t line_ = 0, largest_ = 0;
+  std::size_t line_ = 0, largest_ = 0, line_of_largest_ = 0;
   std::set<std::string> seen_;
   std::vector<Entry> entries_;
+  std::vector<std::size_t> ends_;  // of each document's entries
   std::vector<float> labels_;
   std::vector<std::size_t> begins_;
 };

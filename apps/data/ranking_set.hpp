@@ -16,7 +16,7 @@ namespace tapesort {
 struct RankingSet {
   Array<float> features;            // (documents, features)
   Array<float> labels;              // (documents), 0 .. 1000
-  std::vector<std::size_t> begins;  // the first document of each query, and behind the last one's
+  std::vector<std::size_t> begins;  // each query's first document, then their number
 
   std::size_t queries() const { return begins.size() - 1; }
   std::size_t documents() const { return labels.size(); }

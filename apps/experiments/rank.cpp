@@ -28,7 +28,7 @@ struct RankOptions : TrainingOptions {
 // Losses by name: scores and labels (q, n) -> (q).
 struct LossEntry {
   const char* name;
-  double weight_decay;  // unless given; the larger a loss, the larger
+  double weight_decay;  // the default; larger for a larger loss
   Var<float> (*loss)(const Var<float>&, const Array<float>&, const RankOptions&, const ItemMask&);
 };
 #define LOSS(name, weight_decay, value)                                                       \
@@ -101,7 +101,8 @@ class Columns {
     for (double v : values) mean += v / double(values.size());
     for (double v : values) variance += (v - mean) * (v - mean) / double(values.size());
     means_(row, f) = float(mean);
-    scales_(row, f) = variance > 1e-12 * mean * mean ? float(1 / std::sqrt(variance)) : 0;
+    const double scale = 1 / std::sqrt(variance);
+    scales_(row, f) = variance > 1e-12 * mean * mean && scale < 1e30 ? float(scale) : 0;
   }
 
   std::size_t features_;

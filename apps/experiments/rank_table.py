@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """All losses of `tapesort rank` over several seeds, beside XGBoost's LambdaMART (python3-xgboost):
 
-    rank_table.py build/apps/tapesort DIR [--losses a,b] [--seeds N] [-- ARGUMENTS of tapesort rank]
+    PYTHONPATH=build/python rank_table.py build/apps/tapesort DIR [--losses a,b] [--seeds N] [-- ARGUMENTS of tapesort rank]
 
 DIR has train.svm and test.svm, plain or with .gz. For each loss the mean over the seeds +- its standard
 error, of the test queries' NDCG and MRR; a seed also decides which queries are for validation.
@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 import numpy as np
+import tapesort
 
 KEYS = ["ndcg_1", "ndcg_3", "ndcg_5", "ndcg_10", "mrr"]
 LOSSES = ["list_mle", "list_net", "pairwise_logistic", "ndcg_loss2", "lambda_rank", "neural_ndcg",
@@ -29,7 +30,7 @@ def read(folder, name):
     if file is None:
         sys.exit(f"{folder}: has no {name}.svm or {name}.txt, plain or .gz")
     rows, labels, queries = [], [], []
-    with (gzip.open if file.endswith(".gz") else open)(file, "rt") as lines:
+    with (gzip.open if file.endswith(".gz") else open)(file, "rt", encoding="latin-1") as lines:
         for line in lines:
             words = line.split("#")[0].split()
             if not words:
@@ -45,16 +46,11 @@ def read(folder, name):
 
 
 def figures(scores, labels, sizes):
-    """Of each query: NDCG at 1, 3, 5 and 10, and the reciprocal rank; equal scores in the file's order."""
-    rows, ends = [], np.cumsum(sizes)
-    for s, y in zip(np.split(scores, ends[:-1]), np.split(labels, ends[:-1])):
-        order = np.argsort(-s, kind="stable")
-        discounts = 1 / np.log2(np.arange(len(y)) + 2)
-        gains, best = (2 ** y[order] - 1) * discounts, (2 ** np.sort(y)[::-1] - 1) * discounts
-        relevant = np.flatnonzero(y[order] > 0)
-        rows.append([gains[:k].sum() / best[:k].sum() if y.max() > 0 else 1 for k in (1, 3, 5, 10)]
-                    + [1 / (1 + relevant[0]) if len(relevant) else 0])
-    return np.array(rows)
+    """Of each query: NDCG at 1, 3, 5 and 10, and the reciprocal rank."""
+    mask = np.arange(sizes.max()) < sizes[:, None]
+    s, y = np.zeros(mask.shape), np.zeros(mask.shape)
+    s[mask], y[mask] = scores, labels
+    return np.stack([*(tapesort.ndcg(s, y, k, mask) for k in (1, 3, 5, 10)), tapesort.reciprocal_rank(s, y, mask)], -1)
 
 
 def lambda_mart(folder):
@@ -95,7 +91,7 @@ def main():
                                   "--seed", str(seed), "--json", *more], stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, text=True)
             if run.returncode:
-                sys.exit(run.stderr.strip().splitlines()[-1])
+                sys.exit(run.stderr.strip().rpartition("\n")[2] or f"{loss}, seed {seed}: status {run.returncode}")
             rows.append([json.loads(run.stdout)[key] for key in ["validation", *KEYS]])
         rows = np.array(rows)
         error = rows.std(0, ddof=1) / len(rows) ** 0.5

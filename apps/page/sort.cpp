@@ -6,7 +6,6 @@
 #include "engine/random.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/losses.hpp"
-#include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/neural_sort.hpp"

@@ -2,17 +2,23 @@
 // (models/shuffle_soft_sort.hpp), while one watches.
 #include <stb_image.h>
 #include <stb_image_write.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
-#include <filesystem>
-#include <limits>
+#include <cstring>
+#include <memory>
+#include <set>
 
+#include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "apps/report/printed.hpp"
-#include "apps/report/progress.hpp"
 #include "engine/check.hpp"
+#include "models/files/replace_file.hpp"
 #include "models/npy.hpp"
 #include "models/shuffle_soft_sort.hpp"
 #include "ops/elementwise.hpp"
@@ -29,20 +35,29 @@ struct GridOptions {
   ShuffleSoftSortOptions sort;
 };
 
+volatile std::sig_atomic_t stopped = 0;  // by which signal
+
 // As many random colours, or random pixels of a picture: (count, 3), 0 .. 1.
 Array<float> colours(const std::string& picture, std::size_t count, Generator& random) {
   if (picture.empty()) return random.uniform<float>({count, 3});
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
       stbi_load(picture.c_str(), &width, &height, &channels, 3), stbi_image_free);
-  if (!pixels) throw std::runtime_error(picture + ": " + stbi_failure_reason());
+  if (!pixels) {
+    const bool there = access(picture.c_str(), R_OK) == 0;
+    throw std::runtime_error(picture + ": " +
+                             (there ? stbi_failure_reason() : std::strerror(errno)));
+  }
   const std::size_t size = std::size_t(width) * std::size_t(height);
   require(size >= count, "grid: ", picture, " has ", size, " pixels; need at least ", count,
           ", or a smaller --side");
   Array<float> all = uninitialized<float>({count, 3});
-  const Indices chosen = random.permutation(size);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    all.data()[i] = float(pixels.get()[std::size_t(chosen.data()[i / 3]) * 3 + i % 3]) / 255;
+  std::set<std::size_t> chosen;
+  for (std::size_t i = 0; i < count;) {
+    const std::size_t pixel = random.below(size);
+    if (!chosen.insert(pixel).second) continue;
+    for (std::size_t c = 0; c < 3; ++c) all(i, c) = float(pixels.get()[pixel * 3 + c]) / 255;
+    ++i;
   }
   return all;
 }
@@ -57,7 +72,7 @@ template <class T> Var<T> neighbour_distance(const Var<T>& colours, std::size_t 
   return (along(0) + along(1)) / T(2);
 }
 
-// The mean distance of two different ones.
+// The mean distance of two different items.
 double mean_distance(const Array<float>& colours) {
   const std::size_t count = colours.shape(0);
   double total = 0;
@@ -83,9 +98,12 @@ void write_png(const std::string& file, const Array<float>& colours, std::size_t
     const std::size_t row = i / 3 / width / cell, column = i / 3 % width / cell;
     pixels[i] = byte(colours(row * side + column, i % 3));
   }
-  if (!stbi_write_png(file.c_str(), int(width), int(width), 3, pixels.data(), int(3 * width))) {
-    throw std::runtime_error(file + ": cannot be written");
-  }
+  std::string png;
+  const auto append = [](void* to, void* data, int size) {
+    static_cast<std::string*>(to)->append(static_cast<char*>(data), std::size_t(size));
+  };
+  stbi_write_png_to_func(append, &png, int(width), int(width), 3, pixels.data(), int(3 * width));
+  replace_file_content(file, {png});
 }
 
 // Two rows of cells in a line of text: the upper half of a character, and what is behind it.
@@ -106,11 +124,11 @@ void draw_on_terminal(const Array<float>& colours, std::size_t side, const std::
   std::fflush(stdout);
 }
 
-void run_grid(const GridOptions& o) {
+int run_grid(const GridOptions& o) {
+  stopped = 0;
   Generator random = Generator(o.seed).split(1);
   const Array<float> items = colours(o.picture, o.side * o.side, random);
   const double scale = mean_distance(items);
-  if (!o.out.empty()) std::filesystem::create_directories(o.out);
   ShuffleSoftSort<float> sort(
       items, [&](const Var<float>& y) { return neighbour_distance(y, o.side) / float(scale); },
       o.sort, o.seed);
@@ -118,7 +136,9 @@ void run_grid(const GridOptions& o) {
     return double(neighbour_distance(constant(sort.arranged()), o.side).item());
   };
   const double before = distance();
-  const bool terminal = isatty(STDOUT_FILENO) == 1;
+  winsize size{};
+  const bool terminal = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= o.side &&
+                        size.ws_row > (o.side + 1) / 2 + 1;  // a terminal with enough room
   std::size_t frames = 0;
   const auto show = [&] {
     const Array<float> now = sort.arranged();
@@ -128,21 +148,24 @@ void run_grid(const GridOptions& o) {
                        printed("phase %zu/%zu, mean distance of neighbours %.4f", sort.phases(),
                                o.sort.phases, distance()));
     }
-    if (!o.out.empty())
-      write_png(printed("%s/frame-%05zu.png", o.out.c_str(), frames), now, o.side);
+    if (!o.out.empty()) write_png(o.out + printed("/frame-%05zu.png", frames), now, o.side);
     ++frames;
   };
   show();
-  while (sort.phase()) {
+  const StopSignals signals([](int signal, siginfo_t*, void*) { stopped = signal; });
+  while (stopped == 0 && sort.phase()) {
     if (sort.phases() % o.every == 0 || sort.phases() == o.sort.phases) show();
   }
-  std::printf("%s, %zu x %zu: mean distance of neighbours %.4f -> %.4f (of any two %.4f)\n",
-              o.picture.empty() ? "random colours" : o.picture.c_str(), o.side, o.side, before,
+  std::printf("%s, %zu x %zu%s: mean distance of neighbours %.4f -> %.4f (of any two %.4f)\n",
+              o.picture.empty() ? "random colours" : o.picture.c_str(), o.side, o.side,
+              stopped ? printed(", stopped after %zu phases", sort.phases()).c_str() : "", before,
               distance(), scale);
-  if (o.out.empty()) return;
+  const int status = stopped ? status_of_signal(stopped) : 0;
+  if (o.out.empty()) return status;
   write_png(o.out + "/grid.png", sort.arranged(), o.side);
   save_npy(o.out + "/order.npy", sort.order());
   std::printf("%zu frames, grid.png and order.npy: %s\n", frames, o.out.c_str());
+  return status;
 }
 
 }  // namespace
@@ -163,7 +186,7 @@ void add_grid(Command program) {
   command.add("--every", o->every, "phases from one picture to the next", a_count);
   command.add("--out", o->out, "folder for the pictures (PNG) and the order (order.npy)",
               file_name);
-  command.run([o] { run_grid(*o); });
+  command.run([o] { return run_grid(*o); });
 }
 
 }  // namespace tapesort

@@ -277,7 +277,8 @@ def k_subset_sample(scores, k, seed, samples=()):
 def fenchel_young_loss(scores, target, f, tau=1.0, *, record, samples=100, seed=1, mask=None):
     """The loss (...) of scores (..., n) whose perturbed f(scores) should be target (..., n). f maps arrays
     (samples, ..., n) to arrays of that shape, argmax of <y, scores> over a fixed set of y: ranks counted
-    from the smallest, or ones for the k largest. Its gradient is perturbed f - target. Berthet et al. 2020."""
+    from the smallest, or ones for the k largest; with a mask it gets the sets of one size at a time, (samples, sets, items). The
+    gradient is perturbed f - target. Berthet et al. 2020."""
     return _tapesort.fenchel_young_loss(scores, target, f, _number("tau", tau),
                                         _whole("samples", samples, 2, 2**40), _whole("seed", seed, 0),
                                         _mask(mask), record)
@@ -386,24 +387,29 @@ def _places(what, k):
     return 2**64 - 1 if k is None else _whole(what, k, 1)
 
 
+def _ranking_loss(name, scores, labels, mask, record, tau=1.0, k=1):
+    _check_numbers("labels", labels)
+    return _tapesort.ranking_loss(name, scores, labels, _number("tau", tau), k, _mask(mask), record)
+
+
 @_operator("scores")
 def list_mle_loss(scores, labels, *, record, mask=None):
     """-ln of the Plackett-Luce probability of the order by labels, larger first and, where equal, the
     smaller index: scores and relevance labels (..., n) -> (...). Xia et al. 2008."""
-    return _tapesort.ranking_loss("list_mle", scores, labels, 1, 1, _mask(mask), record)
+    return _ranking_loss("list_mle", scores, labels, mask, record)
 
 
 @_operator("scores")
 def list_net_loss(scores, labels, *, record, mask=None):
     """The cross-entropy of softmax(scores) against softmax(labels): (..., n) -> (...). Cao et al. 2007."""
-    return _tapesort.ranking_loss("list_net", scores, labels, 1, 1, _mask(mask), record)
+    return _ranking_loss("list_net", scores, labels, mask, record)
 
 
 @_operator("scores")
 def pairwise_logistic_loss(scores, labels, *, record, mask=None):
     """The sum of ln(1 + exp(s_j - s_i)) over pairs in which i has the larger label: (..., n) -> (...).
     Burges et al. 2005."""
-    return _tapesort.ranking_loss("pairwise_logistic", scores, labels, 1, 1, _mask(mask), record)
+    return _ranking_loss("pairwise_logistic", scores, labels, mask, record)
 
 
 @_operator("scores")
@@ -413,42 +419,46 @@ def lambda_loss(scores, labels, weights="ndcg_loss2", *, record, mask=None):
     0 .. 1000. Wang et al. 2018."""
     if weights not in ("ndcg_loss2", "lambda_rank"):
         raise ValueError(f"lambda_loss: there are no weights {weights!r}; need ndcg_loss2 or lambda_rank")
-    return _tapesort.ranking_loss(weights, scores, labels, 1, 1, _mask(mask), record)
+    return _ranking_loss(weights, scores, labels, mask, record)
 
 
 @_operator("scores")
 def neural_ndcg_loss(scores, labels, tau=1.0, k=None, *, record, mask=None):
     """1 - NDCG of the first k places (None: all), with NeuralSort's matrix, made doubly stochastic, for the
     order: (..., n) -> (...). Labels are 0 .. 1000. Pobrotyn, Bialobrzeski 2021."""
-    return _tapesort.ranking_loss("neural_ndcg", scores, labels, _number("tau", tau),
-                                  _places("neural_ndcg_loss: k", k), _mask(mask), record)
+    return _ranking_loss("neural_ndcg", scores, labels, mask, record, tau,
+                         _places("neural_ndcg_loss: k", k))
 
 
 @_operator("scores")
 def pi_rank_loss(scores, labels, tau=1.0, k=None, *, record, mask=None):
     """1 - NDCG of the first k places (None: all), with NeuralSort's matrix for the order: (..., n) -> (...).
     In O(n) memory. Labels are 0 .. 1000. Swezey et al. 2021."""
-    return _tapesort.ranking_loss("pi_rank", scores, labels, _number("tau", tau),
-                                  _places("pi_rank_loss: k", k), _mask(mask), record)
+    return _ranking_loss("pi_rank", scores, labels, mask, record, tau,
+                         _places("pi_rank_loss: k", k))
 
 
 @_operator("scores")
 def spearman_loss(scores, labels, tau=1.0, *, record, mask=None):
     """1 - Spearman's coefficient of labels and soft ranks (fast_soft_rank of strength tau): (..., n) ->
     (...). Blondel et al. 2020."""
-    return _tapesort.ranking_loss("spearman", scores, labels, _number("tau", tau), 1, _mask(mask), record)
+    return _ranking_loss("spearman", scores, labels, mask, record, tau)
 
 
 def ndcg(scores, labels, k=None, mask=None):
     """NDCG of the first k places (None: all) in the order by falling scores: scores and labels (..., n) ->
-    (...). Gains are 2^label - 1, labels 0 .. 1000. The mean over all orders of equal scores; 1 where no label is
-    above 0."""
+    (...). Gains are 2^label - 1, labels 0 .. 1000. The mean over all orders of equal scores; 1 where no
+    label is above 0."""
+    _check_numbers("ndcg: scores", scores)
+    _check_numbers("ndcg: labels", labels)
     return _tapesort.ndcg(scores, labels, _places("ndcg: k", k), _mask(mask))
 
 
 def reciprocal_rank(scores, labels, mask=None):
     """1 / the place of the first item whose label is above 0, in the order by falling scores: (..., n) ->
     (...); its mean is MRR. The mean over all orders of equal scores; 0 where no label is above 0."""
+    _check_numbers("reciprocal_rank: scores", scores)
+    _check_numbers("reciprocal_rank: labels", labels)
     return _tapesort.reciprocal_rank(scores, labels, _mask(mask))
 
 
