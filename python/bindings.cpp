@@ -326,8 +326,8 @@ PYBIND11_MODULE(_tapesort, m) {
           const auto m = mask_of(mask);
           return call({s}, record, [&](const auto& x) {
             using T = typename std::decay_t<decltype(x[0].value())>::value_type;
-            Generator random(seed);
             const auto loss = [&](const Var<T>& s, const Array<T>& t) {
+              Generator random(seed);
               return fenchel_young_loss(s, t, of_order<T>(f), {sigma, samples}, random);
             };
             return masked(m, By::set, loss, x[0], convert<T>(goal));

@@ -153,6 +153,12 @@ class Values(unittest.TestCase):
         # A set's estimate does not depend on the other sizes in the batch.
         two = np.array([[True, True, False, False], [True, True, True, False]])
         self.assertEqual(tapesort.pl_entropy(S, 1, 50, mask=two)[1], tapesort.pl_entropy(S[1, :3], 1, 50))
+        other = S[::-1]
+        self.assertEqual(tapesort.pl_divergence(S, other, 1, 50, mask=two)[1],
+                         tapesort.pl_divergence(S[1, :3], other[1, :3], 1, 50))
+        best = lambda s: 1.0 * (s == s.max(-1, keepdims=True))
+        self.assertEqual(tapesort.fenchel_young_loss(S, np.eye(4)[:2], best, mask=two)[1],
+                         tapesort.fenchel_young_loss(S[1, :3], np.eye(4)[1, :3], best))
         order = np.array([[3, 0, 2, 1], [0, 0, 0, 0]])
         self.assertAlmostEqual(tapesort.pl_log_prob(s, order, mask)[0],
                                float(tapesort.pl_log_prob(alone, [2, 0, 1])), places=14)
