@@ -13,6 +13,7 @@
 #include "ops/score_function.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/hard.hpp"
+#include "ops/sorting/sets.hpp"
 
 namespace tapesort {
 
@@ -32,7 +33,7 @@ template <class T> PlackettLuce<T>::PlackettLuce(const Var<T>& log_scores) : s_(
 template <class T> Var<T> PlackettLuce<T>::log_prob(const Indices& order) const {
   const OrderRows shape("PlackettLuce::log_prob", s_.shape(), order.shape());
   const std::size_t n = shape.n, k = shape.k;
-  Array<T> y = uninitialized<T>(Shape(order.shape().begin(), order.shape().end() - 1));
+  Array<T> y = uninitialized<T>(shape_of_sets(order.shape()));
   Array<double> odds = uninitialized<double>(order.shape());
   std::vector<Total> rest(shape.rows);
   const std::size_t grain = 1 + 2000 / n;  // rows of some 50 us a thread

@@ -45,11 +45,6 @@ void check_places(const char* op, std::size_t k) {
   require(k >= 1, op, ": k must be at least 1, got 0");
 }
 
-std::vector<Index> extents(const Shape& shape) { return {shape.begin(), shape.end()}; }
-
-// (.., n) -> (..)
-Shape shape_of_sets(const Shape& shape) { return Shape(shape.begin(), shape.end() - 1); }
-
 double gain(double label) { return std::exp2(label) - 1; }
 double discount(std::size_t place) { return 1 / std::log2(double(place) + 2); }  // from 0
 std::vector<double> discounts(std::size_t n) {
@@ -90,10 +85,9 @@ Var<T> sum_of_pairs(const Var<T>& scores, const Array<T>& labels, const Weight& 
       }
     }
   }
-  std::vector<Index> along_i = extents(scores.shape()), along_j = along_i;
-  along_i.push_back(1);
-  along_j.insert(along_j.end() - 1, 1);
-  return sum(softplus(reshape(scores, along_j) - reshape(scores, along_i)) * w, Axes{-2, -1});
+  const std::size_t last = scores.dimension() - 1;
+  const Var<T> s_i = detail::expand(scores, last + 1), s_j = detail::expand(scores, last);
+  return sum(softplus(s_j - s_i) * w, Axes{-2, -1});
 }
 
 // 1 - dcg, of sets with a relevant document; dcg is 0 in the others.
@@ -132,12 +126,10 @@ Array<double> of_orders(const char* op, const Array<T>& scores, const Array<T>& 
   return figures;
 }
 
-// Calls f(begin, end) for each run of equal scores.
-template <class Documents, class F> void for_ties(const Documents& documents, const F& f) {
-  for (std::size_t begin = 0, end; begin < documents.size(); begin = end) {
-    for (end = begin; end < documents.size() && documents[end].first == documents[begin].first;) {
-      ++end;
-    }
+// Calls f(begin, end) for each run of equal value(0), value(1), .., value(n - 1).
+template <class Value, class F> void for_ties(std::size_t n, const Value& value, const F& f) {
+  for (std::size_t begin = 0, end; begin < n; begin = end) {
+    for (end = begin; end < n && value(end) == value(begin);) ++end;
     f(begin, end);
   }
 }
@@ -253,11 +245,10 @@ FirstOrder<T> spearman_loss(const Var<T>& scores, const Array<T>& labels, double
         Array<T> ranks = zeros<T>(y.shape());
         for (std::size_t row = 0; row < y.size(); row += n) {
           const auto at = [&](std::size_t i) { return row + std::size_t(order.data()[row + i]); };
-          for (std::size_t begin = 0, end; begin < n;
-               begin = end) {  // equal ones share their mean rank
-            for (end = begin; end < n && y.data()[at(end)] == y.data()[at(begin)];) ++end;
+          const auto label = [&](std::size_t i) { return y.data()[at(i)]; };
+          for_ties(n, label, [&](std::size_t begin, std::size_t end) {  // equal: their mean rank
             for (std::size_t i = begin; i < end; ++i) ranks.data()[at(i)] = T(begin + 1 + end) / 2;
-          }
+          });
         }
         const double pairs = double(n) * (double(n) * double(n) - 1);
         return sum(square(fast_soft_rank(s, strength) - ranks), -1) * T(n > 1 ? 6 / pairs : 0);
@@ -274,7 +265,8 @@ Array<double> ndcg(const Array<T>& scores, const Array<T>& labels, std::size_t k
     for (const auto& document : documents) sorted.push_back(document.second);
     const double best = best_dcg(sorted, k);
     double dcg = 0;
-    for_ties(documents, [&](std::size_t begin, std::size_t end) {
+    const auto score = [&](std::size_t i) { return documents[i].first; };
+    for_ties(documents.size(), score, [&](std::size_t begin, std::size_t end) {
       double gains = 0, discounts = 0;
       for (std::size_t i = begin; i < end; ++i) {
         gains += gain(sorted[i]);
@@ -292,7 +284,8 @@ Array<double> reciprocal_rank(const Array<T>& scores, const Array<T>& labels,
   return of_orders("reciprocal_rank", scores, labels, mask, [](const auto& documents) {
     // none: the probability that no document so far was relevant.
     double expected = 0, none = 1;
-    for_ties(documents, [&](std::size_t begin, std::size_t end) {
+    const auto score = [&](std::size_t i) { return documents[i].first; };
+    for_ties(documents.size(), score, [&](std::size_t begin, std::size_t end) {
       const auto relevant = std::count_if(documents.begin() + std::ptrdiff_t(begin),
                                           documents.begin() + std::ptrdiff_t(end),
                                           [](const auto& document) { return document.second > 0; });

@@ -42,4 +42,15 @@ template <class T> Var<T> broadcast_to(const Var<T>& x, const Shape& shape);
 // outside 0 .. classes - 1.
 template <class T> Array<T> one_hot(const Indices& indices, std::size_t classes);
 
+namespace detail {
+
+// x with an axis of extent 1 put in before `axis`.
+template <class T> Var<T> expand(const Var<T>& x, std::size_t axis) {
+  std::vector<Index> shape(x.shape().begin(), x.shape().end());
+  shape.insert(shape.begin() + std::ptrdiff_t(axis), 1);
+  return reshape(x, shape);
+}
+
+}  // namespace detail
+
 }  // namespace tapesort

@@ -12,6 +12,7 @@
 
 #include "engine/check.hpp"
 #include "gradcheck/gradcheck.hpp"
+#include "models/shuffle_soft_sort.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
 #include "ops/masked_plackett_luce.hpp"
@@ -222,33 +223,28 @@ PYBIND11_MODULE(_tapesort, m) {
            "regularization"_a, "smoothing"_a, "samples"_a, "seed"_a)
       .def("matrix",
            [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
-             const auto m = mask_of(mask);
-             return call({s}, record,
-                         [&](const auto& x) { return m ? r.matrix(x[0], *m) : r.matrix(x[0]); });
+             const OptionalMask m = mask_of(mask);
+             return call({s}, record, [&](const auto& x) { return r.matrix(x[0], m); });
            })
       .def("logits",
            [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
-             const auto m = mask_of(mask);
-             return call({s}, record,
-                         [&](const auto& x) { return m ? r.logits(x[0], *m) : r.logits(x[0]); });
+             const OptionalMask m = mask_of(mask);
+             return call({s}, record, [&](const auto& x) { return r.logits(x[0], m); });
            })
       .def("sorted",
            [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
-             const auto m = mask_of(mask);
-             return call({s}, record,
-                         [&](const auto& x) { return m ? r.sorted(x[0], *m) : r.sorted(x[0]); });
+             const OptionalMask m = mask_of(mask);
+             return call({s}, record, [&](const auto& x) { return r.sorted(x[0], m); });
            })
       .def("ranks",
            [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
-             const auto m = mask_of(mask);
-             return call({s}, record,
-                         [&](const auto& x) { return m ? r.ranks(x[0], *m) : r.ranks(x[0]); });
+             const OptionalMask m = mask_of(mask);
+             return call({s}, record, [&](const auto& x) { return r.ranks(x[0], m); });
            })
       .def("top_k", [](const Relaxation& r, const py::object& s, std::size_t k,
                        const py::object& mask, bool record) {
-        const auto m = mask_of(mask);
-        return call({s}, record,
-                    [&](const auto& x) { return m ? r.top_k(x[0], k, *m) : r.top_k(x[0], k); });
+        const OptionalMask m = mask_of(mask);
+        return call({s}, record, [&](const auto& x) { return r.top_k(x[0], k, m); });
       });
 
   m.def("neural_sort_payload", [](const py::object& s, const py::object& payload, double tau,
@@ -310,15 +306,18 @@ PYBIND11_MODULE(_tapesort, m) {
           const auto f = [&](const auto& s) { return k_subset_log_partition(s, k); };
           return call({s}, record, [&](const auto& x) { return masked(m, By::set, f, x[0]); });
         });
-  m.def("k_subset_log_prob", [](const py::object& s, const py::object& subsets, bool record) {
+  m.def("k_subset_log_prob", [](const py::object& s, const py::object& subsets,
+                                const py::object& mask, bool record) {
     const Indices items = to_array<Index>(subsets);
-    return call({s}, record, [&](const auto& x) { return k_subset_log_prob(x[0], items); });
+    const OptionalMask m = mask_of(mask);
+    return call({s}, record, [&](const auto& x) { return k_subset_log_prob(x[0], items, m); });
   });
-  m.def("k_subset_sample",
-        [](const py::object& s, std::size_t k, std::uint64_t seed, const Extents& samples) {
-          Generator random(seed);
-          return to_numpy(k_subset_sample(to_array<double>(s), k, random, shape_of(samples)));
-        });
+  m.def("k_subset_sample", [](const py::object& s, std::size_t k, std::uint64_t seed,
+                              const Extents& samples, const py::object& mask) {
+    Generator random(seed);
+    const Array<double> scores = to_array<double>(s);
+    return to_numpy(k_subset_sample(scores, k, random, shape_of(samples), mask_of(mask)));
+  });
   m.def("fenchel_young_loss",
         [](const py::object& s, const py::object& target, const py::object& f, double sigma,
            std::size_t samples, std::uint64_t seed, const py::object& mask, bool record) {
@@ -333,6 +332,34 @@ PYBIND11_MODULE(_tapesort, m) {
             return masked(m, By::set, loss, x[0], convert<T>(goal));
           });
         });
+  m.def("shuffle_soft_sort", [](const py::object& items, const py::object& loss, std::size_t phases,
+                                std::size_t steps, double learning_rate, double tau_first,
+                                double tau_last, std::uint64_t seed) {
+    const auto lowered = [&loss](const Var<double>& arranged) {
+      wait_if_ending();
+      const py::gil_scoped_acquire lock;
+      const py::object pair = loss(to_numpy(Array<double>(arranged.value())));
+      if (!py::isinstance<py::tuple>(pair) || py::len(pair) != 2) {
+        bad_argument("shuffle_soft_sort: the loss must return (value, gradient)");
+      }
+      const Array<double> value = to_array<double>(pair[py::int_(0)]);
+      Array<double> slope = to_array<double>(pair[py::int_(1)]);
+      if (slope.shape() != arranged.shape()) {
+        bad_argument("shuffle_soft_sort: the loss's gradient is ", slope.shape(),
+                     ", its arrangement ", arranged.shape());
+      }
+      return record("loss", {arranged}, value,
+                    [slope](Node<double>& y) { accumulate(y.input(0), slope * y.cotangent()()); });
+    };
+    ShuffleSoftSort<double> sorter(to_array<double>(items), lowered,
+                                   {phases, steps, learning_rate, tau_first, tau_last}, seed);
+    {
+      const Unlocked unlocked;
+      while (sorter.phase()) {
+      }
+    }
+    return to_numpy(sorter.order());
+  });
   m.def("argsort", [](const py::object& s, const std::string& direction) {
     return to_numpy(argsort(to_array<double>(s), direction_named(direction)));
   });

@@ -123,7 +123,7 @@ class Values(unittest.TestCase):
         for name in OPERATORS:
             op = getattr(tapesort, name)
             if "mask" not in inspect.signature(op).parameters or name.endswith("_loss") or name in (
-                    "sinkhorn", "pl_log_prob", "pl_relaxed_sample", "reinforce", *self.MORE):
+                    "sinkhorn", "k_subset_log_prob", "pl_log_prob", "pl_relaxed_sample", "reinforce", *self.MORE):
                 continue
             with self.subTest(name):
                 options = {"k": 2} if "k" in inspect.signature(op).parameters else {}
@@ -186,11 +186,36 @@ class Values(unittest.TestCase):
         drawn = tapesort.k_subset_sample(s, 2, seed=1, samples=20000)
         np.testing.assert_allclose([(drawn == p).all(-1).mean() for p in pairs], weights / weights.sum(),
                                    atol=0.015)
+        mask = np.array([True, False, True, True])
+        masked = np.insert(s, 1, np.nan)
+        np.testing.assert_array_equal(
+            tapesort.k_subset_log_prob(masked, np.array([[0, 2], [2, 3]]), mask=mask),
+            tapesort.k_subset_log_prob(s, np.array([[0, 1], [1, 2]])))
+        self.assertEqual(set(tapesort.k_subset_sample(masked, 2, 1, 100, mask).flat), {0, 2, 3})
         ranks = tapesort.perturbed_rank(s, tau=1e-9)
         np.testing.assert_array_equal(ranks, tapesort.black_box_rank(s))
         np.testing.assert_array_equal(ranks, [2, 3, 1])
         _, back = tapesort.vjp(tapesort.black_box_rank, s, tau=2.0)
         np.testing.assert_array_equal(back(np.array([0.0, 0.0, -1.0]))[0], [-0.5, -0.5, 1])
+
+    def test_shuffle_soft_sort(self):
+        items = np.random.default_rng(1).permutation(np.linspace(0, 1, 36)).reshape(36, 1)
+        def roughness(y):  # the mean squared difference of neighbours, over the items' variance
+            grid, back = y.reshape(6, 6), np.zeros((6, 6))
+            across, down = np.diff(grid, axis=1), np.diff(grid, axis=0)
+            scale = 1 / (60 * items.var())
+            back[:, 1:] += across
+            back[:, :-1] -= across
+            back[1:] += down
+            back[:-1] -= down
+            return scale * ((across**2).sum() + (down**2).sum()), 2 * scale * back.reshape(36, 1)
+        order = tapesort.shuffle_soft_sort(items, roughness, phases=100, seed=1)
+        np.testing.assert_array_equal(np.sort(order), np.arange(36))
+        self.assertLess(roughness(items[order])[0], 0.5 * roughness(items)[0])
+        with self.assertRaisesRegex(ValueError, r"the loss's gradient is \(6, 6\), .* \(36, 1\)"):
+            tapesort.shuffle_soft_sort(items, lambda y: (0.0, np.zeros((6, 6))), phases=1, seed=1)
+        with self.assertRaisesRegex(ValueError, "all items are equal"):
+            tapesort.shuffle_soft_sort(np.ones((4, 2)), roughness, seed=1)
 
     def test_ranking(self):
         s, y = np.array([0.3, -1.0, 0.8]), np.array([2, 0, 1])
@@ -300,7 +325,7 @@ class Values(unittest.TestCase):
                     stubs[node.name] = None
         self.assertLessEqual(set(tapesort.__all__), set(stubs))
         for name in OPERATORS + ["argsort", "gradcheck", "k_subset_sample", "ndcg", "pl_sample",
-                                 "reciprocal_rank"]:
+                                 "reciprocal_rank", "shuffle_soft_sort"]:
             parameters = inspect.signature(getattr(tapesort, name)).parameters.values()
             self.assertEqual([a.arg for a in stubs[name].args], [p.name for p in parameters], name)
             self.assertEqual(len(stubs[name].defaults),

@@ -182,6 +182,33 @@ TEST_CASE("k-subsets of masked sets, and what is refused") {
   const Array<double> mu = masked(mask, By::item, marginals, constant(s)).value();
   const Array<double> alone = marginals(constant(Array<double>{0.5, 2.0, 0.0})).value();
   CHECK(mu == Array<double>{{alone(0), 0.0, alone(1), alone(2)}, {0.0, 0.0, 1.0, 1.0}});
+
+  Tape<double> tape;
+  const Var<double> leaf = tape.leaf(s);
+  Generator a(3), b(3);
+  const Indices drawn = k_subset_sample(s, 2, a, {2}, mask);
+  const Indices first = k_subset_sample(Array<double>{{1.0, 3.0}}, 2, b, {2});  // rising sizes
+  const Indices second = k_subset_sample(Array<double>{{0.5, 2.0, 0.0}}, 2, b, {2});
+  const Index items[] = {0, 2, 3};
+  for (std::size_t sample = 0; sample < 2; ++sample) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      CHECK(drawn(sample, 0, i) == items[second(sample, 0, i)]);
+      CHECK(drawn(sample, 1, i) == first(sample, 0, i) + 2);
+    }
+  }
+  const Indices subsets{{{0, 2}, {2, 3}}, {{2, 3}, {2, 3}}};
+  const Var<double> log_p = k_subset_log_prob(leaf, subsets, mask);
+  const Enumerated three(Array<double>{0.5, 2.0, 0.0}, 2);  // {0, 1}, {0, 2}, {1, 2} of them
+  CHECK(distance(log_p.value(),
+                 Array<double>{{std::log(three.p[0]), 0.0}, {std::log(three.p[2]), 0.0}}) < 1e-14);
+  tape.backward(log_p, Array<double>{{1.0, 1.0}, {0.0, 0.0}});
+  const Array<double> slope{{1 - alone(0), 0.0, 1 - alone(1), -alone(2)}, {0.0, 0.0, 0.0, 0.0}};
+  CHECK(distance(leaf.grad(), slope) < 1e-14);
+  CHECK(error_of([&] {
+          k_subset_log_prob(leaf, Indices{{0, 1}, {2, 3}}, mask);
+        }) == "invalid_argument: k_subset_log_prob: subset 0 has item 1, which is masked");
+  CHECK(error_of([&] { k_subset_sample(s, 3, a, {}, mask); }) ==
+        "invalid_argument: k_subset_sample: a set has 2 valid items; need k = 3");
   const Var<double> x = constant(Array<double>{1.0, 2.0});
   CHECK(error_of([&] { k_subset_marginals(x, 3); }) ==
         "invalid_argument: k_subset_marginals: k must be in 0 .. n, got 3 for n = 2");

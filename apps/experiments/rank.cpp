@@ -153,7 +153,8 @@ class RankTask : public Task {
   }
 
   double validate() override {
-    return mean_of(ndcg_of(validation_, scores_of(validation_columns_), 5));
+    const auto [s, y, mask] = sets_of(validation_, scores_of(validation_columns_));
+    return mean_of(ndcg(s, y, 5, mask));
   }
 
   State<float> state() override {
@@ -166,17 +167,16 @@ class RankTask : public Task {
   }
 
   Figures figures(const RankingSet& test) {
-    const Array<float> scores = scores_of(columns_.of(test));
+    const auto [s, y, mask] = sets_of(test, scores_of(columns_.of(test)));
     static const char* const keys[] = {"ndcg_1", "ndcg_3", "ndcg_5", "ndcg_10"};
     Figures figures;
     for (std::size_t i = 0; i < 4; ++i) {
-      figures.push_back({keys[i], mean_of(ndcg_of(test, scores, shown_places[i]))});
+      figures.push_back({keys[i], mean_of(ndcg(s, y, shown_places[i], mask))});
     }
-    const Var<double> five = constant(ndcg_of(test, scores, 5));
+    const Var<double> five = constant(ndcg(s, y, 5, mask));
     const std::size_t n = five.size();  // of the mean, over the test's queries
     figures.push_back({"ndcg_5_standard_error",
                        n > 1 ? std::sqrt(var(five).item() / double(n - 1)) : std::nan("")});
-    const auto [s, y, mask] = sets_of(test, scores);
     figures.push_back({"mrr", mean_of(reciprocal_rank(s, y, mask))});
     return figures;
   }
@@ -232,10 +232,6 @@ class RankTask : public Task {
       }
     }
     return {s, y, ItemMask(there)};
-  }
-  static Array<double> ndcg_of(const RankingSet& set, const Array<float>& scores, std::size_t k) {
-    const auto [s, y, mask] = sets_of(set, scores);
-    return ndcg(s, y, k, mask);
   }
   static double mean_of(const Array<double>& x) { return mean(constant<double>(x)).item(); }
 

@@ -201,7 +201,8 @@ template <class T>
 Relaxed<T> relax(const RelaxRequest& request, std::size_t number, const Array<double>& set,
                  const Array<double>* weights, bool matrix) {
   const Relaxation& r = request.relaxation;
-  const ItemMask* mask = request.masks.empty() ? nullptr : &request.masks[number];
+  OptionalMask mask;
+  if (!request.masks.empty()) mask = request.masks[number];
   Tape<T> tape(weights ? Recording::on : Recording::off);
   const Var<T> input = tape.leaf(convert<T>(set));
   Relaxed<T> result;
@@ -211,15 +212,11 @@ Relaxed<T> relax(const RelaxRequest& request, std::size_t number, const Array<do
     if (!first) first = output;
     return output.value();
   };
-  if (r.has_matrix() && (matrix || weights)) {
-    result.P = value(mask ? r.matrix(input, *mask) : r.matrix(input));
-  }
-  if (r.has_sorted()) result.sorted = value(mask ? r.sorted(input, *mask) : r.sorted(input));
-  if (r.has_ranks()) result.ranks = value(mask ? r.ranks(input, *mask) : r.ranks(input));
-  if (const std::size_t k = request.k) {
-    result.top_k = value(mask ? r.top_k(input, k, *mask) : r.top_k(input, k));
-  }
-  result.permutation = mask ? r.order(input.value(), *mask) : r.order(input.value());
+  if (r.has_matrix() && (matrix || weights)) result.P = value(r.matrix(input, mask));
+  if (r.has_sorted()) result.sorted = value(r.sorted(input, mask));
+  if (r.has_ranks()) result.ranks = value(r.ranks(input, mask));
+  if (request.k) result.top_k = value(r.top_k(input, request.k, mask));
+  result.permutation = r.order(input.value(), mask);
   if (weights) {
     tape.backward(*first, convert<T>(*weights));
     result.grad = input.grad();

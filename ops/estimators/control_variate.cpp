@@ -13,6 +13,7 @@
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/hard.hpp"
+#include "ops/sorting/sets.hpp"
 
 namespace tapesort {
 namespace {
@@ -21,7 +22,7 @@ template <class T>
 Var<T> evaluate_control(const ControlVariate<T>& control, const Var<T>& z,
                         const std::vector<Var<T>>& phi) {
   Var<T> c = control.value(z, phi);
-  require(c.shape() == Shape(z.shape().begin(), z.shape().end() - 1),
+  require(c.shape() == shape_of_sets(z.shape()),
           "control_variate_expectation: the control variate gave ", c.shape(), " for ", z.shape(),
           "; need one number for each sample");
   return c;

@@ -2,6 +2,7 @@
 
 #include "engine/instantiate.hpp"
 #include "ops/estimators/estimators.hpp"
+#include "ops/sorting/sets.hpp"
 
 namespace tapesort {
 namespace {
@@ -80,7 +81,7 @@ FirstOrder<T> exact_expectation(const Var<T>& log_scores, const OrderCost<T>& f)
   }
   const Var<T> cost = detail::evaluate_cost<T>("exact_expectation", f, orders);
 
-  Array<T> y = uninitialized<T>(Shape(shape.begin(), shape.end() - 1));
+  Array<T> y = uninitialized<T>(shape_of_sets(shape));
   Array<T> p = uninitialized<T>(cost.shape());
   Array<double> grad = zeros<double>(shape);  // dy / ds
   for (std::size_t r = 0; r < rows; ++r) {

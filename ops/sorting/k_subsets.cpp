@@ -126,13 +126,11 @@ template <class T> struct Sets {
   Indices order;
 };
 
-Shape without_last(const Shape& shape) { return Shape(shape.begin(), shape.end() - 1); }
-
 }  // namespace
 
 template <class T> Var<T> k_subset_log_partition(const Var<T>& scores, std::size_t k) {
   const Sets<T> sets("k_subset_log_partition", scores.value(), k);
-  Array<T> value = zeros<T>(without_last(scores.shape()));
+  Array<T> value = zeros<T>(shape_of_sets(scores.shape()));
   Array<T> mu = uninitialized<T>(scores.shape());
   for_sets(sets.count, sets.cost, [&](std::size_t set) {
     const auto chain = sets.template chain<Wide<T>>(set);
@@ -176,32 +174,57 @@ template <class T> FirstOrder<T> k_subset_marginals(const Var<T>& scores, std::s
   });
 }
 
-template <class T> Var<T> k_subset_log_prob(const Var<T>& scores, const Indices& subsets) {
+template <class T>
+Var<T> k_subset_log_prob(const Var<T>& scores, const Indices& subsets, const OptionalMask& mask) {
   require(scores.dimension() >= 1 && subsets.dimension() >= scores.dimension(),
           "k_subset_log_prob: subsets are ", subsets.shape(), ", scores ", scores.shape(),
           "; need subsets (samples.., .., k) for scores (.., n)");
+  if (mask)
+    require_same_shape("k_subset_log_prob", "scores", scores.shape(), "mask", mask->shape());
   const std::size_t n = scores.shape().back(), k = subsets.shape().back();
   Shape all = subsets.shape();
   all.back() = n;
   const Var<T> chosen = take_along_axis(broadcast_to(scores, all), subsets);
   std::vector<std::size_t> seen(n, 0);
   for (std::size_t i = 0; i < subsets.size(); ++i) {
-    std::size_t& row = seen[std::size_t(subsets.data()[i])];
-    require(row != i / k + 1, "k_subset_log_prob: subset ", i / k, " has item ", subsets.data()[i],
-            " twice");
+    const std::size_t item = std::size_t(subsets.data()[i]);
+    require(!mask || mask->valid().data()[i / k * n % scores.size() + item],
+            "k_subset_log_prob: subset ", i / k, " has item ", item, ", which is masked");
+    std::size_t& row = seen[item];
+    require(row != i / k + 1, "k_subset_log_prob: subset ", i / k, " has item ", item, " twice");
     row = i / k + 1;
   }
-  return sum(chosen, -1) - k_subset_log_partition(scores, k);
+  const auto log_partition = [k](const Var<T>& s) { return k_subset_log_partition(s, k); };
+  return sum(chosen, -1) - masked(mask, By::set, log_partition, scores);
 }
 
 template <class T>
 Indices k_subset_sample(const Array<T>& scores, std::size_t k, Generator& random,
-                        const Shape& samples) {
-  const Sets<T> sets("k_subset_sample", scores, k);
+                        const Shape& samples, const OptionalMask& mask) {
+  require(scores.dimension() >= 1, "k_subset_sample: scores are 0-d; need (..., n)");
   Shape shape = samples;
   shape.insert(shape.end(), scores.shape().begin(), scores.shape().end());
   shape.back() = k;
   Indices subsets = uninitialized<Index>(shape);
+  if (mask) {
+    for (const Index count : mask->counts()) {
+      require(count >= Index(k), "k_subset_sample: a set has ", count,
+              " valid items; need k = ", k);
+    }
+    const std::vector<Array<T>> parts = mask->split(scores);
+    const std::size_t all = element_count(shape_of_sets(scores.shape()));
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const auto& [m, sets, items] = mask->groups()[i];
+      const Indices drawn = k_subset_sample(parts[i], k, random, samples);
+      for (std::size_t at = 0; at < drawn.size(); ++at) {
+        const std::size_t sample = at / k / sets.size(), set = at / k % sets.size();
+        subsets.data()[(sample * all + sets[set]) * k + at % k] =
+            Index(items[set * m + std::size_t(drawn.data()[at])]);
+      }
+    }
+    return subsets;
+  }
+  const Sets<T> sets("k_subset_sample", scores, k);
   for (std::size_t set = 0; set < sets.count; ++set) {
     const auto chain = sets.template chain<double>(set);
     for (std::size_t start = set * k; start < subsets.size(); start += sets.count * k) {

@@ -31,16 +31,20 @@
 
 #include "engine/dual.hpp"
 #include "engine/random.hpp"
+#include "ops/mask.hpp"
 
 namespace tapesort {
 
 template <class T> Var<T> k_subset_log_partition(const Var<T>& scores, std::size_t k);
 template <class T> FirstOrder<T> k_subset_marginals(const Var<T>& scores, std::size_t k);
-// std::invalid_argument unless each subset has k different items of 0 .. n - 1.
-template <class T> Var<T> k_subset_log_prob(const Var<T>& scores, const Indices& subsets);
+// std::invalid_argument unless each subset has k different items of 0 .. n - 1, valid ones.
+template <class T>
+Var<T> k_subset_log_prob(const Var<T>& scores, const Indices& subsets,
+                         const OptionalMask& mask = {});
+// std::invalid_argument for a set with less than k valid items.
 template <class T>
 Indices k_subset_sample(const Array<T>& scores, std::size_t k, Generator& random,
-                        const Shape& samples = {});
+                        const Shape& samples = {}, const OptionalMask& mask = {});
 template <class T>
 FirstOrder<T> k_subset_straight_through(const Var<T>& scores, std::size_t k, Generator& random,
                                         const Shape& samples = {});

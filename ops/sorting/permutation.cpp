@@ -64,16 +64,11 @@ template <class T> void assign(const T* gain, std::size_t n, Index* order) {
   for (std::size_t c = 0; c < n; ++c) order[row_of[c]] = Index(c);
 }
 
-Shape without_last(Shape shape) {
-  shape.pop_back();
-  return shape;
-}
-
 }  // namespace
 
 template <class T> Indices best_assignment(const Array<T>& gain) {
   const std::size_t n = checked_finite_matrix("best_assignment", "gain", gain);
-  Indices order = uninitialized<Index>(without_last(gain.shape()));
+  Indices order = uninitialized<Index>(shape_of_sets(gain.shape()));
   for (std::size_t start = 0; start < order.size(); start += n) {
     assign(gain.data() + start * n, n, order.data() + start);
   }
@@ -82,7 +77,7 @@ template <class T> Indices best_assignment(const Array<T>& gain) {
 
 template <class T> Indices nearest_permutation(const Array<T>& P_hat) {
   const std::size_t n = checked_finite_matrix("nearest_permutation", "P_hat", P_hat);
-  if (P_hat.size() == 0) return uninitialized<Index>(without_last(P_hat.shape()));
+  if (P_hat.size() == 0) return uninitialized<Index>(shape_of_sets(P_hat.shape()));
   Indices order = argmax(P_hat);
   for (std::size_t start = 0; start < order.size(); start += n) {
     // No permutation can have a larger sum than every row's largest entry.

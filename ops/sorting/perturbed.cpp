@@ -115,7 +115,7 @@ FirstOrder<T> fenchel_young_loss(const Var<T>& scores, const Array<T>& target,
           draws.y.shape(), "; need ", draws.perturbed.shape());
   const std::size_t n = draws.n;
   Array<T> gradient = draws.mean();
-  Array<T> loss = uninitialized<T>(Shape(target.shape().begin(), target.shape().end() - 1));
+  Array<T> loss = uninitialized<T>(shape_of_sets(target.shape()));
   for (std::size_t set = 0; set < draws.sets; ++set) {
     double best = 0;
     for (std::size_t m = 0; m < draws.samples; ++m) {

@@ -199,12 +199,32 @@ bool Relaxation::has_ranks() const {
 
 bool Relaxation::has_top_k() const { return row_of(method).top_k || has_matrix(); }
 
-template <class T> Indices Relaxation::order(const Array<T>& input) const {
+namespace {
+
+// The operands of masked methods: items, or for sinkhorn rows and columns.
+template <class X> auto split(const Relaxation& r, const ItemMask& mask, const X& input) {
+  return mask.split(input, r.method == Method::sinkhorn ? By::place_and_item : By::item);
+}
+
+}  // namespace
+
+template <class T>
+Indices Relaxation::order(const Array<T>& input, const OptionalMask& mask) const {
+  if (mask) {
+    std::vector<Indices> orders;
+    for (const Array<T>& part : split(*this, *mask, input)) orders.push_back(order(part));
+    return mask->join_order(orders);
+  }
   if (method != Method::sinkhorn) return argsort(input, direction);
   return nearest_permutation(tapesort::sinkhorn(constant(input), tau, sinkhorn).value());
 }
 
-template <class T> FirstOrder<T> Relaxation::matrix(const Var<T>& input) const {
+template <class T>
+FirstOrder<T> Relaxation::matrix(const Var<T>& input, const OptionalMask& mask) const {
+  if (mask) {
+    return mask->joined(
+        By::place_and_item, [&](auto& x) { return matrix(x); }, split(*this, *mask, input));
+  }
   check_options(*this, has_matrix(), "matrix");
   const Var<T> soft = row_of(method).matrix(*this, input);
   if (!hard) return soft;
@@ -213,13 +233,23 @@ template <class T> FirstOrder<T> Relaxation::matrix(const Var<T>& input) const {
   return straight_through(permutation_matrix<T>(order), soft);
 }
 
-template <class T> FirstOrder<T> Relaxation::logits(const Var<T>& input) const {
+template <class T>
+FirstOrder<T> Relaxation::logits(const Var<T>& input, const OptionalMask& mask) const {
+  if (mask) {
+    return mask->joined(
+        By::place_and_item, [&](auto& x) { return logits(x); }, split(*this, *mask, input));
+  }
   const Row& row = row_of(method);
   if (!row.logits) check_options(*this, has_matrix(), "logits");
   return row.logits ? row.logits(*this, input) : logarithm(row.matrix(*this, input));
 }
 
-template <class T> FirstOrder<T> Relaxation::sorted(const Var<T>& input) const {
+template <class T>
+FirstOrder<T> Relaxation::sorted(const Var<T>& input, const OptionalMask& mask) const {
+  if (mask) {
+    return mask->joined(
+        By::place, [&](auto& x) { return sorted(x); }, split(*this, *mask, input));
+  }
   check_options(*this, has_sorted(), "sorted values");
   const Row& row = row_of(method);
   const Var<T> soft =
@@ -229,7 +259,12 @@ template <class T> FirstOrder<T> Relaxation::sorted(const Var<T>& input) const {
   return straight_through(take_along_axis(constant(input.value()), order).value(), soft);
 }
 
-template <class T> FirstOrder<T> Relaxation::ranks(const Var<T>& input) const {
+template <class T>
+FirstOrder<T> Relaxation::ranks(const Var<T>& input, const OptionalMask& mask) const {
+  if (mask) {
+    return mask->joined(
+        By::item, [&](auto& x) { return ranks(x); }, split(*this, *mask, input));
+  }
   check_options(*this, has_ranks(), "ranks");
   const Row& row = row_of(method);
   const Var<T> soft =
@@ -238,73 +273,30 @@ template <class T> FirstOrder<T> Relaxation::ranks(const Var<T>& input) const {
   return straight_through(ranks_of<T>(argsort(input.value(), direction)), soft);
 }
 
-template <class T> FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::size_t k) const {
+template <class T>
+FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::size_t k,
+                                const OptionalMask& mask) const {
   check_options(*this, has_top_k(), "top-k mass");
   const std::size_t n = input.dimension() ? input.shape().back() : 0;
   require(k >= 1 && k <= n, "relaxation: k must be in 1 .. n, got ", k, " for n = ", n);
+  if (mask) {
+    return mask->joined(
+        By::item, [&](auto& x) { return top_k(x, std::min(k, x.shape().back())); },
+        split(*this, *mask, input));
+  }
   const Row& row = row_of(method);
   const Var<T> soft = row.top_k ? row.top_k(*this, input, k)
                                 : sum(slice(row.matrix(*this, input), -2, 0, Index(k)), -2);
   return hard ? straight_through(first_of<T>(order(input.value()), k), soft) : soft;
 }
 
-// --- Masked
-
-namespace {
-
-By counted_by(const Relaxation& r) {
-  return r.method == Method::sinkhorn ? By::place_and_item : By::item;
-}
-
-}  // namespace
-
-template <class T>
-FirstOrder<T> Relaxation::matrix(const Var<T>& input, const ItemMask& mask) const {
-  return mask.joined(
-      By::place_and_item, [&](auto& x) { return matrix(x); }, mask.split(input, counted_by(*this)));
-}
-template <class T>
-FirstOrder<T> Relaxation::logits(const Var<T>& input, const ItemMask& mask) const {
-  return mask.joined(
-      By::place_and_item, [&](auto& x) { return logits(x); }, mask.split(input, counted_by(*this)));
-}
-template <class T>
-FirstOrder<T> Relaxation::sorted(const Var<T>& input, const ItemMask& mask) const {
-  return mask.joined(
-      By::place, [&](auto& x) { return sorted(x); }, mask.split(input, counted_by(*this)));
-}
-template <class T>
-FirstOrder<T> Relaxation::ranks(const Var<T>& input, const ItemMask& mask) const {
-  return mask.joined(
-      By::item, [&](auto& x) { return ranks(x); }, mask.split(input, counted_by(*this)));
-}
-template <class T>
-FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::size_t k, const ItemMask& mask) const {
-  const std::size_t n = mask.shape().back();
-  require(k >= 1 && k <= n, "relaxation: k must be in 1 .. n, got ", k, " for n = ", n);
-  return mask.joined(
-      By::item, [&](auto& x) { return top_k(x, std::min(k, x.shape().back())); },
-      mask.split(input, counted_by(*this)));
-}
-template <class T> Indices Relaxation::order(const Array<T>& input, const ItemMask& mask) const {
-  std::vector<Indices> orders;
-  for (const Array<T>& part : mask.split(input, counted_by(*this))) orders.push_back(order(part));
-  return mask.join_order(orders);
-}
-
-#define INSTANTIATE_FOR(T)                                                              \
-  template Var<T> Relaxation::matrix(const Var<T>&) const;                              \
-  template Var<T> Relaxation::logits(const Var<T>&) const;                              \
-  template Var<T> Relaxation::sorted(const Var<T>&) const;                              \
-  template Var<T> Relaxation::ranks(const Var<T>&) const;                               \
-  template Var<T> Relaxation::top_k(const Var<T>&, std::size_t) const;                  \
-  template Indices Relaxation::order(const Array<T>&) const;                            \
-  template Var<T> Relaxation::matrix(const Var<T>&, const ItemMask&) const;             \
-  template Var<T> Relaxation::logits(const Var<T>&, const ItemMask&) const;             \
-  template Var<T> Relaxation::sorted(const Var<T>&, const ItemMask&) const;             \
-  template Var<T> Relaxation::ranks(const Var<T>&, const ItemMask&) const;              \
-  template Var<T> Relaxation::top_k(const Var<T>&, std::size_t, const ItemMask&) const; \
-  template Indices Relaxation::order(const Array<T>&, const ItemMask&) const;
+#define INSTANTIATE_FOR(T)                                                                  \
+  template Var<T> Relaxation::matrix(const Var<T>&, const OptionalMask&) const;             \
+  template Var<T> Relaxation::logits(const Var<T>&, const OptionalMask&) const;             \
+  template Var<T> Relaxation::sorted(const Var<T>&, const OptionalMask&) const;             \
+  template Var<T> Relaxation::ranks(const Var<T>&, const OptionalMask&) const;              \
+  template Var<T> Relaxation::top_k(const Var<T>&, std::size_t, const OptionalMask&) const; \
+  template Indices Relaxation::order(const Array<T>&, const OptionalMask&) const;
 INSTANTIATE_FOR(float)
 INSTANTIATE_FOR(double)
 #undef INSTANTIATE_FOR

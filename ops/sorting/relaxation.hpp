@@ -85,29 +85,22 @@ struct Relaxation {
   bool has_ranks() const;
   bool has_top_k() const;
 
-  template <class T> FirstOrder<T> matrix(const Var<T>& input) const;
+  // With a mask (ops/mask.hpp), each is that of the valid items alone, put in their places among n.
+  // The logits of what is masked are 0, too, and cross_entropy takes the mask of the rows. For
+  // sinkhorn a masked item is a column, and as many rows, the last ones, have no place.
+  template <class T> FirstOrder<T> matrix(const Var<T>& input, const OptionalMask& mask = {}) const;
   // Logits of the matrix's rows, whose softmax is the (soft) matrix: for cross-entropies, which need
   // them where the matrix is 0 in its type. Where a method has none, ln of the matrix, at least
   // ln 1e-30: there the gradient ends.
-  template <class T> FirstOrder<T> logits(const Var<T>& input) const;
-  template <class T> FirstOrder<T> sorted(const Var<T>& input) const;
-  template <class T> FirstOrder<T> ranks(const Var<T>& input) const;
-  // Each item's mass among the first k places, 1 <= k <= n.
-  template <class T> FirstOrder<T> top_k(const Var<T>& input, std::size_t k) const;
+  template <class T> FirstOrder<T> logits(const Var<T>& input, const OptionalMask& mask = {}) const;
+  template <class T> FirstOrder<T> sorted(const Var<T>& input, const OptionalMask& mask = {}) const;
+  template <class T> FirstOrder<T> ranks(const Var<T>& input, const OptionalMask& mask = {}) const;
+  // Each item's mass among the first k places, 1 <= k <= n; of m valid items, the first min(k, m).
+  template <class T>
+  FirstOrder<T> top_k(const Var<T>& input, std::size_t k, const OptionalMask& mask = {}) const;
 
   // The hard sort: the item at each place.
-  template <class T> Indices order(const Array<T>& input) const;
-
-  // The same of the valid items alone, put in their places among n (ops/mask.hpp); the logits of what
-  // is masked are 0, too, and cross_entropy takes the mask of the rows. For sinkhorn a masked item is
-  // a column, and as many rows, the last ones, have no place. top_k: the first min(k, m).
-  template <class T> FirstOrder<T> matrix(const Var<T>& input, const ItemMask& mask) const;
-  template <class T> FirstOrder<T> logits(const Var<T>& input, const ItemMask& mask) const;
-  template <class T> FirstOrder<T> sorted(const Var<T>& input, const ItemMask& mask) const;
-  template <class T> FirstOrder<T> ranks(const Var<T>& input, const ItemMask& mask) const;
-  template <class T>
-  FirstOrder<T> top_k(const Var<T>& input, std::size_t k, const ItemMask& mask) const;
-  template <class T> Indices order(const Array<T>& input, const ItemMask& mask) const;
+  template <class T> Indices order(const Array<T>& input, const OptionalMask& mask = {}) const;
 };
 
 }  // namespace tapesort

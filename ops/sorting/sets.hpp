@@ -65,6 +65,9 @@ std::size_t checked_finite_matrix(const char* op, const char* name, const Array<
   return n;
 }
 
+// scores (..., n) -> one number a set (...)
+inline Shape shape_of_sets(const Shape& scores) { return Shape(scores.begin(), scores.end() - 1); }
+
 // scores (..., n) -> matrices (..., n, n).
 inline Shape matrix_shape(const Shape& scores) {
   Shape shape = scores;

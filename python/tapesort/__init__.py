@@ -34,8 +34,8 @@ __all__ = [
     "neural_sort_top_k", "neural_sort_values", "odd_even", "odd_even_values",
     "pairwise_logistic_loss", "perturbed_rank", "perturbed_sort", "perturbed_top_k",
     "pi_rank_loss", "pl_divergence", "pl_entropy", "pl_log_prob", "pl_relaxed_sample", "pl_sample",
-    "reciprocal_rank", "reinforce", "sinkhorn", "soft_sort", "soft_sort_ranks", "soft_sort_values",
-    "sparse_top_k", "spearman_loss", "vjp",
+    "reciprocal_rank", "reinforce", "shuffle_soft_sort", "sinkhorn", "soft_sort", "soft_sort_ranks",
+    "soft_sort_values", "sparse_top_k", "spearman_loss", "vjp",
 ]
 
 
@@ -262,15 +262,15 @@ def k_subset_log_partition(scores, k, *, record, mask=None):
 
 
 @_operator("scores")
-def k_subset_log_prob(scores, subsets, *, record):
-    """The log-probability of subsets (samples.., ..., k) of k different items: (samples.., ...)."""
-    return _tapesort.k_subset_log_prob(scores, subsets, record)
+def k_subset_log_prob(scores, subsets, *, record, mask=None):
+    """The log-probability of subsets (samples.., ..., k) of k different valid items: (samples.., ...)."""
+    return _tapesort.k_subset_log_prob(scores, subsets, _mask(mask), record)
 
 
-def k_subset_sample(scores, k, seed, samples=()):
-    """Exact samples of subsets of k items: (..., n) -> (samples.., ..., k), in rising order."""
+def k_subset_sample(scores, k, seed, samples=(), mask=None):
+    """Exact samples of subsets of k valid items: (..., n) -> (samples.., ..., k), in rising order."""
     return _tapesort.k_subset_sample(scores, _whole("k_subset_sample: k", k, 0, 2**40),
-                                     _whole("seed", seed, 0), _extents(samples))
+                                     _whole("seed", seed, 0), _extents(samples), _mask(mask))
 
 
 @_operator("scores")
@@ -332,6 +332,17 @@ def argsort(scores, direction="descending"):
     return _tapesort.argsort(scores, direction)
 
 
+def shuffle_soft_sort(items, loss, seed, phases=400, steps=4, learning_rate=0.2, tau_first=1.0,
+                      tau_last=0.1):
+    """Puts items (N, d) in places 0 .. N - 1 so that a loss of their arrangement is low, with N parameters
+    (ShuffleSoftSort, Barthel et al. 2025): the item at each place, (N,). loss maps an arrangement (N, d), of
+    mixed items while it learns, to its value, of the order of 1, and its gradient (N, d)."""
+    return _tapesort.shuffle_soft_sort(items, loss, _whole("phases", phases, 1), _whole("steps", steps, 1),
+                                       _number("learning_rate", learning_rate),
+                                       _number("tau_first", tau_first), _number("tau_last", tau_last),
+                                       _whole("seed", seed, 0))
+
+
 @_operator("log_scores")
 def pl_log_prob(log_scores, order, *, record, mask=None):
     """The Plackett-Luce log-probability of orders (samples.., ..., k), k <= n: (samples.., ...). With a mask
@@ -370,7 +381,8 @@ def pl_divergence(p, q, seed, samples, *, record, mask=None):
 
 @_operator("log_scores")
 def exact_expectation(log_scores, cost, *, record):
-    """The expected cost (...) of a random order; cost maps orders (n!, ..., n) to (n!, ...). n <= 8."""
+    """The expected cost (...) of a random order; cost maps orders (n!, ..., n) to (n!, ...). n <= 8.
+    There is no mask, as sets of m items have m! orders: call it once for each m."""
     return _tapesort.exact_expectation(log_scores, cost, record)
 
 

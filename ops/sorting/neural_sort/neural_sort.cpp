@@ -6,6 +6,7 @@
 #include "engine/check.hpp"
 #include "engine/instantiate.hpp"
 #include "ops/sorting/neural_sort/band.hpp"
+#include "ops/sorting/sets.hpp"
 
 namespace tapesort {
 namespace {
@@ -101,7 +102,7 @@ template <class T>
 FirstOrder<T> neural_sort_payload(const Var<T>& scores, const Var<T>& payload,
                                   const NeuralSortOptions& options) {
   const Shape shape = payload.shape();
-  require(payload.dimension() >= 2 && Shape(shape.begin(), shape.end() - 1) == scores.shape(),
+  require(payload.dimension() >= 2 && shape_of_sets(shape) == scores.shape(),
           "neural_sort_payload: payload is ", shape, ", scores are ", scores.shape(),
           "; need payload (..., n, d) for scores (..., n)");
   const auto s = sort_all_rows("neural_sort_payload", scores.value(), options);
