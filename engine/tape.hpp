@@ -33,11 +33,11 @@
 //     }
 //
 // Why no topological sort? A node's pullback may run when its cotangent is complete: after the
-// pullbacks of all nodes that use it. A graph has to be sorted for that. A tape is sorted: a node can
-// use only values that exist already, so the nodes that use it come later, and backward(), which walks
-// from the end, has met them all. A value that is used twice, as x in x * x, has then received both
-// contributions, and their sum is its cotangent. A leaf keeps what it gets, added up over all calls of
-// backward(): its gradient.
+// pullbacks of all nodes that use it. A graph has to be sorted for that. A tape already is: an
+// operator can use only values that exist, so a node stands before all that use it, and backward(),
+// which walks from the end, meets its users first. A value that is used twice, as x in x * x, has then
+// received both contributions, and their sum is its cotangent. A leaf keeps what it gets, added up over
+// all calls of backward(): its gradient.
 //
 // What is recorded? Leaves, and operators with an input that depends on a leaf. Everything else is
 // a constant: it is on no tape, and is freed with the last Var that holds it. On a tape made by
@@ -46,14 +46,14 @@
 // What is freed when?
 //   a cotangent                    as soon as its node has passed it on
 //   values, inputs and pullbacks   when the tape ends; not before, as backward() may be called again
-//   a node that a Var still holds  with the last such Var, and its value and pullback with it; to
-//                                  compute with it is an error, as no gradient could be passed on
+//   a node that a Var holds then   with the last such Var, and its value and pullback with it; to
+//                                  compute with it once its tape has ended is an error
 //
 // Is a pullback right? Take a small h, a random v of x's shape and a random u of y's. Nearly equal are
 //
 //     sum(u * (f(x + h v) - f(x - h v)) / 2h)   and   sum(v * J^T u),   J^T u from the pullback
 //
-// and gradcheck(f, {x}) compares them (gradcheck/gradcheck.hpp).
+// and gradcheck(f, {x}) compares such numbers (gradcheck/vars.hpp; how: gradcheck/gradcheck.hpp).
 #pragma once
 
 #include <cmath>
@@ -253,11 +253,11 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 
 // --- For those who write operators
 
-// The result y of operator `op` (a string literal, or an Op): recorded when an input needs a gradient,
-// else a constant. `value` has to be an Array; wrap an expression: Array<T>(a * b). (Converted lets the
-// inputs be a list in braces.)
-// backward() calls the pullback with y's node, once for each call of backward(). The pullback
-//   must      call accumulate for each input; it adds, as an input may be used elsewhere, too;
+// The result y of operator `op` (a string literal, or an Op): recorded when an input depends on a leaf,
+// else a constant. `value` has to be an Array; wrap an expression: Array<T>(a * b).
+// Each backward() calls the pullback once, with y's node, if a cotangent has reached y. The pullback
+//   must      call accumulate for each input that needs a gradient (for others it does nothing); it
+//             adds, as an input may be used elsewhere, too;
 //   may       read values of y and its inputs, and y's cotangent;
 //   must not  compute with Vars (with their values instead), change values or what it has captured,
 //             or capture references, which would dangle.

@@ -113,6 +113,14 @@ std::string diagnosis(const Jacobians& both) {
     return "a dependence is forgotten: " + which + " is 0 and should not be" +
            (first_is_right ? batch + ": a sum over a broadcast axis, or a batch, is missing?" : "");
   }
+  // Derivatives of each output by its own element alone, where others have a part.
+  const bool diagonal = J.m == J.n && J.n > 1 && J.all([&](std::size_t i, std::size_t j) {
+    return i == j || J.zero(J.analytic(i, j));
+  });
+  if (diagonal && J.all([&](std::size_t i, std::size_t j) { return i == j || J.wrong(i, j); })) {
+    return "a dependence is forgotten: outputs depend on all elements; is a sum, mean or norm of "
+           "them taken for a constant?";
+  }
   if (J.all_wrong([&](std::size_t i, std::size_t j) { return J.zero(J.numeric(i, j)); })) {
     return "a dependence too many: " + which + " should be 0" + batch;
   }

@@ -5,17 +5,17 @@
 //     auto vjp = [](const std::vector<double>& x, const std::vector<double>& ybar) {
 //       return std::vector<double>{ybar[0] * x[1], ybar[0] * x[1]};      // the second is wrong
 //     };
-//     GradcheckReport report = gradcheck(f, vjp, {2.0, 3.0});
-//     std::cout << report.text();
+//     std::cout << gradcheck(f, vjp, {2.0, 3.0}).text();
 //
 // prints
 //
 //     input 0 (2): WRONG, 1 of 2 elements of the Jacobian
-//       output (0), element (1): analytic 3, numeric 2, ratio 1.5
+//       looks like: a factor: every wrong element is 1.5 times the right one
+//       output (), element (1): analytic 3, numeric 2, ratio 1.5
 //
 // f and vjp take and give std::vectors of double or float, or what these convert to and from by
-// iterators (spans, Arrays); for several inputs, see GradcheckProblem. For functions of Vars and for
-// layers there is gradcheck/vars.hpp. This header needs nothing but the standard library.
+// iterators (spans, Arrays); for several inputs, see GradcheckProblem. For a function of Vars,
+// gradcheck(f, {x}) needs no vjp (gradcheck/vars.hpp, for layers, too). This header needs nothing but the standard library.
 //
 // Let J be the Jacobian of f, and J^T its transpose. vjp(x, u) should be J^T u (for u = ybar).
 //
@@ -27,17 +27,17 @@
 // The fast and the sparse mode compare two numbers for each direction (u, v): <J^T u, v>, the sum of the
 // products of elements, and the slope of <u, f(x + t v)> at t = 0. All elements of v are +1 or -1 by
 // chance, those of u between 1 and 2 in magnitude. A direction sees a wrong element of J^T with a
-// probability of at least 1/4 (README.md), whatever else is wrong, so that 3 directions (fast) miss it
-// with at most .42, and 20 (sparse) with .0032; a lone wrong element is missed by none. A direction
-// that disagrees is halved until one element is left, which is named.
+// probability of at least 1/4 (README.md), whatever else is wrong, so that 3 directions (fast) all miss
+// it with at most .43, and 20 (sparse) with .0032; a lone wrong element is missed by none. When a
+// direction disagrees, half of it is tried, again and again, until one element is left: it is named.
 //
 // At a kink (abs at 0, a tie in a sort) differences from the two sides disagree, and every slope
 // between them is as good as another. Such an element is accepted, and the report says so. (Where
 // several items tie, the slopes at points close by, at which the tie is broken, count as well.)
 //
-// The Taylor mode chooses no tolerance. With f for <u, f>: |f(x + h v) - f(x)| falls as h, and the
-// remainder |f(x + h v) - f(x) - h <J^T u, v>| as h^2 when the gradient is right, and, less its term in
-// h^2, as h^3 when second derivatives are. The report has the orders observed at h, h/2, h/4.
+// The Taylor mode needs no tolerance. Write f for <u, f>. |f(x + h v) - f(x)| falls as h; the remainder
+// |f(x + h v) - f(x) - h <J^T u, v>| as h^2 if the gradient is right; and this, after its h^2 term is
+// subtracted, as h^3 if second derivatives are. The report has the orders seen at h, h/2, h/4.
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,7 @@ std::string number(double x, const char* format = "%.6g") {
 bool right(const GradcheckRow& row) { return row.wrong + row.unsettled == 0; }
 
 std::string line_of(const GradcheckEntry& entry) {
-  const double ratio = entry.analytic / entry.numeric;
+  const double ratio = entry.analytic / entry.numeric + 0.0;  // no -0
   const char* digits = std::abs(ratio - 1) < 1e-3 ? "%.10g" : "%.6g";
   std::string text =
       entry.where + ": analytic " + number(entry.analytic, digits) + ", numeric " +

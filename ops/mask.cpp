@@ -264,6 +264,12 @@ Indices ItemMask::join_order(const std::vector<Indices>& parts) const {
   return order;
 }
 
+void check_mask(const char* op, const Shape& scores, const OptionalMask& mask) {
+  if (!mask) return;
+  require(mask->shape() == scores, op, ": the mask is ", mask->shape(), "; need one of shape ",
+          scores, ", that of the scores");
+}
+
 #define INSTANTIATE_ARRAY(T) \
   template std::vector<Array<T>> ItemMask::split(const Array<T>&, By) const;
 #define INSTANTIATE_VAR(T)                                               \

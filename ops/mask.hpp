@@ -113,4 +113,8 @@ auto masked(const OptionalMask& mask, By by, const F& f, const Operands&... oper
   return mask ? masked(*mask, by, f, operands...) : f(operands...);
 }
 
+// std::invalid_argument unless the mask has the shape of the scores. masked() itself takes operands
+// with more axes, so that a mask (n) of scores (n, n) would be taken for one of sets.
+void check_mask(const char* op, const Shape& scores, const OptionalMask& mask);
+
 }  // namespace tapesort

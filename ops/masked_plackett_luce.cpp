@@ -27,6 +27,7 @@ template <class T> Var<T> merged(const Var<T>& x, std::size_t samples) {
 template <class T>
 MaskedPlackettLuce<T>::MaskedPlackettLuce(const Var<T>& log_scores, const ItemMask& mask)
     : mask_(mask) {
+  check_mask("MaskedPlackettLuce", log_scores.shape(), mask);
   for (const Var<T>& scores : mask.split(log_scores)) groups_.emplace_back(scores);
 }
 

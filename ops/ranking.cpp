@@ -90,6 +90,14 @@ Var<T> sum_of_pairs(const Var<T>& scores, const Array<T>& labels, const Weight& 
   return sum(softplus(s_j - s_i) * w, Axes{-2, -1});
 }
 
+// loss(scores, labels) of the valid documents of each set.
+template <class T, class Loss>
+Var<T> by_set(const char* op, const OptionalMask& mask, const Loss& loss, const Var<T>& scores,
+              const Array<T>& labels) {
+  check_mask(op, scores.shape(), mask);
+  return masked(mask, By::set, loss, scores, labels);
+}
+
 // 1 - dcg, of sets with a relevant document; dcg is 0 in the others.
 template <class T> Var<T> loss_of(const Var<T>& dcg, const Array<double>& G, std::size_t n) {
   Array<T> most = zeros<T>(dcg.shape());
@@ -105,7 +113,7 @@ Array<double> of_orders(const char* op, const Array<T>& scores, const Array<T>& 
                         const OptionalMask& mask, const F& figure) {
   require(scores.dimension() >= 1, op, ": scores are 0-d; need (.., n)");
   require_same_shape(op, "scores", scores.shape(), "labels", labels.shape());
-  if (mask) require_same_shape(op, "scores", scores.shape(), "the mask", mask->shape());
+  check_mask(op, scores.shape(), mask);
   const std::size_t n = scores.shape().back();
   require(mask || n > 0, op, ": scores are ", scores.shape(), "; need (.., n) with n >= 1");
   Array<double> figures = uninitialized<double>(shape_of_sets(scores.shape()));
@@ -138,8 +146,8 @@ template <class Value, class F> void for_ties(std::size_t n, const Value& value,
 
 template <class T>
 Var<T> list_mle_loss(const Var<T>& scores, const Array<T>& labels, const OptionalMask& mask) {
-  return masked(
-      mask, By::set,
+  return by_set(
+      "list_mle_loss", mask,
       [](const Var<T>& s, const Array<T>& y) {
         checked_size("list_mle_loss", s, y, Labels::any);
         return -PlackettLuce<T>(s).log_prob(argsort(y));
@@ -149,8 +157,8 @@ Var<T> list_mle_loss(const Var<T>& scores, const Array<T>& labels, const Optiona
 
 template <class T>
 Var<T> list_net_loss(const Var<T>& scores, const Array<T>& labels, const OptionalMask& mask) {
-  return masked(
-      mask, By::set,
+  return by_set(
+      "list_net_loss", mask,
       [](const Var<T>& s, const Array<T>& y) {
         checked_size("list_net_loss", s, y, Labels::any);
         return -sum(softmax(constant<T>(y)) * log_softmax(s), -1);
@@ -161,8 +169,8 @@ Var<T> list_net_loss(const Var<T>& scores, const Array<T>& labels, const Optiona
 template <class T>
 Var<T> pairwise_logistic_loss(const Var<T>& scores, const Array<T>& labels,
                               const OptionalMask& mask) {
-  return masked(
-      mask, By::set,
+  return by_set(
+      "pairwise_logistic_loss", mask,
       [](const Var<T>& s, const Array<T>& y) {
         checked_size("pairwise_logistic_loss", s, y, Labels::any);
         return sum_of_pairs(s, y, [](std::size_t, std::size_t) { return 1; });
@@ -173,8 +181,8 @@ Var<T> pairwise_logistic_loss(const Var<T>& scores, const Array<T>& labels,
 template <class T>
 Var<T> lambda_loss(const Var<T>& scores, const Array<T>& labels, LambdaWeights weights,
                    const OptionalMask& mask) {
-  return masked(
-      mask, By::set,
+  return by_set(
+      "lambda_loss", mask,
       [=](const Var<T>& s, const Array<T>& y) {
         const std::size_t n = checked_size("lambda_loss", s, y, Labels::with_gains);
         const Array<double> G = normalised_gains(y, n, n);
@@ -195,8 +203,8 @@ FirstOrder<T> neural_ndcg_loss(const Var<T>& scores, const Array<T>& labels, dou
                                std::size_t k, const OptionalMask& mask) {
   check_places("neural_ndcg_loss", k);
   check_scale<T>("neural_ndcg_loss", "tau", tau);
-  return masked(
-      mask, By::set,
+  return by_set(
+      "neural_ndcg_loss", mask,
       [=](const Var<T>& s, const Array<T>& y) {
         const std::size_t n = checked_size("neural_ndcg_loss", s, y, Labels::with_gains);
         const Array<double> G = normalised_gains(y, n, k);
@@ -217,8 +225,8 @@ FirstOrder<T> pi_rank_loss(const Var<T>& scores, const Array<T>& labels, double 
                            const OptionalMask& mask) {
   check_places("pi_rank_loss", k);
   check_scale<T>("pi_rank_loss", "tau", tau);
-  return masked(
-      mask, By::set,
+  return by_set(
+      "pi_rank_loss", mask,
       [=](const Var<T>& s, const Array<T>& y) {
         const std::size_t n = checked_size("pi_rank_loss", s, y, Labels::with_gains);
         const Array<double> G = normalised_gains(y, n, k);
@@ -237,8 +245,8 @@ template <class T>
 FirstOrder<T> spearman_loss(const Var<T>& scores, const Array<T>& labels, double strength,
                             const OptionalMask& mask) {
   check_scale<T>("spearman_loss", "strength", strength);
-  return masked(
-      mask, By::set,
+  return by_set(
+      "spearman_loss", mask,
       [=](const Var<T>& s, const Array<T>& y) {
         const std::size_t n = checked_size("spearman_loss", s, y, Labels::any);
         const Indices order = argsort(y);

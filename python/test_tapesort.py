@@ -296,8 +296,26 @@ class Values(unittest.TestCase):
             tapesort.soft_sort(np.ma.array([1.0, 2.0], mask=[0, 1]))
         with self.assertRaisesRegex(TypeError, "mask must hold booleans, True for items that are there"):
             tapesort.soft_sort([1.0, 2.0], mask=[0, 1])
-        with self.assertRaisesRegex(ValueError, "the mask is .1, 2.; need one of shape .1, 2."):
+        with self.assertRaisesRegex(ValueError, "soft_sort: the mask is .1, 2.; need one of shape .2., that of the scores"):
             tapesort.soft_sort([1.0, 2.0], mask=[[True, False]])
+        for name in OPERATORS:  # a mask of sets would fit the first axis of square scores
+            op = getattr(tapesort, name)
+            if "mask" in inspect.signature(op).parameters and name != "sinkhorn":
+                arrays, options = CASES.get(name, ([], {}))
+                square = [np.resize(S, (4, 4)) for _ in op.arrays]
+                options = {**{k: v for k, v in (("seed", 1), ("samples", 2), ("fractions", [0.5]),
+                                                ("cost", lambda z: z[..., 0] * 1.0))
+                              if k in inspect.signature(op).parameters}, **options}
+                options = {k: np.resize(v, (4, 4)) if k == "labels" else v for k, v in options.items()}
+                if name == "neural_sort_cross_entropy":
+                    options["truth"] = square[0]
+                if name == "fenchel_young_loss":
+                    options["target"] = np.eye(4)
+                with self.subTest(name), self.assertRaisesRegex(
+                        ValueError, r"the mask is \(4\); need one of shape \(4, 4\), that of the scores"):
+                    op(*square, mask=[True, False, True, True], **options)
+        with self.assertRaisesRegex(TypeError, "order must hold whole numbers, got an array of float64"):
+            tapesort.pl_log_prob([1.0, 2.0], [0.0, 1.0])
         with self.assertRaisesRegex(TypeError, "tau must be a number, got '1'"):
             tapesort.soft_sort(S, tau="1")
         with self.assertRaisesRegex(TypeError, "neural_sort: missing a required argument: 'scores'"):

@@ -245,7 +245,8 @@ inline std::vector<PullbackCase> wrong_pullbacks() {
          Numbers p = softmax_of(x);
          for (std::size_t i = 0; i < p.size(); ++i) p[i] *= ybar[i];
          return p;
-       }});
+       },
+       "is a sum, mean or norm of them taken for a constant?"});
   add({"logsumexp: not normalised",
        {5},
        {},

@@ -179,8 +179,7 @@ Var<T> k_subset_log_prob(const Var<T>& scores, const Indices& subsets, const Opt
   require(scores.dimension() >= 1 && subsets.dimension() >= scores.dimension(),
           "k_subset_log_prob: subsets are ", subsets.shape(), ", scores ", scores.shape(),
           "; need subsets (samples.., .., k) for scores (.., n)");
-  if (mask)
-    require_same_shape("k_subset_log_prob", "scores", scores.shape(), "mask", mask->shape());
+  check_mask("k_subset_log_prob", scores.shape(), mask);
   const std::size_t n = scores.shape().back(), k = subsets.shape().back();
   Shape all = subsets.shape();
   all.back() = n;
@@ -207,6 +206,7 @@ Indices k_subset_sample(const Array<T>& scores, std::size_t k, Generator& random
   shape.back() = k;
   Indices subsets = uninitialized<Index>(shape);
   if (mask) {
+    check_mask("k_subset_sample", scores.shape(), mask);
     for (const Index count : mask->counts()) {
       require(count >= Index(k), "k_subset_sample: a set has ", count,
               " valid items; need k = ", k);

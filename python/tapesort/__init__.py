@@ -46,7 +46,7 @@ class Operator:
     def __init__(self, name, record, arrays, doc, parameters):
         self.__name__ = self.__qualname__ = name
         self.__module__ = __name__
-        self.__doc__ = doc
+        self.__doc__ = f"{name}{inspect.Signature(parameters)}\n\n{doc}"  # help() cuts a long repr
         self.__signature__ = inspect.Signature(parameters)
         self.arrays = arrays  # the names of the arguments that get a gradient
         self._record = record
@@ -64,7 +64,7 @@ class Operator:
         return self._record(**bound.arguments, record=_recorded)
 
     def __repr__(self):
-        return f"<tapesort operator {self.__name__}{self.__signature__}>"
+        return f"<tapesort operator {self.__name__}>"
 
     def __reduce__(self):
         return self.__name__  # pickled as the global of that name
@@ -116,6 +116,13 @@ def _number(what, value):
         return float(value)
     except TypeError:
         raise TypeError(f"{what} must be a number, got {value!r}") from None
+
+
+def _indices(what, values):
+    """Orders, subsets: whole numbers, which float numbers are not."""
+    if np.asarray(values).dtype.kind not in "iu" and np.size(values):
+        raise TypeError(f"{what} must hold whole numbers, got an array of {np.asarray(values).dtype}")
+    return values
 
 
 def _mask(mask):
@@ -264,7 +271,7 @@ def k_subset_log_partition(scores, k, *, record, mask=None):
 @_operator("scores")
 def k_subset_log_prob(scores, subsets, *, record, mask=None):
     """The log-probability of subsets (samples.., ..., k) of k different valid items: (samples.., ...)."""
-    return _tapesort.k_subset_log_prob(scores, subsets, _mask(mask), record)
+    return _tapesort.k_subset_log_prob(scores, _indices("subsets", subsets), _mask(mask), record)
 
 
 def k_subset_sample(scores, k, seed, samples=(), mask=None):
@@ -347,7 +354,7 @@ def shuffle_soft_sort(items, loss, seed, phases=400, steps=4, learning_rate=0.2,
 def pl_log_prob(log_scores, order, *, record, mask=None):
     """The Plackett-Luce log-probability of orders (samples.., ..., k), k <= n: (samples.., ...). With a mask
     the places beyond a set's valid items are not read."""
-    return _tapesort.pl_log_prob(log_scores, order, _mask(mask), record)
+    return _tapesort.pl_log_prob(log_scores, _indices("order", order), _mask(mask), record)
 
 
 def pl_sample(log_scores, seed, samples=(), mask=None):

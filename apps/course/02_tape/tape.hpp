@@ -116,7 +116,7 @@ inline void recurse(Var y) {
 
 // The cotangent of x = 3 after recurse(L), where y = x * x, L = y + y, and L's cotangent is 1.
 inline double diamond() {
-  //[2.5] what a recursive engine answers for L = y + y, y = x * x, at x = 3
+  //[2.5] optional: what a recursive engine answers for L = y + y, y = x * x, at x = 3
   return 24;
   //[end]
 }

@@ -86,7 +86,7 @@ TASK("2.4") {
             ? "x has its cotangent, but it is not in x's gradient. Either node 0 is not visited (i "
               "> 0 ends one "
               "too early), or a leaf, which has no pullback, does not add its cotangent to its "
-              "gradient."
+              "gradient, or the node is a copy: Node& node = nodes[i]."
         : visited.size() == 1 && visited.front() == "y"
             ? "The result itself has not been visited: begin at result.index, which is "
               "i-- > 0 from result.index + 1."
@@ -131,6 +131,21 @@ TASK("2.4") {
               course::to_text({third.gradient()}) +
               ", but should be 24. Is every node's cotangent set to 0 when it has "
               "been passed on, those of operators, too? Does a leaf add to its gradient?");
+  }
+  {
+    Tape tape;
+    const Var a = tape.leaf(2), b = tape.leaf(5);
+    const Var y = times(a, b, "y");
+    tape.backward(y);
+    check_near(
+        "After backward() for y = a * b at a = 2, b = 5, the gradients",
+        {a.gradient(), b.gradient()}, {5, 2},
+        {{{0, 2},
+          "The walk ends at the first leaf that it meets: return leaves the function. A leaf "
+          "adds to its gradient, and the walk goes on."}});
+    check(a.node().cotangent == 0 && b.node().cotangent == 0 && y.node().cotangent == 0,
+          "After backward() a node still has a cotangent. Set each to 0 when it has been passed "
+          "on, not before the next walk.");
   }
 }
 

@@ -170,6 +170,14 @@ TASK("4.3") {
   const Element last = worst_element(column, checked(column, first), {1});
   check_near("For 3 outputs of 1 input, the worst element's output and input",
              {double(last.i), double(last.j)}, {2, 0}, {});
+  const Map twice = [](const Vector& at) { return Vector{2 * at[0]}; };
+  const Vjp minus = [](const Vector&, const Vector& ybar) { return Vector{-2 * ybar[0]}; };
+  const Element sign = worst_element(twice, checked(twice, minus), {1});
+  check_near("Where the pullback has the wrong sign, -2 instead of 2, both numbers",
+             {sign.analytic, sign.numeric}, {-2, 2},
+             {{{2, 2}, "Take the absolute value of the difference only; the numbers keep signs."},
+              {{0, 0}, "The difference of absolute values is 0 there: subtract first, then abs."}},
+             1e-6);
 }
 
 TASK("4.4") {
