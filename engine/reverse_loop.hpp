@@ -11,7 +11,7 @@ template <class T> void Tape<T>::sweep(std::size_t last) {
   for (std::size_t i = last + 1; i-- > 0;) {
     Node<T>& node = *nodes_[i].node();
     if (!node.has_cotangent()) continue;  // no gradient reaches this value
-    run_pullback(node);  // record()'s: xbar += J^T ybar; a leaf's: adds to its gradient
+    run_pullback(node);       // record()'s: xbar += J^T ybar; a leaf's: adds to its gradient
     node.cotangent_.reset();  // freed
   }
 }
