@@ -303,7 +303,7 @@ class Values(unittest.TestCase):
             if "mask" in inspect.signature(op).parameters and name != "sinkhorn":
                 arrays, options = CASES.get(name, ([], {}))
                 square = [np.resize(S, (4, 4)) for _ in op.arrays]
-                options = {**{k: v for k, v in (("seed", 1), ("samples", 2), ("fractions", [0.5]),
+                options = {**{k: v for k, v in (("k", 2), ("seed", 1), ("samples", 2), ("fractions", [0.5]),
                                                 ("cost", lambda z: z[..., 0] * 1.0))
                               if k in inspect.signature(op).parameters}, **options}
                 options = {k: np.resize(v, (4, 4)) if k == "labels" else v for k, v in options.items()}
