@@ -178,6 +178,16 @@ TASK("4.3") {
              {{{2, 2}, "Take the absolute value of the difference only; the numbers keep signs."},
               {{0, 0}, "The difference of absolute values is 0 there: subtract first, then abs."}},
              1e-6);
+  const Map falling = [](const Vector& at) { return Vector{at[0], -2 * at[0]}; };
+  const Vjp rising = [](const Vector&, const Vector& ybar) {
+    return Vector{0.5 * ybar[0] + 2 * ybar[1]};
+  };
+  const Element opposite = worst_element(falling, checked(falling, rising), {1});
+  check_near("For derivatives (1, -2) and a pullback's (0.5, 2), the worst element's i and numbers",
+             {double(opposite.i), opposite.analytic, opposite.numeric}, {1, 2, -2},
+             {{{0, 0.5, 1}, "You compare sizes: subtract first, then take the absolute value."},
+              {{1, 2, 2}, "The numbers keep their signs: only their difference is made positive."}},
+             1e-6);
 }
 
 TASK("4.4") {
