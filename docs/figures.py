@@ -10,7 +10,6 @@ cost         NeuralSort over n: by its formula, on the tape, and std::sort
 race         Plackett-Luce: how often each order of three items is drawn, beside its probability
 estimators   bias and deviation of the gradient estimators
 """
-import itertools
 import json
 import math
 import pathlib
@@ -104,11 +103,8 @@ def race():
     s, draws = [1.0, 0.3, -0.5], 20000
     answer = json.loads(ask("pl", "--sample", str(draws), "--json", scores=[s]))
     drawn = [tuple(order) for order in answer["order"][0]]
-    orders = list(itertools.permutations(range(3)))
-    def probability(z):
-        w = [math.exp(s[item]) for item in z]
-        return w[0] / sum(w) * w[1] / (w[1] + w[2])
-    rows = [("".join("ABC"[item] for item in z), drawn.count(z) / draws, probability(z)) for z in orders]
+    log_prob = dict(zip(drawn, answer["log_prob"][0]))
+    rows = [("".join("ABC"[item] for item in z), drawn.count(z) / draws, math.exp(log_prob[z])) for z in sorted(log_prob)]
     plot("race", "set style fill solid 0.6\nset boxwidth 0.6\nset yrange [0:]\nset key right top\n"
          f"set ylabel 'share of {draws} draws'\nset xlabel 'order of arrival'\n"
          "plot $a using 0:2:xtic(1) with boxes title 'drawn', "
@@ -118,8 +114,8 @@ def race():
 def estimators():
     answer = json.loads(ask("estimators", "--json", "--steps", "0", "--out", ""))
     length = answer["gradient length"]
-    rows = [('"' + e["estimator"].replace(", ", ",\\n").replace("+ ", "REINFORCE\\n+ ") + '"', e["bias"] / length, e["variance"] ** 0.5 / length)
-            for e in answer["estimators"] if e["variance"]]
+    name = lambda e: '"' + e["estimator"].replace(", ", ",\\n").replace("+ ", "REINFORCE\\n+ ") + '"'
+    rows = [(name(e), e["bias"] / length, e["variance"] ** 0.5 / length) for e in answer["estimators"] if e["variance"]]
     plot("estimators", "set style data histogram\nset style histogram clustered gap 1\nset style fill solid 0.6\n"
          "set bmargin 4\nset logscale y\nset ylabel 'in lengths of the exact gradient'\nset key right top\n"
          "plot $a using 2:xtic(1) title 'bias, with the noise of its measurement', "

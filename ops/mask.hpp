@@ -117,4 +117,12 @@ auto masked(const OptionalMask& mask, By by, const F& f, const Operands&... oper
 // with more axes, so that a mask (n) of scores (n, n) would be taken for one of sets.
 void check_mask(const char* op, const Shape& scores, const OptionalMask& mask);
 
+// masked() of an operator that sorts its first operand, the scores.
+template <class F, class Scores, class... Operands>
+auto masked(const char* op, const OptionalMask& mask, By by, const F& f, const Scores& scores,
+            const Operands&... operands) {
+  check_mask(op, scores.shape(), mask);
+  return masked(mask, by, f, scores, operands...);
+}
+
 }  // namespace tapesort

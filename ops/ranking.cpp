@@ -90,14 +90,6 @@ Var<T> sum_of_pairs(const Var<T>& scores, const Array<T>& labels, const Weight& 
   return sum(softplus(s_j - s_i) * w, Axes{-2, -1});
 }
 
-// loss(scores, labels) of the valid documents of each set.
-template <class T, class Loss>
-Var<T> by_set(const char* op, const OptionalMask& mask, const Loss& loss, const Var<T>& scores,
-              const Array<T>& labels) {
-  check_mask(op, scores.shape(), mask);
-  return masked(mask, By::set, loss, scores, labels);
-}
-
 // 1 - dcg, of sets with a relevant document; dcg is 0 in the others.
 template <class T> Var<T> loss_of(const Var<T>& dcg, const Array<double>& G, std::size_t n) {
   Array<T> most = zeros<T>(dcg.shape());
@@ -146,8 +138,8 @@ template <class Value, class F> void for_ties(std::size_t n, const Value& value,
 
 template <class T>
 Var<T> list_mle_loss(const Var<T>& scores, const Array<T>& labels, const OptionalMask& mask) {
-  return by_set(
-      "list_mle_loss", mask,
+  return masked(
+      "list_mle_loss", mask, By::set,
       [](const Var<T>& s, const Array<T>& y) {
         checked_size("list_mle_loss", s, y, Labels::any);
         return -PlackettLuce<T>(s).log_prob(argsort(y));
@@ -157,8 +149,8 @@ Var<T> list_mle_loss(const Var<T>& scores, const Array<T>& labels, const Optiona
 
 template <class T>
 Var<T> list_net_loss(const Var<T>& scores, const Array<T>& labels, const OptionalMask& mask) {
-  return by_set(
-      "list_net_loss", mask,
+  return masked(
+      "list_net_loss", mask, By::set,
       [](const Var<T>& s, const Array<T>& y) {
         checked_size("list_net_loss", s, y, Labels::any);
         return -sum(softmax(constant<T>(y)) * log_softmax(s), -1);
@@ -169,8 +161,8 @@ Var<T> list_net_loss(const Var<T>& scores, const Array<T>& labels, const Optiona
 template <class T>
 Var<T> pairwise_logistic_loss(const Var<T>& scores, const Array<T>& labels,
                               const OptionalMask& mask) {
-  return by_set(
-      "pairwise_logistic_loss", mask,
+  return masked(
+      "pairwise_logistic_loss", mask, By::set,
       [](const Var<T>& s, const Array<T>& y) {
         checked_size("pairwise_logistic_loss", s, y, Labels::any);
         return sum_of_pairs(s, y, [](std::size_t, std::size_t) { return 1; });
@@ -181,8 +173,8 @@ Var<T> pairwise_logistic_loss(const Var<T>& scores, const Array<T>& labels,
 template <class T>
 Var<T> lambda_loss(const Var<T>& scores, const Array<T>& labels, LambdaWeights weights,
                    const OptionalMask& mask) {
-  return by_set(
-      "lambda_loss", mask,
+  return masked(
+      "lambda_loss", mask, By::set,
       [=](const Var<T>& s, const Array<T>& y) {
         const std::size_t n = checked_size("lambda_loss", s, y, Labels::with_gains);
         const Array<double> G = normalised_gains(y, n, n);
@@ -203,8 +195,8 @@ FirstOrder<T> neural_ndcg_loss(const Var<T>& scores, const Array<T>& labels, dou
                                std::size_t k, const OptionalMask& mask) {
   check_places("neural_ndcg_loss", k);
   check_scale<T>("neural_ndcg_loss", "tau", tau);
-  return by_set(
-      "neural_ndcg_loss", mask,
+  return masked(
+      "neural_ndcg_loss", mask, By::set,
       [=](const Var<T>& s, const Array<T>& y) {
         const std::size_t n = checked_size("neural_ndcg_loss", s, y, Labels::with_gains);
         const Array<double> G = normalised_gains(y, n, k);
@@ -225,8 +217,8 @@ FirstOrder<T> pi_rank_loss(const Var<T>& scores, const Array<T>& labels, double 
                            const OptionalMask& mask) {
   check_places("pi_rank_loss", k);
   check_scale<T>("pi_rank_loss", "tau", tau);
-  return by_set(
-      "pi_rank_loss", mask,
+  return masked(
+      "pi_rank_loss", mask, By::set,
       [=](const Var<T>& s, const Array<T>& y) {
         const std::size_t n = checked_size("pi_rank_loss", s, y, Labels::with_gains);
         const Array<double> G = normalised_gains(y, n, k);
@@ -245,8 +237,8 @@ template <class T>
 FirstOrder<T> spearman_loss(const Var<T>& scores, const Array<T>& labels, double strength,
                             const OptionalMask& mask) {
   check_scale<T>("spearman_loss", "strength", strength);
-  return by_set(
-      "spearman_loss", mask,
+  return masked(
+      "spearman_loss", mask, By::set,
       [=](const Var<T>& s, const Array<T>& y) {
         const std::size_t n = checked_size("spearman_loss", s, y, Labels::any);
         const Indices order = argsort(y);

@@ -181,12 +181,6 @@ OptionalMask mask_of(const py::object& mask) {
   if (mask.is_none()) return std::nullopt;
   return ItemMask(to_array<bool>(mask));
 }
-// The same, in the shape of the scores.
-OptionalMask mask_of(const py::object& mask, const py::object& scores) {
-  const OptionalMask m = mask_of(mask);
-  if (m) check_mask("mask", to_array<double>(scores).shape(), m);
-  return m;
-}
 
 // A Python function of arrays, called with the lock; f outlives it.
 template <class T> OfOrder<T> of_order(const py::object& f) {
@@ -223,30 +217,20 @@ PYBIND11_MODULE(_tapesort, m) {
 
   // --- Sorting
 
+  const auto output = [](auto f) {
+    return [f](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
+      const OptionalMask m = mask_of(mask);
+      return call({s}, record, [&](const auto& x) { return f(r, x[0], m); });
+    };
+  };
   py::class_<Relaxation>(m, "Relaxation")
       .def(py::init(&relaxation_of), "method"_a, "tau"_a, "direction"_a, "hard"_a, "power"_a,
            "iterations"_a, "tolerance"_a, "steepness"_a, "swap"_a, "art_lambda"_a,
            "regularization"_a, "smoothing"_a, "samples"_a, "seed"_a)
-      .def("matrix",
-           [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
-             const OptionalMask m = mask_of(mask);
-             return call({s}, record, [&](const auto& x) { return r.matrix(x[0], m); });
-           })
-      .def("logits",
-           [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
-             const OptionalMask m = mask_of(mask);
-             return call({s}, record, [&](const auto& x) { return r.logits(x[0], m); });
-           })
-      .def("sorted",
-           [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
-             const OptionalMask m = mask_of(mask);
-             return call({s}, record, [&](const auto& x) { return r.sorted(x[0], m); });
-           })
-      .def("ranks",
-           [](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
-             const OptionalMask m = mask_of(mask);
-             return call({s}, record, [&](const auto& x) { return r.ranks(x[0], m); });
-           })
+      .def("matrix", output([](auto& r, auto& s, auto& m) { return r.matrix(s, m); }))
+      .def("logits", output([](auto& r, auto& s, auto& m) { return r.logits(s, m); }))
+      .def("sorted", output([](auto& r, auto& s, auto& m) { return r.sorted(s, m); }))
+      .def("ranks", output([](auto& r, auto& s, auto& m) { return r.ranks(s, m); }))
       .def("top_k", [](const Relaxation& r, const py::object& s, std::size_t k,
                        const py::object& mask, bool record) {
         const OptionalMask m = mask_of(mask);
@@ -257,38 +241,42 @@ PYBIND11_MODULE(_tapesort, m) {
                                   const std::string& direction, const py::object& mask,
                                   bool record) {
     const NeuralSortOptions options(tau, direction_named(direction));
-    const auto m = mask_of(mask, s);
+    const auto m = mask_of(mask);
     const auto f = [&](const auto& s, const auto& X) { return neural_sort_payload(s, X, options); };
-    return call({s, payload}, record,
-                [&](const auto& x) { return masked(m, By::place, f, x[0], x[1]); });
+    return call({s, payload}, record, [&](const auto& x) {
+      return masked("neural_sort_payload", m, By::place, f, x[0], x[1]);
+    });
   });
-  m.def("neural_sort_quantile",
-        [](const py::object& s, const std::vector<double>& fractions, double tau,
-           const std::string& direction, const py::object& mask, bool record) {
-          const NeuralSortOptions options(tau, direction_named(direction));
-          const auto m = mask_of(mask, s);
-          const auto f = [&](const auto& s) { return neural_sort_quantile(s, fractions, options); };
-          return call({s}, record, [&](const auto& x) { return masked(m, By::set, f, x[0]); });
-        });
+  m.def("neural_sort_quantile", [](const py::object& s, const std::vector<double>& fractions,
+                                   double tau, const std::string& direction, const py::object& mask,
+                                   bool record) {
+    const NeuralSortOptions options(tau, direction_named(direction));
+    const auto m = mask_of(mask);
+    const auto f = [&](const auto& s) { return neural_sort_quantile(s, fractions, options); };
+    return call({s}, record,
+                [&](const auto& x) { return masked("neural_sort_quantile", m, By::set, f, x[0]); });
+  });
   m.def("neural_sort_mean_ranks", [](const py::object& s, double tau, const std::string& direction,
                                      const py::object& mask, bool record) {
     const NeuralSortOptions options(tau, direction_named(direction));
-    const auto m = mask_of(mask, s);
+    const auto m = mask_of(mask);
     const auto f = [&](const auto& s) { return neural_sort_ranks(s, options, Ranks::mean); };
-    return call({s}, record, [&](const auto& x) { return masked(m, By::item, f, x[0]); });
+    return call({s}, record, [&](const auto& x) {
+      return masked("neural_sort_mean_ranks", m, By::item, f, x[0]);
+    });
   });
   m.def("neural_sort_cross_entropy",
         [](const py::object& s, const py::object& truth, double tau, const std::string& direction,
            const py::object& mask, bool record) {
           const NeuralSortOptions options(tau, direction_named(direction));
           const Array<double> order = to_array<double>(truth);
-          const auto m = mask_of(mask, s);
+          const auto m = mask_of(mask);
           const auto f = [&](const auto& s, const auto& t) {
             return neural_sort_cross_entropy(s, t, options);
           };
           return call({s}, record, [&](const auto& x) {
             using T = typename std::decay_t<decltype(x[0].value())>::value_type;
-            return masked(m, By::set, f, x[0], convert<T>(order));
+            return masked("neural_sort_cross_entropy", m, By::set, f, x[0], convert<T>(order));
           });
         });
   m.def("gumbel_sinkhorn", [](const py::object& log_alpha, double tau, std::uint64_t seed,
@@ -300,42 +288,45 @@ PYBIND11_MODULE(_tapesort, m) {
   });
   m.def("lap_sum_top_k", [](const py::object& s, double k, double tau, const std::string& direction,
                             const py::object& mask, bool record) {
-    const auto m = mask_of(mask, s);
+    const auto m = mask_of(mask);
     const auto f = [&](const auto& s) {
       return lap_sum_top_k(s, k, tau, direction_named(direction));
     };
-    return call({s}, record, [&](const auto& x) { return masked(m, By::item, f, x[0]); });
+    return call({s}, record,
+                [&](const auto& x) { return masked("lap_sum_top_k", m, By::item, f, x[0]); });
   });
   m.def("k_subset_log_partition",
         [](const py::object& s, std::size_t k, const py::object& mask, bool record) {
-          const auto m = mask_of(mask, s);
+          const auto m = mask_of(mask);
           const auto f = [&](const auto& s) { return k_subset_log_partition(s, k); };
-          return call({s}, record, [&](const auto& x) { return masked(m, By::set, f, x[0]); });
+          return call({s}, record, [&](const auto& x) {
+            return masked("k_subset_log_partition", m, By::set, f, x[0]);
+          });
         });
   m.def("k_subset_log_prob", [](const py::object& s, const py::object& subsets,
                                 const py::object& mask, bool record) {
     const Indices items = to_array<Index>(subsets);
-    const OptionalMask m = mask_of(mask, s);
+    const OptionalMask m = mask_of(mask);
     return call({s}, record, [&](const auto& x) { return k_subset_log_prob(x[0], items, m); });
   });
   m.def("k_subset_sample", [](const py::object& s, std::size_t k, std::uint64_t seed,
                               const Extents& samples, const py::object& mask) {
     Generator random(seed);
     const Array<double> scores = to_array<double>(s);
-    return to_numpy(k_subset_sample(scores, k, random, shape_of(samples), mask_of(mask, s)));
+    return to_numpy(k_subset_sample(scores, k, random, shape_of(samples), mask_of(mask)));
   });
   m.def("fenchel_young_loss",
         [](const py::object& s, const py::object& target, const py::object& f, double sigma,
            std::size_t samples, std::uint64_t seed, const py::object& mask, bool record) {
           const Array<double> goal = to_array<double>(target);
-          const auto m = mask_of(mask, s);
+          const auto m = mask_of(mask);
           return call({s}, record, [&](const auto& x) {
             using T = typename std::decay_t<decltype(x[0].value())>::value_type;
             const auto loss = [&](const Var<T>& s, const Array<T>& t) {
               Generator random(seed);
               return fenchel_young_loss(s, t, of_order<T>(f), {sigma, samples}, random);
             };
-            return masked(m, By::set, loss, x[0], convert<T>(goal));
+            return masked("fenchel_young_loss", m, By::set, loss, x[0], convert<T>(goal));
           });
         });
   m.def("shuffle_soft_sort", [](const py::object& items, const py::object& loss, std::size_t phases,
@@ -375,7 +366,7 @@ PYBIND11_MODULE(_tapesort, m) {
   m.def("pl_log_prob",
         [](const py::object& s, const py::object& order, const py::object& mask, bool record) {
           const Indices z = to_array<Index>(order);
-          const auto m = mask_of(mask, s);
+          const auto m = mask_of(mask);
           return call({s}, record, [&](const auto& x) {
             return m ? MaskedPlackettLuce(x[0], *m).log_prob(z) : PlackettLuce(x[0]).log_prob(z);
           });
@@ -384,7 +375,7 @@ PYBIND11_MODULE(_tapesort, m) {
                         const py::object& mask) {
     const Var<double> scores = constant(to_array<double>(s));
     Generator random(seed);
-    if (const auto m = mask_of(mask, s)) {
+    if (const auto m = mask_of(mask)) {
       return to_numpy(MaskedPlackettLuce(scores, *m).sample(random, shape_of(samples)));
     }
     return to_numpy(PlackettLuce<double>(scores).sample(random, shape_of(samples)));
@@ -392,7 +383,7 @@ PYBIND11_MODULE(_tapesort, m) {
   m.def("pl_relaxed_sample", [](const py::object& s, const Relaxation& r, std::uint64_t seed,
                                 const Extents& samples, bool straight_through,
                                 const py::object& mask, bool record) {
-    const auto m = mask_of(mask, s);
+    const auto m = mask_of(mask);
     return call({s}, record, [&](const auto& x) {
       Generator random(seed);
       const auto relaxed = [&](const auto& scores) { return r.matrix(scores); };
@@ -405,24 +396,24 @@ PYBIND11_MODULE(_tapesort, m) {
   });
   m.def("pl_entropy", [](const py::object& s, std::uint64_t seed, std::size_t samples,
                          const py::object& mask, bool record) {
-    const auto m = mask_of(mask, s);
+    const auto m = mask_of(mask);
     return call({s}, record, [&](const auto& x) {
       const auto f = [&](const auto& s) {
         Generator random(seed);
         return PlackettLuce(s).entropy(random, samples);
       };
-      return masked(m, By::set, f, x[0]);
+      return masked("pl_entropy", m, By::set, f, x[0]);
     });
   });
   m.def("pl_divergence", [](const py::object& p, const py::object& q, std::uint64_t seed,
                             std::size_t samples, const py::object& mask, bool record) {
-    const auto m = mask_of(mask, p);
+    const auto m = mask_of(mask);
     return call({p, q}, record, [&](const auto& x) {
       const auto f = [&](const auto& p, const auto& q) {
         Generator random(seed);
         return PlackettLuce(p).divergence(PlackettLuce(q), random, samples);
       };
-      return masked(m, By::set, f, x[0], x[1]);
+      return masked("pl_divergence", m, By::set, f, x[0], x[1]);
     });
   });
   m.def("exact_expectation", [](const py::object& s, const py::object& cost, bool record) {
@@ -434,7 +425,7 @@ PYBIND11_MODULE(_tapesort, m) {
   m.def("reinforce",
         [](const py::object& s, const py::object& cost, std::size_t samples, std::uint64_t seed,
            bool leave_one_out, const py::object& mask, bool record) {
-          const auto m = mask_of(mask, s);
+          const auto m = mask_of(mask);
           return call({s}, record, [&](const auto& x) {
             using T = typename std::decay_t<decltype(x[0].value())>::value_type;
             Generator random(seed);
@@ -455,7 +446,7 @@ PYBIND11_MODULE(_tapesort, m) {
   m.def("ranking_loss", [](const std::string& name, const py::object& s, const py::object& labels,
                            double tau, std::size_t k, const py::object& mask, bool record) {
     const Array<double> given = to_array<double>(labels);
-    const OptionalMask m = mask_of(mask, s);
+    const OptionalMask m = mask_of(mask);
     return call({s}, record, [&](const auto& x) {
       using T = typename std::decay_t<decltype(x[0].value())>::value_type;
       const Array<T> y = convert<T>(given);
@@ -473,13 +464,12 @@ PYBIND11_MODULE(_tapesort, m) {
   });
   m.def("ndcg",
         [](const py::object& s, const py::object& labels, std::size_t k, const py::object& mask) {
-          return to_numpy(ndcg(to_array<double>(s), to_array<double>(labels), k, mask_of(mask, s)));
+          return to_numpy(ndcg(to_array<double>(s), to_array<double>(labels), k, mask_of(mask)));
         });
-  m.def("reciprocal_rank",
-        [](const py::object& s, const py::object& labels, const py::object& mask) {
-          return to_numpy(
-              reciprocal_rank(to_array<double>(s), to_array<double>(labels), mask_of(mask, s)));
-        });
+  m.def("reciprocal_rank", [](const py::object& s, const py::object& labels,
+                              const py::object& mask) {
+    return to_numpy(reciprocal_rank(to_array<double>(s), to_array<double>(labels), mask_of(mask)));
+  });
 
   // --- Gradient checks of Python functions
 

@@ -203,9 +203,9 @@ namespace {
 
 // The operands of masked methods: items, or for sinkhorn rows and columns.
 template <class X> auto split(const Relaxation& r, const ItemMask& mask, const X& input) {
-  const bool logits = r.method == Method::sinkhorn && input.dimension() > 0;
-  check_mask(name_of(r.method), logits ? shape_of_sets(input.shape()) : input.shape(), mask);
-  return mask.split(input, r.method == Method::sinkhorn ? By::place_and_item : By::item);
+  const bool square = r.method == Method::sinkhorn && input.dimension() > 0;
+  check_mask(name_of(r.method), square ? shape_of_sets(input.shape()) : input.shape(), mask);
+  return mask.split(input, square ? By::place_and_item : By::item);
 }
 
 }  // namespace

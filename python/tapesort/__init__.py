@@ -46,6 +46,7 @@ class Operator:
     def __init__(self, name, record, arrays, doc, parameters):
         self.__name__ = self.__qualname__ = name
         self.__module__ = __name__
+        self.summary = doc
         self.__doc__ = f"{name}{inspect.Signature(parameters)}\n\n{doc}"  # help() cuts a long repr
         self.__signature__ = inspect.Signature(parameters)
         self.arrays = arrays  # the names of the arguments that get a gradient

@@ -58,7 +58,7 @@ def _function(op):
         return _Call.apply(op, bound, *tensors)
     function.__name__ = function.__qualname__ = op.__name__
     function.__module__ = __name__
-    function.__doc__ = op.__doc__.split("\n\n", 1)[1]  # it has a signature of its own
+    function.__doc__ = op.summary
     function.__signature__ = op.__signature__
     return function
 
