@@ -9,11 +9,15 @@
 //   errors   std::invalid_argument unless both are 2-d with the same d
 #pragma once
 
-#include "engine/dual.hpp"
-#include "engine/tape.hpp"
+#include "ops/operand.hpp"
 
 namespace tapesort {
 
 template <class T> FirstOrder<T> squared_distances(const Var<T>& queries, const Var<T>& candidates);
+// One of them an Array, a constant.
+template <class A, class B, class T = detail::Beside<A, B>>
+FirstOrder<T> squared_distances(const A& queries, const B& candidates) {
+  return squared_distances(detail::var_of<T>(queries), detail::var_of<T>(candidates));
+}
 
 }  // namespace tapesort

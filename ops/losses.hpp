@@ -12,12 +12,13 @@
 //   errors   std::invalid_argument on shapes, labels outside 0 .. n - 1 or masked, no rows
 //
 // mse: the mean of (a - b)^2 over all elements.
-//   shapes   a and b of one shape -> ()
+//   shapes   a and b of one shape -> (); one of them may be an Array, a constant
 //   vjp      abar = 2 ybar (a - b) / elements, bbar = -abar
 //   errors   std::invalid_argument when shapes differ or there are no elements
 #pragma once
 
 #include "ops/mask.hpp"
+#include "ops/operand.hpp"
 
 namespace tapesort {
 
@@ -30,5 +31,8 @@ template <class T>
 Var<T> cross_entropy(const Var<T>& logits, const Array<T>& targets, const ItemMask& mask);
 
 template <class T> Var<T> mse(const Var<T>& a, const Var<T>& b);
+template <class A, class B, class T = detail::Beside<A, B>> Var<T> mse(const A& a, const B& b) {
+  return mse(detail::var_of<T>(a), detail::var_of<T>(b));
+}
 
 }  // namespace tapesort

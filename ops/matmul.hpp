@@ -9,10 +9,14 @@
 //            that do not broadcast
 #pragma once
 
-#include "engine/tape.hpp"
+#include "ops/operand.hpp"
 
 namespace tapesort {
 
 template <class T> Var<T> matmul(const Var<T>& a, const Var<T>& b);
+// One of them an Array, a constant.
+template <class A, class B, class T = detail::Beside<A, B>> Var<T> matmul(const A& a, const B& b) {
+  return matmul(detail::var_of<T>(a), detail::var_of<T>(b));
+}
 
 }  // namespace tapesort

@@ -1,5 +1,5 @@
-// What may stand beside a Var<T> in a + b, a - b, a * b and a / b: another Var<T>, a number, or an
-// Array<T>, which is a constant. (Beside Duals, an Array of their values as well.)
+// What may stand beside a Var<T> in a + b, matmul(a, b) and other operators of two operands: another
+// Var<T>, a number, or an Array<T>, which is a constant. (Beside Duals, an Array of their values as well.)
 #pragma once
 
 #include <type_traits>
@@ -43,15 +43,34 @@ template <class T, class X> decltype(auto) operand(const X& x) {
   }
 }
 
+// The operand as a Var<T>, numbers, too.
+template <class T, class X> decltype(auto) var_of(const X& x) {
+  if constexpr (std::is_arithmetic_v<X> || std::is_same_v<X, T>) {
+    return constant(scalar(T(x)));
+  } else {
+    return operand<T>(x);
+  }
+}
+
+// The T of an operator f(a, b) that is defined for two Var<T>, when a or b is something else.
+template <class A, class B> using Beside = std::enable_if_t<!std::is_same_v<A, B>, Element<A, B>>;
+
 }  // namespace tapesort::detail
 
 // xtensor's own operators, and its where, would take an Array beside Vars, and make a lazy array of
 // Vars of it.
 namespace xt::detail {
-#define NOT_XTENSORS(V)                                                   \
-  template <class F, class T, class B> struct xfunction_type<F, V, B> {}; \
-  template <class F, class T, class A> struct xfunction_type<F, A, V> {}; \
-  template <class F, class T, class C, class A> struct xfunction_type<F, C, A, V> {};
+#define NOT_XTENSORS(V)                                                               \
+  template <class F, class T, class B> struct xfunction_type<F, V, B> {};             \
+  template <class F, class T, class A> struct xfunction_type<F, A, V> {};             \
+  template <class F, class T, class C, class A> struct xfunction_type<F, C, A, V> {}; \
+  template <class F, class T, class C, class B> struct xfunction_type<F, C, V, B> {}; \
+  template <class F, class T, class C, class U>                                       \
+  struct xfunction_type<F, C, V, tapesort::Var<U>> {};                                \
+  template <class F, class T, class C, class U>                                       \
+  struct xfunction_type<F, C, V, tapesort::Var<U>&> {};                               \
+  template <class F, class T, class C, class U>                                       \
+  struct xfunction_type<F, C, V, const tapesort::Var<U>&> {};
 NOT_XTENSORS(tapesort::Var<T>)
 NOT_XTENSORS(tapesort::Var<T>&)
 NOT_XTENSORS(const tapesort::Var<T>&)

@@ -1,5 +1,6 @@
 // Operators that select, element by element, and powers. Operands broadcast by NumPy's rules
-// (engine/broadcast.hpp); std::invalid_argument names both shapes when they do not.
+// (engine/broadcast.hpp); std::invalid_argument names both shapes when they do not. One of two may be
+// an Array or a number: a constant.
 //
 //   operator        y                       to the operands, given ybar
 //   maximum         max(a, b)               ybar to the larger, halves where equal
@@ -22,21 +23,29 @@ namespace tapesort {
 
 template <class T> Var<T> maximum(const Var<T>& a, const Var<T>& b);
 template <class T> Var<T> minimum(const Var<T>& a, const Var<T>& b);
-template <class T> Var<T> maximum(const Var<T>& x, Converted<T> bound) {
-  return maximum(x, constant(scalar(bound)));
+template <class A, class B, class T = detail::Beside<A, B>> Var<T> maximum(const A& a, const B& b) {
+  return maximum(detail::var_of<T>(a), detail::var_of<T>(b));
 }
-template <class T> Var<T> minimum(const Var<T>& x, Converted<T> bound) {
-  return minimum(x, constant(scalar(bound)));
+template <class A, class B, class T = detail::Beside<A, B>> Var<T> minimum(const A& a, const B& b) {
+  return minimum(detail::var_of<T>(a), detail::var_of<T>(b));
 }
 // std::invalid_argument unless low <= high.
 template <class T> Var<T> clip(const Var<T>& x, Converted<T> low, Converted<T> high);
 // All three broadcast. For example where(greater(x, y), x, y).
 template <class T> Var<T> where(const Var<T>& condition, const Var<T>& a, const Var<T>& b);
-// With a mask, as in where(x.value() > 0, x, y).
-template <class T> Var<T> where(const Array<bool>& condition, const Var<T>& a, const Var<T>& b) {
-  return where(constant(convert<T>(condition)), a, b);
+template <class T, class A, class B, class = detail::Beside<A, B>>
+Var<T> where(const Var<T>& condition, const A& a, const B& b) {
+  return where(condition, detail::var_of<T>(a), detail::var_of<T>(b));
+}
+// With a mask, as in where(x.value() > 0, x, 0).
+template <class A, class B, class T = detail::Element<A, B>>
+Var<T> where(const Array<bool>& condition, const A& a, const B& b) {
+  return where(constant(convert<T>(condition)), detail::var_of<T>(a), detail::var_of<T>(b));
 }
 template <class T> Var<T> greater(const Var<T>& a, const Var<T>& b);
+template <class A, class B, class T = detail::Beside<A, B>> Var<T> greater(const A& a, const B& b) {
+  return greater(detail::var_of<T>(a), detail::var_of<T>(b));
+}
 template <class T> Var<T> stop_gradient(const Var<T>& x);
 // The value of `hard` with the gradient of `soft`: hard itself is flat wherever it has a
 // derivative. std::invalid_argument when their shapes differ. Source: Bengio, Leonard, Courville
@@ -46,8 +55,9 @@ template <class T> Var<T> stop_gradient(const Var<T>& x);
 // gain. Then make one of the product: straight_through(a_hard * b_hard, a_soft * b_soft).
 template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& soft);
 template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent);
-template <class T> Var<T> pow(const Var<T>& x, Converted<T> exponent) {
-  return pow(x, constant(scalar<T>(exponent)));
+template <class A, class B, class T = detail::Beside<A, B>>
+Var<T> pow(const A& base, const B& exponent) {
+  return pow(detail::var_of<T>(base), detail::var_of<T>(exponent));
 }
 
 }  // namespace tapesort

@@ -9,8 +9,12 @@
 
 #include "engine/parameter.hpp"
 #include "op_table.hpp"
+#include "ops/distances.hpp"
 #include "ops/elementwise.hpp"
+#include "ops/losses.hpp"
+#include "ops/matmul.hpp"
 #include "ops/reduce.hpp"
+#include "ops/shape.hpp"
 #include "temporary_folder.hpp"
 
 using namespace tapesort;
@@ -39,6 +43,32 @@ TEST_CASE("an Array beside a Var is a constant, on either side") {
   check(x * (c + c), {12, 40}, {4, 8});  // an xtensor expression, too
   check(x * 2, {6, 10}, {2, 2});
   check(0.5 * x, {1.5f, 2.5f}, {0.5f, 0.5f});
+}
+
+TEST_CASE("an Array or a number may be one of an operator's two operands") {
+  Tape<double> tape;
+  const Array<double> c{2.0, 0.5};
+  const Var<double> x = tape.leaf(Array<double>{3.0, -1.0});
+  const auto check = [&](const Var<double>& y, const Array<double>& value,
+                         const Array<double>& grad) {
+    CHECK(distance(y.value(), value) < 1e-15);
+    tape.zero_grad();
+    tape.backward(sum(y));
+    CHECK(distance(x.grad(), grad) < 1e-15);
+  };
+  check(maximum(x, c), {3, 0.5}, {1, 0});
+  check(minimum(c, x), {2, -1}, {0, 1});
+  check(maximum(0, x), {3, 0}, {1, 0});
+  check(minimum(x, 1.0), {1, -1}, {0, 1});
+  check(pow(x, 2), {9, 1}, {6, -2});
+  check(pow(c, x), {8, 2}, {8 * std::log(2.0), 2 * std::log(0.5)});
+  check(where(x.value() > 0, x, c), {3, 0.5}, {1, 0});
+  check(where(greater(x, 0), 2 * x, 7), {6, 7}, {2, 0});
+  check(matmul(x, c), scalar(5.5), c);
+  check(matmul(Array<double>{{1.0, 2.0}, {3.0, 4.0}}, x), {1, 5}, {4, 6});
+  check(mse(x, c), scalar(1.625), {1, -1.5});
+  check(squared_distances(full<double>({1, 2}, 0.5), reshape(x, {1, 2})), full<double>({1, 1}, 8.5),
+        {5, -3});
 }
 
 TEST_CASE("xtensor's functions of an Array are xtensor's, beside ours of the same name") {
@@ -84,6 +114,11 @@ TEST_CASE("a mistake in types is told at compile time, in one error that says wh
       {"w + f", "tape.leaf(parameter)"},
       {"f / convert<double>(w.value)", "convert<T>(array)"},
       {"f += d", "Var<float> beside Var<double>"},
+      {"matmul(f, d)", "Var<float> beside Var<double>"},
+      {"maximum(f, w)", "tape.leaf(parameter)"},
+      {"gradcheck([](const Floats& x) { return x; }, [](const Floats& x, Floats) { return x; }, "
+       "{1})",
+       "gradcheck<float>(f, vjp, x)"},
       {"lap_sum(s, 1)", "this operator has no second derivative"},
   };
   const TemporaryFolder folder;
@@ -95,7 +130,9 @@ TEST_CASE("a mistake in types is told at compile time, in one error that says wh
     folder.write(
         "mistake.cpp",
         "#include \"ops/elementwise.hpp\"\n#include \"ops/sorting/lap_sum.hpp\"\n"
-        "#include \"engine/parameter.hpp\"\nusing namespace tapesort;\n"
+        "#include \"engine/parameter.hpp\"\n#include \"ops/matmul.hpp\"\n"
+        "#include \"gradcheck/gradcheck.hpp\"\nusing namespace tapesort;\n"
+        "using Floats = std::vector<float>;\n"
         "void f(Var<float> f, Var<double> d, Parameter<float>& w, Var<Dual<double>> s) {\n  " +
             line + ";\n}\n");
     FILE* out = popen((TAPESORT_COMPILE " " + (folder / "mistake.cpp") + " 2>&1").c_str(), "r");
