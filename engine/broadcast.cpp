@@ -117,8 +117,8 @@ Array<Sum> summed(const Walk& walk, const Array<T>& y, const Shape& shape) {
 }  // namespace
 
 template <class T> Array<T> sum_to_shape(const Array<T>& y, const Shape& shape) {
-  require(stretches_to(shape, y.shape()), "sum_to_shape: shape ", shape, " does not broadcast to ",
-          y.shape());
+  require(stretches_to(shape, y.shape()), "gradient: shape ", y.shape(), ", for a value of shape ",
+          shape, "; need the value's shape, or one that it broadcasts to");
   if (y.size() == 0) return zeros<T>(shape);
   const Walk walk(shape, y.shape());
   constexpr std::size_t few = 64;  // running sums of more terms than this are kept in double

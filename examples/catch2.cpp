@@ -2,6 +2,7 @@
 // pass (cubes.hpp).
 #define CATCH_CONFIG_MAIN
 #include <gradcheck/catch2.hpp>
+#include <gradcheck/vars.hpp>
 #include <ops/elementwise.hpp>
 
 #include "cubes.hpp"

@@ -2,6 +2,7 @@
 // pass (cubes.hpp).
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <gradcheck/doctest.hpp>
+#include <gradcheck/vars.hpp>
 #include <ops/elementwise.hpp>
 
 #include "cubes.hpp"

@@ -1,6 +1,7 @@
 // Gradient checks in tests by googletest: of an operator on tapesort's tape, and of a hand-written backward
 // pass (cubes.hpp).
 #include <gradcheck/googletest.hpp>
+#include <gradcheck/vars.hpp>
 #include <ops/elementwise.hpp>
 
 #include "cubes.hpp"

@@ -1,5 +1,6 @@
-// For tests by Catch2: TAPESORT_CHECK_GRADIENT(f, {x, y}) checks as gradcheck(f, {x, y}) does, and
-// shows the report of what fails. All of gradcheck's argument lists are taken.
+// For tests by Catch2: TAPESORT_CHECK_GRADIENT(f, vjp, x) checks as gradcheck(f, vjp, x) does, and
+// shows the report of what fails. All of gradcheck's argument lists are taken; those of Vars and of layers
+// need gradcheck/vars.hpp and layer.hpp beside this.
 #pragma once
 
 #if __has_include(<catch2/catch_test_macros.hpp>)
@@ -8,7 +9,7 @@
 #include <catch2/catch.hpp>
 #endif
 
-#include "gradcheck/vars.hpp"
+#include "gradcheck/gradcheck.hpp"
 
 #define TAPESORT_CHECK_GRADIENT(...)                                                        \
   do {                                                                                      \

@@ -1,10 +1,11 @@
-// For tests by GoogleTest: TAPESORT_CHECK_GRADIENT(f, {x, y}) checks as gradcheck(f, {x, y}) does,
-// and shows the report of what fails. All of gradcheck's argument lists are taken.
+// For tests by GoogleTest: TAPESORT_CHECK_GRADIENT(f, vjp, x) checks as gradcheck(f, vjp, x) does, and
+// shows the report of what fails. All of gradcheck's argument lists are taken; those of Vars and of layers
+// need gradcheck/vars.hpp and layer.hpp beside this.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include "gradcheck/vars.hpp"
+#include "gradcheck/gradcheck.hpp"
 
 #define TAPESORT_CHECK_GRADIENT(...)                                                        \
   do {                                                                                      \

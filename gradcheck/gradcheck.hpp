@@ -14,8 +14,9 @@
 //       output (), element (1): analytic 3, numeric 2, ratio 1.5
 //
 // f and vjp take and give std::vectors of double or float, or what these convert to and from by
-// iterators (spans, Arrays); for several inputs, see GradcheckProblem. For a function of Vars,
-// gradcheck(f, {x}) needs no vjp (gradcheck/vars.hpp, for layers, too). This header needs nothing but the standard library.
+// iterators (spans, Arrays), and f may give one number; for several inputs, see GradcheckProblem. For a
+// function of Vars, gradcheck(f, {x}) needs no vjp (gradcheck/vars.hpp, for layers, too). This header
+// needs nothing but the standard library.
 //
 // Let J be the Jacobian of f, and J^T its transpose. vjp(x, u) should be J^T u (for u = ybar).
 //
@@ -24,20 +25,15 @@
 // problems, and it says what is wrong: where, by which factor, and which usual mistake it looks
 // like.
 //
-// The fast and the sparse mode compare two numbers for each direction (u, v): <J^T u, v>, the sum of the
-// products of elements, and the slope of <u, f(x + t v)> at t = 0. All elements of v are +1 or -1 by
-// chance, those of u between 1 and 2 in magnitude. A direction sees a wrong element of J^T with a
-// probability of at least 1/4 (README.md), whatever else is wrong, so that 3 directions (fast) all miss
-// it with at most .43, and 20 (sparse) with .0032; a lone wrong element is missed by none. When a
+// The fast and the sparse mode compare two numbers for each of some random directions (u, v):
+// <J^T u, v>, the sum of the products of elements, and the slope of <u, f(x + t v)> at t = 0. When a
 // direction disagrees, half of it is tried, again and again, until one element is left: it is named.
 //
-// At a kink (abs at 0, a tie in a sort) differences from the two sides disagree, and every slope
-// between them is as good as another. Such an element is accepted, and the report says so. (Where
-// several items tie, the slopes at points close by, at which the tie is broken, count as well.)
+// At a kink (abs at 0, a tie in a sort) differences from the two sides disagree; a slope between them
+// is accepted, and the report says so.
 //
-// The Taylor mode needs no tolerance. Write f for <u, f>. |f(x + h v) - f(x)| falls as h; the remainder
-// |f(x + h v) - f(x) - h <J^T u, v>| as h^2 if the gradient is right; and this, after its h^2 term is
-// subtracted, as h^3 if second derivatives are. The report has the orders seen at h, h/2, h/4.
+// The Taylor mode shows how fast the remainders of Taylor's formula fall, and needs no tolerance.
+// With what probability a direction sees an error, and what Taylor's orders should be: README.md.
 #pragma once
 
 #include <cstdint>
@@ -128,8 +124,13 @@ struct GradcheckReport {
 GradcheckReport gradcheck(const GradcheckProblem& problem, const GradcheckOptions& options = {});
 
 namespace detail {
-template <class T, class Range> std::vector<T> to_vector(const Range& range) {
-  return std::vector<T>(std::begin(range), std::end(range));
+// The numbers of a range, or one number.
+template <class Y> std::vector<double> to_vector(const Y& y) {
+  if constexpr (std::is_arithmetic_v<Y>) {
+    return {double(y)};
+  } else {
+    return std::vector<double>(std::begin(y), std::end(y));
+  }
 }
 template <class To> std::vector<To> converted(const std::vector<double>& from) {
   std::vector<To> to;
@@ -138,22 +139,30 @@ template <class To> std::vector<To> converted(const std::vector<double>& from) {
 }
 }  // namespace detail
 
-// Of a function of one array: f(x) -> y and vjp(x, ybar) -> xbar, both called with
-// std::vector<T> const&, which a span is made from too.
+// Of a function of one array: f(x) -> y, an array or a number, and vjp(x, ybar) -> xbar, both called
+// with std::vector<T> const&, which a span is made from too.
 template <class T = double, class F, class Vjp>
 GradcheckReport gradcheck(const F& f, const Vjp& vjp, const std::vector<std::common_type_t<T>>& x,
                           const GradcheckOptions& options = {}) {
   static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>);
+  using Numbers = const std::vector<T>&;
+  constexpr bool fits =
+      std::is_invocable_v<const F&, Numbers> && std::is_invocable_v<const Vjp&, Numbers, Numbers>;
+  static_assert(fits,
+                "f(x) and vjp(x, ybar) have to take std::vectors of double, or of float in "
+                "gradcheck<float>(f, vjp, x)");
   GradcheckProblem problem;
-  problem.inputs = {{"0", {x.size()}, detail::to_vector<double>(x)}};
-  problem.f = [&f](const GradcheckProblem::Values& at) {
-    return detail::to_vector<double>(f(detail::converted<T>(at[0])));
-  };
-  problem.vjp = [&vjp](const GradcheckProblem::Values& at, const std::vector<double>& ybar) {
-    return GradcheckProblem::Values{
-        detail::to_vector<double>(vjp(detail::converted<T>(at[0]), detail::converted<T>(ybar)))};
-  };
-  problem.single = std::is_same_v<T, float>;
+  if constexpr (fits) {
+    problem.inputs = {{"0", {x.size()}, detail::to_vector(x)}};
+    problem.f = [&f](const GradcheckProblem::Values& at) {
+      return detail::to_vector(f(detail::converted<T>(at[0])));
+    };
+    problem.vjp = [&vjp](const GradcheckProblem::Values& at, const std::vector<double>& ybar) {
+      return GradcheckProblem::Values{
+          detail::to_vector(vjp(detail::converted<T>(at[0]), detail::converted<T>(ybar)))};
+    };
+    problem.single = std::is_same_v<T, float>;
+  }
   return gradcheck(problem, options);
 }
 

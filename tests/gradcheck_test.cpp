@@ -6,6 +6,7 @@
 #include "gradcheck/doctest.hpp"
 #include "gradcheck/layer.hpp"
 #include "gradcheck/slope.hpp"
+#include "gradcheck/vars.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
@@ -139,6 +140,9 @@ TEST_CASE("plain functions without a tape, in float and double") {
     return std::vector<float>{ybar[0] * x[1], ybar[0] * x[1]};
   };
   CHECK(gradcheck<float>(f, right, {2, 3}).ok());
+  const auto number = [](const std::vector<float>& x) { return x[0] * x[1]; };
+  CHECK(gradcheck<float>(number, right, {2, 3}).ok());
+  CHECK(!gradcheck<float>(number, wrong, {2, 3}).ok());
   CHECK(!gradcheck<float>(f, wrong, {2, 3}).ok());
   const auto nothing = [](const std::vector<float>&) { return std::vector<float>(); };
   CHECK(gradcheck<float>(nothing, wrong, {2, 3}).text().find("f gives an empty result") !=

@@ -289,8 +289,8 @@ TEST_CASE("a pullback that reads an absent cotangent or input is told so") {
         "logic_error: pullback of wrong (node 3): input: wrong of shape (2) has 1 recorded inputs; "
         "there is no input 1");
   CHECK(with([](Node<double>& y) { accumulate(y.input(0), zeros<double>({3})); }) ==
-        "invalid_argument: pullback of wrong (node 4): sum_to_shape: shape (2) does not broadcast "
-        "to (3)");
+        "invalid_argument: pullback of wrong (node 4): gradient: shape (3), for a value of "
+        "shape (2); need the value's shape, or one that it broadcasts to");
   const auto unused = tape.leaf(scalar(1.0));
   CHECK(error_of([&] {
           unused.node()->cotangent();
