@@ -315,6 +315,15 @@ PYBIND11_MODULE(_tapesort, m) {
     const Array<double> scores = to_array<double>(s);
     return to_numpy(k_subset_sample(scores, k, random, shape_of(samples), mask_of(mask)));
   });
+  m.def("k_subset_straight_through",
+        [](const py::object& s, std::size_t k, std::uint64_t seed, const Extents& samples,
+           const py::object& mask, bool record) {
+          const OptionalMask m = mask_of(mask);
+          return call({s}, record, [&](const auto& x) {
+            Generator random(seed);
+            return k_subset_straight_through(x[0], k, random, shape_of(samples), m);
+          });
+        });
   m.def("fenchel_young_loss",
         [](const py::object& s, const py::object& target, const py::object& f, double sigma,
            std::size_t samples, std::uint64_t seed, const py::object& mask, bool record) {
@@ -481,74 +490,64 @@ PYBIND11_MODULE(_tapesort, m) {
       .def("__str__", &GradcheckReport::text)
       .def("__repr__", &GradcheckReport::text);
 
-  m.def(
-      "gradcheck", [](const py::object& f, const py::object& vjp,
-                      const std::vector<py::object>& inputs, const std::vector<std::string>& names,
-                      const std::string& mode, double tolerance, std::uint64_t seed) {
-        GradcheckProblem problem;
-        require(names.size() == inputs.size(), "gradcheck: ", names.size(), " names for ",
-                inputs.size(), " inputs");
-        std::vector<py::object> at;
-        problem.single = std::all_of(inputs.begin(), inputs.end(), is_float32);
-        for (std::size_t i = 0; i < inputs.size(); ++i) {
-          const Array<double> x = to_array<double>(inputs[i]);
-          problem.inputs.push_back(
-              {names[i], {x.shape().begin(), x.shape().end()}, {x.data(), x.data() + x.size()}});
-        }
-        const auto array_of = [&](const std::vector<double>& values,
-                                  const std::vector<std::size_t>& shape) {
-          py::array_t<double> array(std::vector<py::ssize_t>(shape.begin(), shape.end()));
-          std::copy(values.begin(), values.end(), array.mutable_data());
-          return problem.single ? py::object(array.attr("astype")("float32")) : py::object(array);
-        };
-        const auto numbers = [](const Array<double>& x) {
-          return std::vector<double>(x.data(), x.data() + x.size());
-        };
-        const auto arguments = [&](const GradcheckProblem::Values& x) {
-          py::list list;
-          for (std::size_t i = 0; i < x.size(); ++i) {
-            list.append(array_of(x[i], problem.inputs[i].shape));
+  m.def("gradcheck",
+        [](const py::object& f, const py::object& vjp, const std::vector<py::object>& inputs,
+           const std::vector<std::string>& names, const std::string& mode, double tolerance,
+           std::uint64_t seed) {
+          GradcheckProblem problem;
+          std::vector<py::object> at;
+          problem.single = std::all_of(inputs.begin(), inputs.end(), is_float32);
+          for (std::size_t i = 0; i < inputs.size(); ++i) {
+            const Array<double> x = to_array<double>(inputs[i]);
+            problem.inputs.push_back(
+                {names[i], {x.shape().begin(), x.shape().end()}, {x.data(), x.data() + x.size()}});
           }
-          return list;
-        };
-        GradcheckProblem::Values values;
-        for (const GradcheckInput& input : problem.inputs) values.push_back(input.values);
-        const Array<double> y = to_array<double>(f(*arguments(values)));
-        problem.output_shape.assign(y.shape().begin(), y.shape().end());
-        problem.f = [&](const GradcheckProblem::Values& x) {
-          return numbers(to_array<double>(f(*arguments(x))));
-        };
-        problem.vjp = [&](const GradcheckProblem::Values& x, const std::vector<double>& ybar) {
-          py::list list = arguments(x);
-          list.append(array_of(ybar, problem.output_shape));
-          py::object gradients = vjp(*list);
-          GradcheckProblem::Values result;
-          if (x.size() == 1 && !py::isinstance<py::tuple>(gradients) &&
-              !py::isinstance<py::list>(gradients)) {
-            gradients = py::make_tuple(gradients);
-          }
-          for (const py::handle& gradient : gradients) {
-            const Array<double> xbar = to_array<double>(gradient);
-            const std::size_t k = result.size();
-            require(k >= x.size() ||
-                        std::equal(xbar.shape().begin(), xbar.shape().end(),
-                                   problem.inputs[k].shape.begin(), problem.inputs[k].shape.end()),
-                    "gradcheck: vjp gives an array of shape ", xbar.shape(), " for input ",
-                    problem.inputs[k].name, " of shape ",
-                    Shape(problem.inputs[k].shape.begin(), problem.inputs[k].shape.end()));
-            result.push_back(numbers(xbar));
-          }
-          return result;
-        };
-        GradcheckOptions options;
-        options.mode = named<GradcheckMode>("mode", mode,
-                                            {{"automatic", GradcheckMode::automatic},
-                                             {"full", GradcheckMode::full},
-                                             {"fast", GradcheckMode::fast},
-                                             {"sparse", GradcheckMode::sparse},
-                                             {"taylor", GradcheckMode::taylor}});
-        options.tolerance = tolerance;
-        options.seed = seed;
-        return gradcheck(problem, options);
-      });
+          const auto array_of = [&](const std::vector<double>& values,
+                                    const std::vector<std::size_t>& shape) {
+            py::array_t<double> array(std::vector<py::ssize_t>(shape.begin(), shape.end()));
+            std::copy(values.begin(), values.end(), array.mutable_data());
+            return problem.single ? py::object(array.attr("astype")("float32")) : py::object(array);
+          };
+          const auto numbers = [](const Array<double>& x) {
+            return std::vector<double>(x.data(), x.data() + x.size());
+          };
+          const auto arguments = [&](const GradcheckProblem::Values& x) {
+            py::list list;
+            for (std::size_t i = 0; i < x.size(); ++i) {
+              list.append(array_of(x[i], problem.inputs[i].shape));
+            }
+            return list;
+          };
+          GradcheckProblem::Values values;
+          for (const GradcheckInput& input : problem.inputs) values.push_back(input.values);
+          const Array<double> y = to_array<double>(f(*arguments(values)));
+          problem.output_shape.assign(y.shape().begin(), y.shape().end());
+          problem.f = [&](const GradcheckProblem::Values& x) {
+            return numbers(to_array<double>(f(*arguments(x))));
+          };
+          problem.vjp = [&](const GradcheckProblem::Values& x, const std::vector<double>& ybar) {
+            py::list list = arguments(x);
+            list.append(array_of(ybar, problem.output_shape));
+            GradcheckProblem::Values result;
+            for (const py::handle& gradient : vjp(*list)) {
+              const Array<double> xbar = to_array<double>(gradient);
+              const GradcheckInput& input = problem.inputs[result.size()];
+              const Shape shape(input.shape.begin(), input.shape.end());
+              require(xbar.shape() == shape, "gradcheck: vjp gives an array of shape ",
+                      xbar.shape(), " for input ", input.name, " of shape ", shape);
+              result.push_back(numbers(xbar));
+            }
+            return result;
+          };
+          GradcheckOptions options;
+          options.mode = named<GradcheckMode>("mode", mode,
+                                              {{"automatic", GradcheckMode::automatic},
+                                               {"full", GradcheckMode::full},
+                                               {"fast", GradcheckMode::fast},
+                                               {"sparse", GradcheckMode::sparse},
+                                               {"taylor", GradcheckMode::taylor}});
+          options.tolerance = tolerance;
+          options.seed = seed;
+          return gradcheck(problem, options);
+        });
 }

@@ -56,7 +56,7 @@ CASES = {
 }
 # Their gradients are estimates, of an expectation, or those of an interpolation.
 ESTIMATES = {"pl_entropy", "pl_divergence", "reinforce", "black_box_rank", "perturbed_rank",
-             "perturbed_sort", "perturbed_top_k"}
+             "perturbed_sort", "perturbed_top_k", "k_subset_straight_through"}
 OPERATORS = [name for name in tapesort.__all__
              if isinstance(getattr(tapesort, name), tapesort.Operator)]
 
@@ -123,7 +123,7 @@ class Values(unittest.TestCase):
         for name in OPERATORS:
             op = getattr(tapesort, name)
             if "mask" not in inspect.signature(op).parameters or name.endswith("_loss") or name in (
-                    "sinkhorn", "k_subset_log_prob", "pl_log_prob", "pl_relaxed_sample", "reinforce", *self.MORE):
+                    "sinkhorn", "k_subset_log_prob", "k_subset_straight_through", "pl_log_prob", "pl_relaxed_sample", "reinforce", *self.MORE):
                 continue
             with self.subTest(name):
                 options = {"k": 2} if "k" in inspect.signature(op).parameters else {}
@@ -192,6 +192,12 @@ class Values(unittest.TestCase):
             tapesort.k_subset_log_prob(masked, np.array([[0, 2], [2, 3]]), mask=mask),
             tapesort.k_subset_log_prob(s, np.array([[0, 1], [1, 2]])))
         self.assertEqual(set(tapesort.k_subset_sample(masked, 2, 1, 100, mask).flat), {0, 2, 3})
+        ones, back = tapesort.vjp(tapesort.k_subset_straight_through, masked, 2, 1, 100, mask)
+        np.testing.assert_array_equal(np.nonzero(ones)[1].reshape(100, 2),
+                                      tapesort.k_subset_sample(masked, 2, 1, 100, mask))
+        u = np.array([0.5, 2.0, -1.0, 3.0])
+        _, marginals_back = tapesort.vjp(tapesort.k_subset_marginals, masked, 2, mask=mask)
+        np.testing.assert_allclose(back(np.ones((100, 4)) * u)[0], 100 * marginals_back(u)[0], rtol=1e-12)
         ranks = tapesort.perturbed_rank(s, tau=1e-9)
         np.testing.assert_array_equal(ranks, tapesort.black_box_rank(s))
         np.testing.assert_array_equal(ranks, [2, 3, 1])
@@ -451,6 +457,16 @@ class Gradients(unittest.TestCase):
             tapesort.gradcheck(np.sum, lambda x, u: np.ones((3, 4)) * u, x)
         with self.assertRaisesRegex(ValueError, "tolerance must be between 0 and 1"):
             tapesort.gradcheck(np.sum, lambda x, u: np.ones((3, 4)) * u, [x], tolerance=-1)
+        with self.assertRaisesRegex(TypeError, "vjp's gradient of input 0 must hold real numbers"):
+            tapesort.gradcheck(np.sum, lambda x, u: None, [x])
+        with self.assertRaisesRegex(ValueError, "vjp gives 1 arrays for 2 inputs"):
+            tapesort.gradcheck(lambda a, b: a * b, lambda a, b, u: u * b, [x, x])
+        with self.assertRaisesRegex(ValueError, "vjp gives 2 arrays for 1 inputs"):
+            tapesort.gradcheck(np.sum, lambda x, u: (u, u), [x])
+        with self.assertRaisesRegex(TypeError, "the result of f must hold real numbers"):
+            tapesort.gradcheck(lambda x: x * 1j, lambda x, u: u, [x])
+        with self.assertRaisesRegex(TypeError, "input z must hold real numbers"):
+            tapesort.gradcheck(np.abs, lambda x, u: u, [x + 1j], names=["z"])
 
     def test_gradcheck_finds_what_is_wrong(self):
         report = tapesort.gradcheck(np.square, lambda x, ybar: ybar * x, [np.array([1.0, 2.0])])

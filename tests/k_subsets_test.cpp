@@ -207,6 +207,20 @@ TEST_CASE("k-subsets of masked sets, and what is refused") {
   CHECK(error_of([&] {
           k_subset_log_prob(leaf, Indices{{0, 1}, {2, 3}}, mask);
         }) == "invalid_argument: k_subset_log_prob: subset 0 has item 1, which is masked");
+  Generator c(3);
+  const Var<double> ones = k_subset_straight_through(leaf, 2, c, {2}, mask);
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    CHECK(ones.value().data()[i / 2 * 4 + std::size_t(drawn.data()[i])] == 1);
+  }
+  CHECK(xt::sum(ones.value())() == 8);
+  const auto gradient = [&](const Var<double>& y, const Array<double>& u) {
+    tape.zero_grad();
+    tape.backward(y, u);
+    return leaf.grad();
+  };
+  const Array<double> v = Generator(2).normal<double>({2, 2, 4});
+  CHECK(distance(gradient(ones, v), gradient(masked(mask, By::item, marginals, leaf),
+                                             sum(constant(v), 0).value())) < 1e-15);
   CHECK(error_of([&] { k_subset_sample(s, 3, a, {}, mask); }) ==
         "invalid_argument: k_subset_sample: a set has 2 valid items; need k = 3");
   const Var<double> x = constant(Array<double>{1.0, 2.0});

@@ -240,15 +240,16 @@ Indices k_subset_sample(const Array<T>& scores, std::size_t k, Generator& random
 
 template <class T>
 FirstOrder<T> k_subset_straight_through(const Var<T>& scores, std::size_t k, Generator& random,
-                                        const Shape& samples) {
-  const Indices subsets = k_subset_sample(scores.value(), k, random, samples);
+                                        const Shape& samples, const OptionalMask& mask) {
+  const Indices subsets = k_subset_sample(scores.value(), k, random, samples, mask);
   Shape shape = subsets.shape();
   const std::size_t n = shape.back() = scores.shape().back();
   Array<T> ones = zeros<T>(shape);
   for (std::size_t i = 0; i < subsets.size(); ++i) {
     ones.data()[i / k * n + std::size_t(subsets.data()[i])] = 1;
   }
-  return straight_through(ones, broadcast_to(k_subset_marginals(scores, k), shape));
+  const auto marginals = [k](const auto& s) { return k_subset_marginals(s, k); };
+  return straight_through(ones, broadcast_to(masked(mask, By::item, marginals, scores), shape));
 }
 
 INSTANTIATE_TWICE(k_subset_log_partition)

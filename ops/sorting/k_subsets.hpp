@@ -47,6 +47,6 @@ Indices k_subset_sample(const Array<T>& scores, std::size_t k, Generator& random
                         const Shape& samples = {}, const OptionalMask& mask = {});
 template <class T>
 FirstOrder<T> k_subset_straight_through(const Var<T>& scores, std::size_t k, Generator& random,
-                                        const Shape& samples = {});
+                                        const Shape& samples = {}, const OptionalMask& mask = {});
 
 }  // namespace tapesort

@@ -142,10 +142,10 @@ const Row& row_of(Method method) {
 }
 
 void check_options(const Relaxation& r, bool defined, const char* what) {
-  require(defined, "relaxation: ", name_of(r.method), " defines no ", what);
-  check_scale<double>("relaxation", "tau", r.tau);
-  require(r.steepness >= 0, "relaxation: steepness must be > 0, or 0 for 1 / tau, got ",
-          r.steepness);
+  const char* name = name_of(r.method);
+  require(defined, name, ": this relaxation defines no ", what);
+  check_scale<double>(name, "tau", r.tau);
+  require(r.steepness >= 0, name, ": steepness must be > 0, or 0 for 1 / tau, got ", r.steepness);
 }
 
 // (..., n, 1) or (..., 1, n) -> (..., n).
@@ -280,7 +280,7 @@ FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::size_t k,
                                 const OptionalMask& mask) const {
   check_options(*this, has_top_k(), "top-k mass");
   const std::size_t n = input.dimension() ? input.shape().back() : 0;
-  require(k >= 1 && k <= n, "relaxation: k must be in 1 .. n, got ", k, " for n = ", n);
+  require(k >= 1 && k <= n, name_of(method), ": k must be in 1 .. n, got ", k, " for n = ", n);
   if (mask) {
     return mask->joined(
         By::item, [&](auto& x) { return top_k(x, std::min(k, x.shape().back())); },

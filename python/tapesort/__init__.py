@@ -27,8 +27,8 @@ __all__ = [
     "GradcheckReport", "Operator", "argsort", "bitonic", "bitonic_values", "black_box_rank",
     "exact_expectation", "fast_soft_rank", "fast_soft_sort", "fenchel_young_loss", "gradcheck",
     "gumbel_sinkhorn", "k_subset_log_partition", "k_subset_log_prob", "k_subset_marginals",
-    "k_subset_sample", "lambda_loss", "lap_sum", "lap_sum_rank", "lap_sum_sort", "lap_sum_top_k",
-    "list_mle_loss", "list_net_loss", "ndcg", "neural_ndcg_loss", "neural_sort",
+    "k_subset_sample", "k_subset_straight_through", "lambda_loss", "lap_sum", "lap_sum_rank",
+    "lap_sum_sort", "lap_sum_top_k", "list_mle_loss", "list_net_loss", "ndcg", "neural_ndcg_loss", "neural_sort",
     "neural_sort_cross_entropy", "neural_sort_logits", "neural_sort_mean_ranks",
     "neural_sort_payload", "neural_sort_quantile", "neural_sort_ranks", "neural_sort_smooth",
     "neural_sort_top_k", "neural_sort_values", "odd_even", "odd_even_values",
@@ -37,6 +37,10 @@ __all__ = [
     "reciprocal_rank", "reinforce", "shuffle_soft_sort", "sinkhorn", "soft_sort", "soft_sort_ranks",
     "soft_sort_values", "sparse_top_k", "spearman_loss", "vjp",
 ]
+
+
+def __dir__():  # for completion
+    return [*__all__, "__doc__", "__version__"]
 
 
 class Operator:
@@ -282,6 +286,15 @@ def k_subset_sample(scores, k, seed, samples=(), mask=None):
 
 
 @_operator("scores")
+def k_subset_straight_through(scores, k, seed, samples=(), *, record, mask=None):
+    """Those samples as k ones among zeros, with the gradient of the marginals: (..., n) -> (samples.., ...,
+    n). Ahmed et al. 2023."""
+    return _tapesort.k_subset_straight_through(
+        scores, _whole("k_subset_straight_through: k", k, 0, 2**40), _whole("seed", seed, 0),
+        _extents(samples), _mask(mask), record)
+
+
+@_operator("scores")
 def fenchel_young_loss(scores, target, f, tau=1.0, *, record, samples=100, seed=1, mask=None):
     """The loss (...) of scores (..., n) whose perturbed f(scores) should be target (..., n). f maps arrays
     (samples, ..., n) to arrays of that shape, argmax of <y, scores> over a fixed set of y: ranks counted
@@ -490,5 +503,25 @@ def gradcheck(f, vjp, inputs, mode="automatic", tolerance=0.0, seed=1, names=Non
     if not isinstance(inputs, (list, tuple)):
         raise TypeError("gradcheck: inputs must be a list or tuple of arrays, as in [x, y]")
     names = [str(i) for i in range(len(inputs))] if names is None else list(names)
-    return _tapesort.gradcheck(f, vjp, list(inputs), names, str(mode), _number("tolerance", tolerance),
+    if len(names) != len(inputs):
+        raise ValueError(f"gradcheck: {len(names)} names for {len(inputs)} inputs")
+    for name, x in zip(names, inputs):
+        _check_numbers(f"gradcheck: input {name}", x)
+
+    def checked_f(*x):
+        y = f(*x)
+        _check_numbers("gradcheck: the result of f", y)
+        return y
+
+    def checked_vjp(*arguments):
+        gradients = vjp(*arguments)
+        if not isinstance(gradients, (list, tuple)):
+            gradients = (gradients,)
+        if len(gradients) != len(inputs):
+            raise ValueError(f"gradcheck: vjp gives {len(gradients)} arrays for {len(inputs)} inputs")
+        for name, gradient in zip(names, gradients):
+            _check_numbers(f"gradcheck: vjp's gradient of input {name}", gradient)
+        return gradients
+
+    return _tapesort.gradcheck(checked_f, checked_vjp, list(inputs), names, str(mode), _number("tolerance", tolerance),
                               _whole("seed", seed, 0))
