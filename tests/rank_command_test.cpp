@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/data/ranking_set.hpp"
+#include "apps/report/printed.hpp"
 #include "engine/check.hpp"
 #include "models/checkpoint.hpp"
+#include "models/npy.hpp"
 #include "op_table.hpp"
 #include "run_command.hpp"
 
@@ -164,7 +166,35 @@ TEST_CASE("tapesort rank: networks, features, saving, resuming") {
   CHECK(arrays.at("columns.scale")(0, 1) == 0);
   CHECK(arrays.at("columns.mean")(1, 0) == doctest::Approx(1));
   CHECK(arrays.at("columns.scale")(1, 0) == 0);
+  // The saved model gives other documents their scores.
+  const auto score = [&](const std::string& model, const std::string& data) {
+    const Outcome outcome =
+        run_program({"score", "--model", (folder / model).c_str(), "--data",
+                     (folder / data).c_str(), "--out", (folder / "scores.npy").c_str()});
+    return outcome.out + outcome.error;
+  };
+  const std::string said = score("model", "data/test.txt");
+  CHECK(said.find(printed("NDCG@5 %.4f", mlp["ndcg_5"].get<double>())) != std::string::npos);
+  const Array<float> scores = load_npy<float>(folder / "scores.npy");
+  CHECK(scores.shape() == Shape{load_ranking_set(folder / "data/test.txt").documents()});
   run(add_rank, rank(folder, " --features values --save " + (folder / "linear")));
+  folder.write("one.txt", "0 qid:1 1:0.5\n0 qid:1 1:0.25\n0 qid:1 9:1\n");
+  score("linear", "one.txt");
+  const auto linear = load_checkpoint<float>(folder / "linear").arrays;
+  const auto entry = [&](const char* name, std::size_t i) { return linear.at(name).data()[i]; };
+  double intercept = entry("scores.bias", 0);
+  for (std::size_t f = 0; f < 5; ++f) {
+    intercept -=
+        double(entry("columns.mean", f)) * entry("columns.scale", f) * entry("scores.weight", f);
+  }
+  const double slope = double(entry("columns.scale", 0)) * entry("scores.weight", 0);
+  const Array<double> expected{intercept + slope / 2, intercept + slope / 4, intercept};
+  CHECK(distance(convert<double>(load_npy<float>(folder / "scores.npy")), expected) < 1e-5);
+  folder.write("no.model", "no model");
+  CHECK(score("no.model", "one.txt").find("no.model") != std::string::npos);
+  save_model<float>(folder / "other.model", {});
+  CHECK(score("other.model", "one.txt")
+            .find("has no columns of features; need a file that rank saved") != std::string::npos);
   CHECK(load_checkpoint<float>(folder / "linear").arrays.at("scores.weight").shape() ==
         Shape{5, 1});
   // Weight decay is the loss's own unless it is given.

@@ -1,10 +1,12 @@
 // tapesort rank: learns to rank the documents of queries, by any loss of ops/ranking.hpp, from files
-// of SVMlight lines with query ids.
+// of SVMlight lines with query ids. tapesort score: what a saved model says of others.
 #include "apps/data/ranking_set.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "apps/training/run.hpp"
 #include "models/by_name.hpp"
+#include "models/checkpoint.hpp"
+#include "models/npy.hpp"
 #include "ops/ranking.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
@@ -54,11 +56,14 @@ const LossEntry losses[] = {
 // are there, else 0. What is the same for all documents is left at 0.
 class Columns {
  public:
-  Columns(const RankingSet& training, bool both)
-      : features_(training.features.shape(1)),
-        means_(zeros<float>({both ? std::size_t(2) : 1, features_})),
-        scales_(zeros<float>(means_.shape())) {
+  Columns(std::size_t for_each, std::size_t features)  // 1 or 2 columns for each feature
+      : features_(features),
+        means_(zeros<float>({for_each, features})),
+        scales_(zeros<float>(means_.shape())) {}
+
+  void standardise(const RankingSet& training) {
     const std::size_t documents = training.documents();
+    const bool both = means_.shape(0) == 2;
     for (std::size_t f = 0; f < features_; ++f) {
       double there = 0;
       std::vector<double> values;
@@ -75,6 +80,7 @@ class Columns {
     }
   }
 
+  std::size_t features() const { return features_; }
   std::size_t count() const { return means_.size(); }
   void collect(State<float>& state) {
     state.buffers.push_back({"columns.mean", &means_});
@@ -109,6 +115,97 @@ class Columns {
   Array<float> means_, scales_;
 };
 
+// What gives documents their scores; its state is what --save writes.
+class RankModel {
+ public:
+  // hidden = 0: linear.
+  RankModel(const Columns& columns, std::size_t hidden, double dropout, Generator random)
+      : columns_(columns) {
+    if (dropout > 0) network_.add<Dropout<float>>(dropout);
+    std::size_t in = columns_.count();
+    if (hidden > 0) {
+      network_.add<Linear<float>>("fc1", in, hidden, Init::he, random).add<Relu<float>>();
+      if (dropout > 0) network_.add<Dropout<float>>(dropout);
+      in = hidden;
+    }
+    network_.add<Linear<float>>("scores", in, 1, Init::fan_in, random);
+  }
+
+  const Columns& columns() const { return columns_; }
+  // x (documents, columns) -> (documents)
+  Var<float> scores(const Pass<float>& pass, const Array<float>& x) {
+    return reshape(network_.forward(pass, pass.tape.constant(x)), {-1});
+  }
+  Array<float> scores(const Array<float>& x) {
+    Tape<float> off(Recording::off);
+    return scores({off}, x).value();
+  }
+  State<float> state() {
+    State<float> all = network_.state();
+    columns_.collect(all);
+    return all;
+  }
+
+ private:
+  Columns columns_;
+  Sequential<float> network_;
+};
+
+RankModel load_rank_model(const std::string& file) {
+  const Checkpoint<float> checkpoint = load_checkpoint<float>(file);
+  const auto shape = [&](const char* name) {
+    const auto found = checkpoint.arrays.find(name);
+    return found == checkpoint.arrays.end() ? Shape{} : found->second.shape();
+  };
+  const Shape means = shape("columns.mean"), hidden = shape("fc1.weight");
+  if (means.size() != 2 || (means[0] != 1 && means[0] != 2) || means[1] == 0) {
+    throw std::runtime_error(file + ": has no columns of features; need a file that rank saved");
+  }
+  RankModel model({means[0], means[1]}, hidden.size() == 2 ? hidden[1] : 0, 0, Generator(0));
+  restore(file, checkpoint, model.state());
+  return model;
+}
+
+// Scores and labels of each query, (queries, n).
+std::tuple<Array<float>, Array<float>, ItemMask> sets_of(const RankingSet& set,
+                                                         const Array<float>& scores) {
+  const Shape shape{set.queries(), set.longest()};
+  Array<float> s = zeros<float>(shape), y = s;
+  Array<bool> there = full<bool>(shape, false);
+  for (std::size_t q = 0; q < set.queries(); ++q) {
+    for (std::size_t d = set.begins[q], j = 0; d < set.begins[q + 1]; ++d, ++j) {
+      s(q, j) = scores(d), y(q, j) = set.labels(d), there(q, j) = true;
+    }
+  }
+  return {s, y, ItemMask(there)};
+}
+
+double mean_of(const Array<double>& x) { return mean(constant<double>(x)).item(); }
+
+Figures figures_of(const RankingSet& test, const Array<float>& scores) {
+  const auto [s, y, mask] = sets_of(test, scores);
+  static const char* const keys[] = {"ndcg_1", "ndcg_3", "ndcg_5", "ndcg_10"};
+  Figures figures;
+  for (std::size_t i = 0; i < 4; ++i) {
+    figures.push_back({keys[i], mean_of(ndcg(s, y, shown_places[i], mask))});
+  }
+  const Var<double> five = constant(ndcg(s, y, 5, mask));
+  const std::size_t n = five.size();  // of the mean, over the test's queries
+  figures.push_back({"ndcg_5_standard_error",
+                     n > 1 ? std::sqrt(var(five).item() / double(n - 1)) : std::nan("")});
+  figures.push_back({"mrr", mean_of(reciprocal_rank(s, y, mask))});
+  return figures;
+}
+
+std::string text_of(const Figures& figures) {
+  std::string text;
+  for (std::size_t i = 0; i < 4; ++i) {
+    text += printed("%sNDCG@%zu %.4f", i ? ", " : "", shown_places[i], figures[i].second);
+  }
+  return text + printed(", MRR %.4f; standard error of NDCG@5 over the queries %.4f",
+                        figures[5].second, figures[4].second);
+}
+
 // Queries as the losses take them.
 struct Batch {
   Array<float> columns;  // of all documents, one query after the other
@@ -124,19 +221,11 @@ class RankTask : public Task {
         loss_(by_name(losses, options.loss, "rank", "loss").loss),
         training_(training),
         validation_(validation),
-        columns_(training, options.features == "both"),
-        training_columns_(columns_.of(training)),
-        validation_columns_(columns_.of(validation)) {
-    Generator random = Generator(options.seed).split(2);
-    if (options.dropout > 0) network_.add<Dropout<float>>(options.dropout);
-    std::size_t in = columns_.count();
-    if (options.network == "mlp") {
-      network_.add<Linear<float>>("fc1", in, options.hidden, Init::he, random).add<Relu<float>>();
-      if (options.dropout > 0) network_.add<Dropout<float>>(options.dropout);
-      in = options.hidden;
-    }
-    network_.add<Linear<float>>("scores", in, 1, Init::fan_in, random);
-  }
+        model_(columns_of(training, options.features == "both"),
+               options.network == "mlp" ? options.hidden : 0, options.dropout,
+               Generator(options.seed).split(2)),
+        training_columns_(model_.columns().of(training)),
+        validation_columns_(model_.columns().of(validation)) {}
 
   std::string name() const override { return "rank"; }
   const char* unit() const override { return "queries"; }
@@ -147,41 +236,31 @@ class RankTask : public Task {
 
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
     const Batch batch = batch_of(step, random);
-    const Var<float> x = tape.constant(batch.columns);
-    const Var<float> s = reshape(network_.forward({tape, true, &random}, x), {-1});
+    const Var<float> s = model_.scores({tape, true, &random}, batch.columns);
     return mean(loss_(take(s, batch.places), batch.labels, options_, batch.mask));
   }
 
   double validate() override {
-    const auto [s, y, mask] = sets_of(validation_, scores_of(validation_columns_));
+    const auto [s, y, mask] = sets_of(validation_, model_.scores(validation_columns_));
     return mean_of(ndcg(s, y, 5, mask));
   }
 
-  State<float> state() override {
-    State<float> all = network_.state();
-    columns_.collect(all);
-    return all;
-  }
+  State<float> state() override { return model_.state(); }
   std::map<std::string, std::string> metadata() const override {
     return {{"model", "rank " + options_.network}, {"features", options_.features}};
   }
 
   Figures figures(const RankingSet& test) {
-    const auto [s, y, mask] = sets_of(test, scores_of(columns_.of(test)));
-    static const char* const keys[] = {"ndcg_1", "ndcg_3", "ndcg_5", "ndcg_10"};
-    Figures figures;
-    for (std::size_t i = 0; i < 4; ++i) {
-      figures.push_back({keys[i], mean_of(ndcg(s, y, shown_places[i], mask))});
-    }
-    const Var<double> five = constant(ndcg(s, y, 5, mask));
-    const std::size_t n = five.size();  // of the mean, over the test's queries
-    figures.push_back({"ndcg_5_standard_error",
-                       n > 1 ? std::sqrt(var(five).item() / double(n - 1)) : std::nan("")});
-    figures.push_back({"mrr", mean_of(reciprocal_rank(s, y, mask))});
-    return figures;
+    return figures_of(test, model_.scores(model_.columns().of(test)));
   }
 
  private:
+  static Columns columns_of(const RankingSet& training, bool both) {
+    Columns columns(both ? 2 : 1, training.features.shape(1));
+    columns.standardise(training);
+    return columns;
+  }
+
   // The last step of an epoch has the queries that are left. Documents in random order: what is
   // decided by their order, equal labels in list_mle, is decided anew in each step.
   Batch batch_of(std::size_t step, Generator& random) {
@@ -205,7 +284,7 @@ class RankTask : public Task {
       }
       lengths(i) = Index(length);
     }
-    const std::size_t count = columns_.count();
+    const std::size_t count = model_.columns().count();
     Array<float> columns = uninitialized<float>({documents.size(), count});
     for (std::size_t d = 0; d < documents.size(); ++d) {
       std::copy_n(training_columns_.data() + documents[d] * count, count,
@@ -215,32 +294,11 @@ class RankTask : public Task {
             ItemMask::of_lengths(lengths, n)};
   }
 
-  Array<float> scores_of(const Array<float>& columns) {
-    Tape<float> off(Recording::off);
-    return with_shape(network_.forward({off}, off.constant(columns)).value(), {columns.shape(0)});
-  }
-
-  // Scores and labels of each query, (queries, n).
-  static std::tuple<Array<float>, Array<float>, ItemMask> sets_of(const RankingSet& set,
-                                                                  const Array<float>& scores) {
-    const Shape shape{set.queries(), set.longest()};
-    Array<float> s = zeros<float>(shape), y = s;
-    Array<bool> there = full<bool>(shape, false);
-    for (std::size_t q = 0; q < set.queries(); ++q) {
-      for (std::size_t d = set.begins[q], j = 0; d < set.begins[q + 1]; ++d, ++j) {
-        s(q, j) = scores(d), y(q, j) = set.labels(d), there(q, j) = true;
-      }
-    }
-    return {s, y, ItemMask(there)};
-  }
-  static double mean_of(const Array<double>& x) { return mean(constant<double>(x)).item(); }
-
   const RankOptions& options_;
   const decltype(LossEntry::loss) loss_;
   const RankingSet &training_, &validation_;
-  Columns columns_;
+  RankModel model_;
   const Array<float> training_columns_, validation_columns_;
-  Sequential<float> network_;
 };
 
 int run_rank(RankOptions& o) {
@@ -267,18 +325,38 @@ int run_rank(RankOptions& o) {
   if (result.interrupted) return status_of_signal(result.interrupted);
   say(o, trained_text(result, printed("NDCG@5 %.4f", result.best_validation)));
   const Figures figures = task.figures(test);  // looked at once
-  std::string text = to_message(o.network, " by ", o.loss, ": on the test queries");
-  for (std::size_t i = 0; i < 4; ++i) {
-    text += printed("%s NDCG@%zu %.4f", i ? "," : "", shown_places[i], figures[i].second);
-  }
-  say(o, text,
-      printed(", MRR %.4f; standard error of NDCG@5 over the queries %.4f", figures[5].second,
-              figures[4].second));
+  say(o, o.network, " by ", o.loss, ": on the test queries ", text_of(figures));
   finish(o, "rank", "ranking by " + o.loss, result, figures);
   return 0;
 }
 
+struct ScoreOptions {
+  std::string model, data, out;
+};
+
+void run_score(const ScoreOptions& o) {
+  RankModel model = load_rank_model(o.model);
+  const RankingSet set = load_ranking_set(o.data, model.columns().features());
+  const Array<float> scores = model.scores(model.columns().of(set));
+  save_npy(o.out, scores);
+  std::printf("%s: %s, the scores of the documents in order\nwith their labels: %s\n",
+              o.out.c_str(), to_text(scores.shape()).c_str(),
+              text_of(figures_of(set, scores)).c_str());
+}
+
 }  // namespace
+
+void add_score(Command program) {
+  const Command command = program.command(
+      "score",
+      "the scores that a model of rank gives to documents, as .npy, and how good they are");
+  const auto o = std::make_shared<ScoreOptions>();
+  command.add("--model", o->model, "what rank --save has written", file_name).required();
+  command.add("--data", o->data, "a file of lines as rank reads them, or its .gz", file_name)
+      .required();
+  command.add("--out", o->out, "a file, (documents)", file_name).required();
+  command.run([o] { run_score(*o); });
+}
 
 void add_rank(Command program) {
   const Command command =

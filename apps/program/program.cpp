@@ -216,7 +216,7 @@ void declare(CLI::App& program) {
   program.fallthrough();  // --threads may stand after the sub-command
   for (const auto add :
        {add_bench, add_embed, add_estimators, add_gradcheck, add_grid, add_info, add_knn,
-        add_median, add_plackett_luce, add_rank, add_relax, add_sort, add_table}) {
+        add_median, add_plackett_luce, add_rank, add_relax, add_score, add_sort, add_table}) {
     add(program);
   }
 }

@@ -20,6 +20,7 @@ void add_median(Command program);
 void add_plackett_luce(Command program);
 void add_rank(Command program);
 void add_relax(Command program);
+void add_score(Command program);
 void add_sort(Command program);
 void add_table(Command program);
 
