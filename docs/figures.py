@@ -2,6 +2,7 @@
 """Figures for a talk, each as SVG and PNG, from what the program computes and measures here and now.
 
     ./run figures DIR      (ten seconds; by hand: docs/figures.py build/apps/tapesort DIR)
+    docs/figures.py build/apps/tapesort DIR 100000000      (cost alone, up to so many scores)
 
 tau          P_hat of eight scores, from soft to hard
 moving       the largest of three scores, softened, while one of them moves past the others
@@ -88,8 +89,8 @@ def relaxations():
     plot("relaxations", LABELS + curves(titles), blocks)
 
 
-def cost():
-    n = [10**e for e in range(1, 7)]
+def cost(largest=10**6):
+    n = [10**e for e in range(1, 9) if 10**e <= largest]
     lines = ask("bench", "sort", "--json", "--tau", "1", "--budget", "0.3", "--n", *map(str, n)).splitlines()
     rows = [json.loads(line) for line in lines]
     keys = {"formula": "by the formula, n^2", "both": "on the tape, forward and backward", "argsort": "std::sort"}
@@ -123,9 +124,11 @@ def estimators():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit("usage: ./run figures DIR")
     program, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
+    if sys.argv[3:]:
+        sys.exit(cost(int(sys.argv[3])))
     for figure in (tau, moving, relaxations, cost, race, estimators):
         figure()
