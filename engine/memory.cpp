@@ -9,10 +9,13 @@
 // of a class than have been in use at the same time, and memory stops growing.
 #include "engine/memory.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)  // gcc
 #define UNDER_ADDRESS_SANITIZER 1
@@ -75,7 +78,8 @@ SharedList& shared_list(std::size_t c) {
 
 struct Lists {
   std::array<List, classes> of_class;
-  bool closed = false;  // set when the thread ends: statics may still give blocks back
+  bool closed = false;   // set when the thread ends: statics may still give blocks back
+  void* lent = nullptr;  // for the next take()
   void free_all() noexcept {
     for (List& list : of_class) {
       list.fetched -= list.length;
@@ -92,12 +96,42 @@ Lists& thread_lists() {
   return lists;
 }
 
+// What has been lent and not given back; one memory may be lent several times.
+struct Loans {
+  std::mutex mutex;
+  std::vector<void*> memory;
+  std::atomic<std::size_t> count{0};  // mostly 0, and then nobody has to look
+
+  void add(void* lent) {
+    std::lock_guard<std::mutex> lock(mutex);
+    memory.push_back(lent);
+    count = memory.size();
+  }
+  bool end(void* given) noexcept {
+    if (count == 0) return false;
+    std::lock_guard<std::mutex> lock(mutex);
+    const auto found = std::find(memory.begin(), memory.end(), given);
+    if (found == memory.end()) return false;
+    *found = memory.back();
+    memory.pop_back();
+    count = memory.size();
+    return true;
+  }
+} loans;
+
 }  // namespace
+
+void Storage::lend(void* memory) {
+  loans.add(memory);
+  thread_lists().lent = memory;
+}
 
 void* Storage::take(std::size_t bytes) {
   if (bytes > most_bytes) throw std::bad_alloc();
+  Lists& lists = thread_lists();
+  if (lists.lent != nullptr) return std::exchange(lists.lent, nullptr);
   const Class c = class_of(bytes);
-  List& own = thread_lists().of_class[c.index];
+  List& own = lists.of_class[c.index];
   if (recycle) {
     if (Block* block = own.pop()) return block;
     SharedList& shared = shared_list(c.index);
@@ -112,7 +146,7 @@ void* Storage::take(std::size_t bytes) {
 }
 
 void Storage::give(void* memory, std::size_t bytes) noexcept {
-  if (memory == nullptr) return;
+  if (memory == nullptr || loans.end(memory)) return;
   Lists& lists = thread_lists();
   if (!recycle || lists.closed) return std::free(memory);
   const std::size_t c = class_of(bytes).index;

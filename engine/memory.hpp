@@ -21,6 +21,9 @@ class Storage {
   static void* take(std::size_t bytes);
   // Gives back what take(bytes) returned, on any thread.
   static void give(void* memory, std::size_t bytes) noexcept;
+  // The next block that this thread takes is `memory`, somebody else's, and give() leaves it alone: for
+  // an Array that shows what a host program holds. It has to end before that memory does.
+  static void lend(void* memory);
   // Returns every block that this thread keeps to the system.
   static void release() noexcept;
   // How many blocks have come from the system so far, on all threads: a steady loop takes no more.

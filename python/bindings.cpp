@@ -2,7 +2,8 @@
 // Call, with its value and its pullback. tapesort/__init__.py makes functions of them.
 //
 // Arrays of float32 are computed in float, all others in double. An input is copied once, into the
-// tape; a value is the tape's own array, shown read-only. C++ runs without the interpreter's lock.
+// tape, or used where it is (Inputs); a value is the tape's own array, shown read-only. C++ runs without
+// the interpreter's lock.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -64,6 +65,20 @@ template <class T> Array<T> to_array(const py::handle& object) {
   return copy;
 }
 
+// What is recorded, and what becomes of the inputs. A gradient reads them once more, when a NumPy array
+// may have changed, which PyTorch would notice.
+enum Inputs { in_place_unrecorded = 0, copied = 1, in_place = 2 };
+
+// The memory of `object`, which outlives the result, where it is dense and of type T; else a copy.
+template <class T> Array<T> in_place_array(const py::object& object) {
+  const auto array = py::isinstance<Dense<T>>(object) ? Dense<T>(object) : Dense<T>();
+  const bool aligned = array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  if (array.size() == 0 || !aligned) return to_array<T>(object);
+  const Shape shape(array.shape(), array.shape() + array.ndim());
+  Storage::lend(const_cast<T*>(array.data()));  // which no operator changes
+  return uninitialized<T>(shape);
+}
+
 // A NumPy array that shows `array`, which lives as long as `owner`.
 template <class T, class Owner> py::array shown(const Array<T>& array, Owner owner) {
   auto* keeper = new Owner(std::move(owner));
@@ -89,14 +104,17 @@ class Call {
 template <class T> class CallOf final : public Call {
  public:
   template <class F>
-  CallOf(const std::vector<py::object>& inputs, bool record, const F& f)
-      : tape_(std::make_shared<Tape<T>>(record ? Recording::on : Recording::off)) {
-    for (const py::object& input : inputs) leaves_.push_back(tape_->leaf(to_array<T>(input)));
+  CallOf(const std::vector<py::object>& inputs, int record, const F& f)
+      : inputs_(inputs), tape_(std::make_shared<Tape<T>>(record ? Recording::on : Recording::off)) {
+    for (const py::object& input : inputs) {
+      leaves_.push_back(
+          tape_->leaf(record == copied ? to_array<T>(input) : in_place_array<T>(input)));
+    }
     const Unlocked unlocked;
     y_ = f(leaves_);
   }
 
-  py::array value() const override { return shown(y_.value(), std::make_pair(tape_, y_)); }
+  py::array value() const override { return shown(y_.value(), Kept{inputs_, tape_, y_}); }
 
   py::tuple vjp(const py::object& ybar) override {
     if (!tape_->recording()) misuse("vjp: this call was not recorded");
@@ -115,7 +133,13 @@ template <class T> class CallOf final : public Call {
   }
 
  private:
+  struct Kept {  // and destroyed from the last to the first
+    std::vector<py::object> inputs;
+    std::shared_ptr<Tape<T>> tape;
+    Var<T> y;
+  };
   std::mutex mutex_;
+  std::vector<py::object> inputs_;
   std::shared_ptr<Tape<T>> tape_;
   std::vector<Var<T>> leaves_;
   Var<T> y_;
@@ -123,7 +147,7 @@ template <class T> class CallOf final : public Call {
 
 // f, a generic lambda of a std::vector of Vars, in the type that the inputs have.
 template <class F>
-std::unique_ptr<Call> call(const std::vector<py::object>& inputs, bool record, const F& f) {
+std::unique_ptr<Call> call(const std::vector<py::object>& inputs, int record, const F& f) {
   const bool single =
       std::all_of(inputs.begin(), inputs.end(), [](const py::object& x) { return is_float32(x); });
   if (single) return std::make_unique<CallOf<float>>(inputs, record, f);
@@ -218,7 +242,7 @@ PYBIND11_MODULE(_tapesort, m) {
   // --- Sorting
 
   const auto output = [](auto f) {
-    return [f](const Relaxation& r, const py::object& s, const py::object& mask, bool record) {
+    return [f](const Relaxation& r, const py::object& s, const py::object& mask, int record) {
       const OptionalMask m = mask_of(mask);
       return call({s}, record, [&](const auto& x) { return f(r, x[0], m); });
     };
@@ -232,14 +256,14 @@ PYBIND11_MODULE(_tapesort, m) {
       .def("sorted", output([](auto& r, auto& s, auto& m) { return r.sorted(s, m); }))
       .def("ranks", output([](auto& r, auto& s, auto& m) { return r.ranks(s, m); }))
       .def("top_k", [](const Relaxation& r, const py::object& s, std::size_t k,
-                       const py::object& mask, bool record) {
+                       const py::object& mask, int record) {
         const OptionalMask m = mask_of(mask);
         return call({s}, record, [&](const auto& x) { return r.top_k(x[0], k, m); });
       });
 
   m.def("neural_sort_payload", [](const py::object& s, const py::object& payload, double tau,
                                   const std::string& direction, const py::object& mask,
-                                  bool record) {
+                                  int record) {
     const NeuralSortOptions options(tau, direction_named(direction));
     const auto m = mask_of(mask);
     const auto f = [&](const auto& s, const auto& X) { return neural_sort_payload(s, X, options); };
@@ -249,7 +273,7 @@ PYBIND11_MODULE(_tapesort, m) {
   });
   m.def("neural_sort_quantile", [](const py::object& s, const std::vector<double>& fractions,
                                    double tau, const std::string& direction, const py::object& mask,
-                                   bool record) {
+                                   int record) {
     const NeuralSortOptions options(tau, direction_named(direction));
     const auto m = mask_of(mask);
     const auto f = [&](const auto& s) { return neural_sort_quantile(s, fractions, options); };
@@ -257,7 +281,7 @@ PYBIND11_MODULE(_tapesort, m) {
                 [&](const auto& x) { return masked("neural_sort_quantile", m, By::set, f, x[0]); });
   });
   m.def("neural_sort_mean_ranks", [](const py::object& s, double tau, const std::string& direction,
-                                     const py::object& mask, bool record) {
+                                     const py::object& mask, int record) {
     const NeuralSortOptions options(tau, direction_named(direction));
     const auto m = mask_of(mask);
     const auto f = [&](const auto& s) { return neural_sort_ranks(s, options, Ranks::mean); };
@@ -267,7 +291,7 @@ PYBIND11_MODULE(_tapesort, m) {
   });
   m.def("neural_sort_cross_entropy",
         [](const py::object& s, const py::object& truth, double tau, const std::string& direction,
-           const py::object& mask, bool record) {
+           const py::object& mask, int record) {
           const NeuralSortOptions options(tau, direction_named(direction));
           const Array<double> order = to_array<double>(truth);
           const auto m = mask_of(mask);
@@ -280,14 +304,14 @@ PYBIND11_MODULE(_tapesort, m) {
           });
         });
   m.def("gumbel_sinkhorn", [](const py::object& log_alpha, double tau, std::uint64_t seed,
-                              double noise_scale, int iterations, double tolerance, bool record) {
+                              double noise_scale, int iterations, double tolerance, int record) {
     return call({log_alpha}, record, [&](const auto& x) {
       Generator random(seed);
       return gumbel_sinkhorn(x[0], tau, random, noise_scale, {iterations, tolerance});
     });
   });
   m.def("lap_sum_top_k", [](const py::object& s, double k, double tau, const std::string& direction,
-                            const py::object& mask, bool record) {
+                            const py::object& mask, int record) {
     const auto m = mask_of(mask);
     const auto f = [&](const auto& s) {
       return lap_sum_top_k(s, k, tau, direction_named(direction));
@@ -296,7 +320,7 @@ PYBIND11_MODULE(_tapesort, m) {
                 [&](const auto& x) { return masked("lap_sum_top_k", m, By::item, f, x[0]); });
   });
   m.def("k_subset_log_partition",
-        [](const py::object& s, std::size_t k, const py::object& mask, bool record) {
+        [](const py::object& s, std::size_t k, const py::object& mask, int record) {
           const auto m = mask_of(mask);
           const auto f = [&](const auto& s) { return k_subset_log_partition(s, k); };
           return call({s}, record, [&](const auto& x) {
@@ -304,7 +328,7 @@ PYBIND11_MODULE(_tapesort, m) {
           });
         });
   m.def("k_subset_log_prob", [](const py::object& s, const py::object& subsets,
-                                const py::object& mask, bool record) {
+                                const py::object& mask, int record) {
     const Indices items = to_array<Index>(subsets);
     const OptionalMask m = mask_of(mask);
     return call({s}, record, [&](const auto& x) { return k_subset_log_prob(x[0], items, m); });
@@ -317,7 +341,7 @@ PYBIND11_MODULE(_tapesort, m) {
   });
   m.def("k_subset_straight_through",
         [](const py::object& s, std::size_t k, std::uint64_t seed, const Extents& samples,
-           const py::object& mask, bool record) {
+           const py::object& mask, int record) {
           const OptionalMask m = mask_of(mask);
           return call({s}, record, [&](const auto& x) {
             Generator random(seed);
@@ -326,7 +350,7 @@ PYBIND11_MODULE(_tapesort, m) {
         });
   m.def("fenchel_young_loss",
         [](const py::object& s, const py::object& target, const py::object& f, double sigma,
-           std::size_t samples, std::uint64_t seed, const py::object& mask, bool record) {
+           std::size_t samples, std::uint64_t seed, const py::object& mask, int record) {
           const Array<double> goal = to_array<double>(target);
           const auto m = mask_of(mask);
           return call({s}, record, [&](const auto& x) {
@@ -373,7 +397,7 @@ PYBIND11_MODULE(_tapesort, m) {
   // --- Plackett-Luce and the estimators
 
   m.def("pl_log_prob",
-        [](const py::object& s, const py::object& order, const py::object& mask, bool record) {
+        [](const py::object& s, const py::object& order, const py::object& mask, int record) {
           const Indices z = to_array<Index>(order);
           const auto m = mask_of(mask);
           return call({s}, record, [&](const auto& x) {
@@ -391,7 +415,7 @@ PYBIND11_MODULE(_tapesort, m) {
   });
   m.def("pl_relaxed_sample", [](const py::object& s, const Relaxation& r, std::uint64_t seed,
                                 const Extents& samples, bool straight_through,
-                                const py::object& mask, bool record) {
+                                const py::object& mask, int record) {
     const auto m = mask_of(mask);
     return call({s}, record, [&](const auto& x) {
       Generator random(seed);
@@ -404,7 +428,7 @@ PYBIND11_MODULE(_tapesort, m) {
     });
   });
   m.def("pl_entropy", [](const py::object& s, std::uint64_t seed, std::size_t samples,
-                         const py::object& mask, bool record) {
+                         const py::object& mask, int record) {
     const auto m = mask_of(mask);
     return call({s}, record, [&](const auto& x) {
       const auto f = [&](const auto& s) {
@@ -415,7 +439,7 @@ PYBIND11_MODULE(_tapesort, m) {
     });
   });
   m.def("pl_divergence", [](const py::object& p, const py::object& q, std::uint64_t seed,
-                            std::size_t samples, const py::object& mask, bool record) {
+                            std::size_t samples, const py::object& mask, int record) {
     const auto m = mask_of(mask);
     return call({p, q}, record, [&](const auto& x) {
       const auto f = [&](const auto& p, const auto& q) {
@@ -425,7 +449,7 @@ PYBIND11_MODULE(_tapesort, m) {
       return masked("pl_divergence", m, By::set, f, x[0], x[1]);
     });
   });
-  m.def("exact_expectation", [](const py::object& s, const py::object& cost, bool record) {
+  m.def("exact_expectation", [](const py::object& s, const py::object& cost, int record) {
     return call({s}, record, [&](const auto& x) {
       using T = typename std::decay_t<decltype(x[0].value())>::value_type;
       return exact_expectation(x[0], order_cost<T>(cost));
@@ -433,7 +457,7 @@ PYBIND11_MODULE(_tapesort, m) {
   });
   m.def("reinforce",
         [](const py::object& s, const py::object& cost, std::size_t samples, std::uint64_t seed,
-           bool leave_one_out, const py::object& mask, bool record) {
+           bool leave_one_out, const py::object& mask, int record) {
           const auto m = mask_of(mask);
           return call({s}, record, [&](const auto& x) {
             using T = typename std::decay_t<decltype(x[0].value())>::value_type;
@@ -453,7 +477,7 @@ PYBIND11_MODULE(_tapesort, m) {
   // --- Learning to rank
 
   m.def("ranking_loss", [](const std::string& name, const py::object& s, const py::object& labels,
-                           double tau, std::size_t k, const py::object& mask, bool record) {
+                           double tau, std::size_t k, const py::object& mask, int record) {
     const Array<double> given = to_array<double>(labels);
     const OptionalMask m = mask_of(mask);
     return call({s}, record, [&](const auto& x) {

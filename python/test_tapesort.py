@@ -1,6 +1,7 @@
 """Tests of the Python package: PYTHONPATH=build/python python3 -m unittest python/test_tapesort.py"""
 
 import ast
+import gc
 import inspect
 import itertools
 import json
@@ -486,6 +487,35 @@ class Torch(unittest.TestCase):
             with self.subTest(name):
                 tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
                 self.assertTrue(torch.autograd.gradcheck(lambda *x: op(*x, **options), tensors))
+
+    def test_tensors_are_read_where_they_are(self):
+        s = torch.tensor(S, requires_grad=True)
+        y = tapesort.torch.neural_sort_values(s * 1.0)
+        y.sum().backward()
+        changed = s.detach().clone().requires_grad_()
+        base = changed * 1.0
+        y = tapesort.torch.neural_sort_values(base)
+        base += 1
+        with self.assertRaisesRegex(RuntimeError, "modified by an inplace operation"):
+            y.sum().backward()
+        # What is recorded by NumPy is copied: soft_sort's gradient reads its input.
+        for keep, same in ((tapesort._COPIED, True), (tapesort._IN_PLACE, False)):
+            mine = S.copy()
+            call = tapesort.soft_sort_values.record(mine, _recorded=keep)
+            before = call.vjp(S)[0]
+            mine += S**2
+            self.assertEqual(np.array_equal(call.vjp(S)[0], before), same)
+        # The value outlives the tensor, and a gradient the caller's reference to it.
+        y = tapesort.torch.neural_sort_values(torch.tensor(S, requires_grad=True) * 1.0)
+        gc.collect()
+        np.testing.assert_array_equal(y.detach().numpy(), tapesort.neural_sort_values(S))
+        # Dense or not, of either type.
+        for x in (torch.tensor(S).t(), torch.tensor(S)[:, ::2], torch.tensor(S).float(), torch.zeros(0, 3)):
+            x.requires_grad_()
+            y = tapesort.torch.list_net_loss(x, torch.zeros_like(x).detach())
+            y.sum().backward()
+            _, back = tapesort.vjp(tapesort.list_net_loss, x.detach().numpy(), np.zeros(x.shape))
+            np.testing.assert_array_equal(x.grad.numpy(), back(np.ones(x.shape[:-1]))[0])
 
     def test_types_and_memory(self):
         s = torch.tensor(S, dtype=torch.float32, requires_grad=True)

@@ -90,3 +90,24 @@ TEST_CASE("operators that share a batch between two threads stop taking new memo
   }
   for (const OpRow& row : rows) check_steady(row);
 }
+
+TEST_CASE("lent memory is shown by one Array, and left to its owner") {
+  std::vector<double> mine{1.0, 2.0, 3.0};
+  for (int twice = 0; twice < 2; ++twice) {
+    Storage::lend(mine.data());
+    Array<double> shown = uninitialized<double>({3});
+    CHECK(shown.data() == mine.data());
+    const Array<double> copy = shown;
+    CHECK(copy.data() != mine.data());
+    Tape<double> tape;
+    const Var<double> leaf = tape.leaf(std::move(shown)), y = sum(leaf * leaf);
+    CHECK(leaf.value().data() == mine.data());
+    tape.backward(y);
+    CHECK(leaf.grad() == Array<double>{2.0, 4.0, 6.0});
+    std::vector<Array<double>> others(10, copy);
+    for (const Array<double>& other : others) CHECK(other.data() != mine.data());
+  }
+  std::vector<Array<double>> later(10, zeros<double>({3}));
+  for (const Array<double>& other : later) CHECK(other.data() != mine.data());
+  CHECK(mine == std::vector<double>{1.0, 2.0, 3.0});
+}

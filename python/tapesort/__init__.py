@@ -39,6 +39,9 @@ __all__ = [
 ]
 
 
+_VALUE_ALONE, _COPIED, _IN_PLACE = range(3)  # what is recorded, and how inputs are kept: bindings.cpp
+
+
 def __dir__():  # for completion
     return [*__all__, "__doc__", "__version__"]
 
@@ -57,9 +60,9 @@ class Operator:
         self._record = record
 
     def __call__(self, *args, **options):
-        return self.record(*args, _recorded=False, **options).value
+        return self.record(*args, _recorded=_VALUE_ALONE, **options).value
 
-    def record(self, *args, _recorded=True, **options):
+    def record(self, *args, _recorded=_COPIED, **options):
         try:
             bound = self.__signature__.bind(*args, **options)
         except TypeError as error:

@@ -4,9 +4,10 @@
     >>> s = torch.randn(100_000, requires_grad=True)
     >>> ts.neural_sort_values(s, tau=0.1).square().sum().backward()
 
-A tensor's memory is shown to tapesort and back without a copy, but for one into the tape. Cost
-functions get NumPy arrays of orders, and no gradient reaches what else they use. A gradient has no
-derivative of its own here: asking PyTorch for second derivatives is an error.
+Tensors are read where they are, and results are tapesort's own memory, so that nothing is copied but
+the gradient that comes in, which is worked on; a tensor that is changed before its gradient is asked
+for is an error. Cost functions get NumPy arrays of orders, and no gradient reaches what else they use. A
+gradient has no derivative of its own here: asking PyTorch for second derivatives is an error.
 """
 
 import torch
@@ -30,15 +31,15 @@ class _Call(torch.autograd.Function):
     @staticmethod
     def forward(ctx, op, options, *tensors):
         arrays = {name: t.detach().contiguous().numpy() for name, t in zip(op.arrays, tensors)}
-        ctx.call, ctx.tensors = op.record(**arrays, **options), tensors
+        ctx.call = op.record(**arrays, **options, _recorded=tapesort._IN_PLACE)
         y = torch.from_numpy(ctx.call.writeable_value)
-        ctx.save_for_backward(y)
+        ctx.save_for_backward(y, *tensors)
         return y
 
     @staticmethod
     def backward(ctx, ybar):
-        ctx.saved_tensors  # throws when y, which the gradient is computed from, has been changed
-        return (None, None, *_Gradient.apply(ctx.call, ybar, *ctx.tensors))
+        _, *tensors = ctx.saved_tensors  # throws when one has been changed: the gradient reads them
+        return (None, None, *_Gradient.apply(ctx.call, ybar, *tensors))
 
 
 def _function(op):
