@@ -107,8 +107,7 @@ struct Loans {
     memory.push_back(lent);
     count = memory.size();
   }
-  bool end(void* given) noexcept {
-    if (count == 0) return false;
+  [[gnu::noinline]] bool end(void* given) noexcept {
     std::lock_guard<std::mutex> lock(mutex);
     const auto found = std::find(memory.begin(), memory.end(), given);
     if (found == memory.end()) return false;
@@ -126,35 +125,48 @@ void Storage::lend(void* memory) {
   thread_lists().lent = memory;
 }
 
-void* Storage::take(std::size_t bytes) {
-  if (bytes > most_bytes) throw std::bad_alloc();
-  Lists& lists = thread_lists();
-  if (lists.lent != nullptr) return std::exchange(lists.lent, nullptr);
-  const Class c = class_of(bytes);
-  List& own = lists.of_class[c.index];
+namespace {
+
+// What is rare, apart: the usual few instructions then need no registers saved.
+[[gnu::noinline]] void* take_from_others(std::size_t bytes, Class c, List& own) {
+  if (bytes > Storage::most_bytes) throw std::bad_alloc();
   if (recycle) {
-    if (Block* block = own.pop()) return block;
     SharedList& shared = shared_list(c.index);
     std::lock_guard<std::mutex> lock(shared.mutex);
     if (Block* block = shared.list.pop()) return block;
   }
-  void* block = std::aligned_alloc(alignment, c.bytes);
+  void* block = std::aligned_alloc(Storage::alignment, c.bytes);
   if (block == nullptr) throw std::bad_alloc();
   fresh.fetch_add(1, std::memory_order_relaxed);
   own.fetched += recycle;
   return block;
 }
 
-void Storage::give(void* memory, std::size_t bytes) noexcept {
-  if (memory == nullptr || loans.end(memory)) return;
-  Lists& lists = thread_lists();
+[[gnu::noinline]] void give_to_others(void* memory, std::size_t c, const Lists& lists) noexcept {
   if (!recycle || lists.closed) return std::free(memory);
-  const std::size_t c = class_of(bytes).index;
-  List& own = lists.of_class[c];
-  if (own.length < own.fetched) return own.push(memory);
   SharedList& shared = shared_list(c);
   std::lock_guard<std::mutex> lock(shared.mutex);
   shared.list.push(memory);
+}
+
+}  // namespace
+
+void* Storage::take(std::size_t bytes) {
+  Lists& lists = thread_lists();
+  if (lists.lent != nullptr) return std::exchange(lists.lent, nullptr);
+  const Class c = class_of(bytes);
+  List& own = lists.of_class[c.index];
+  if (Block* block = own.pop()) return block;
+  return take_from_others(bytes, c, own);
+}
+
+void Storage::give(void* memory, std::size_t bytes) noexcept {
+  if (memory == nullptr || (loans.count != 0 && loans.end(memory))) return;
+  Lists& lists = thread_lists();
+  const std::size_t c = class_of(bytes).index;
+  List& own = lists.of_class[c];
+  if (own.length < own.fetched && !lists.closed) return own.push(memory);
+  give_to_others(memory, c, lists);
 }
 
 void Storage::release() noexcept { thread_lists().free_all(); }

@@ -17,14 +17,15 @@ template <class T> void Tape<T>::sweep(std::size_t last) {
 }
 
 // One use's contribution to a cotangent.
-template <class T> void Node<T>::receive(Array<T>&& contribution) {
-  if (contribution.shape() != value().shape()) {  // this value was stretched when it was used
-    contribution = sum_to_shape(contribution, value().shape());
+template <class T> void Node<T>::receive(std::unique_ptr<Cotangent> contribution) {
+  Array<T>& array = contribution->array;
+  if (array.shape() != value().shape()) {  // this value was stretched when it was used
+    array = sum_to_shape(array, value().shape());
   }
   if (cotangent_ == nullptr) {
-    cotangent_ = std::make_unique<Cotangent>(std::move(contribution));
+    cotangent_ = std::move(contribution);
   } else {
-    add_into(cotangent_->array, contribution);
+    add_into(cotangent_->array, array);
   }
 }
 
@@ -36,7 +37,7 @@ template <class T> void Tape<T>::backward(const Var<T>& result) {
 template <class T> void Tape<T>::backward(const Var<T>& result, Array<T> u) {
   check(result, u.shape());  // u: the cotangent to start from
   try {
-    result.node()->receive(std::move(u));
+    accumulate(result, std::move(u));
     detail::tell(detail::Event::begun, *result.node());
     sweep(result.node()->index());
   } catch (...) {  // from a pullback
@@ -66,16 +67,6 @@ template <class T> struct Leaf final : Node<T> {
 template <class T> Var<T> Tape<T>::leaf(Array<T> value) {
   if (!recording()) return constant(std::move(value));
   return append(new Leaf<T>(std::move(value)));
-}
-
-template <class T> Var<T> Tape<T>::append(Node<T>* node) {
-  Var<T> var(node);
-  const auto event = node->inputs_.empty() ? detail::Event::made : detail::Event::computed;
-  detail::tell(event, *node);  // who watches may throw; then the tape is as before
-  node->tape_ = this;
-  node->index_ = nodes_.size();
-  nodes_.push_back(var);
-  return var;
 }
 
 // The last node first. Otherwise nodes live on as inputs of later ones, until the last ends, and with it

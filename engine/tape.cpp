@@ -73,9 +73,24 @@ template <class T> Var<T> detail::unrecorded(const char* op, Array<T> value) {
   return constant_of(op, std::move(value), Event::computed);
 }
 
+template <class T> Var<T> Tape<T>::append(Node<T>* node) {
+  Var<T> var(node);
+  const auto event = node->inputs_.empty() ? detail::Event::made : detail::Event::computed;
+  detail::tell(event, *node);  // who watches may throw; then the tape is as before
+  node->tape_ = this;
+  node->index_ = nodes_.size();
+  nodes_.push_back(var);
+  return var;
+}
+
 template <class T> Array<T> Node<T>::take_cotangent() {
   if (cotangent_ == nullptr) no_cotangent();
-  return std::move(std::unique_ptr<Cotangent>(std::move(cotangent_))->array);
+  return std::move(std::exchange(cotangent_, nullptr)->array);
+}
+
+template <class T> void Node<T>::pass_on(const Var<T>& input) {
+  if (cotangent_ == nullptr) no_cotangent();
+  if (input.needs_grad()) input.node()->receive(std::move(cotangent_));
 }
 
 template <class T> void Tape<T>::zero_grad() {

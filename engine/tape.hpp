@@ -101,9 +101,15 @@ template <class T> class Node : public Recycled {
   // Moves the cotangent out, for a pullback that would otherwise copy it, as the last that it does:
   // cotangent() throws then.
   Array<T> take_cotangent();
+  // accumulate(input, take_cotangent()), but no array is moved: that takes as long as a small operator.
+  void pass_on(const Var<T>& input);
   // Adds the contribution of one use; undoes broadcasting, where a small array was used as a larger
   // one (broadcast.hpp).
-  virtual void receive(Array<T>&& contribution);
+  struct Cotangent : Recycled {
+    template <class Make> explicit Cotangent(const Make& make) : array(make()) {}
+    Array<T> array;
+  };
+  virtual void receive(std::unique_ptr<Cotangent> contribution);
 
  protected:
   Node(Op op, InputVars<T>&& inputs, Array<T>&& value)
@@ -121,10 +127,6 @@ template <class T> class Node : public Recycled {
   friend class Tape<T>;
   friend class Var<T>;
   friend class Replay;
-  struct Cotangent : Recycled {
-    explicit Cotangent(Array<T>&& first) : array(std::move(first)) {}
-    Array<T> array;
-  };
   [[noreturn]] const Var<T>& no_input(std::size_t i) const;
   [[noreturn]] const Array<T>& no_cotangent() const;
 
@@ -272,13 +274,15 @@ Var<T> record(Op op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pu
 
 // Adds `contribution`, an Array or an xtensor expression, to the input's cotangent. Its shape is the
 // input's, or the one that the input was broadcast to; then it is summed back (broadcast.hpp). An
-// expression is not computed when the input needs no gradient; for an Array, ask needs_grad() first.
-template <class T> void accumulate(const Var<T>& input, Array<T>&& contribution) {
-  if (input.needs_grad()) input.node()->receive(std::move(contribution));
+// expression is not computed when the input needs no gradient; for an Array, ask needs_grad() first,
+// or write accumulate_made(x, [&] { return the_array; }), which calls the function only then.
+template <class T, class Make> void accumulate_made(const Var<T>& input, const Make& make) {
+  if (input.needs_grad())
+    input.node()->receive(std::make_unique<typename Node<T>::Cotangent>(make));
 }
-template <class T, class Expression>
-void accumulate(const Var<T>& input, Expression&& contribution) {
-  if (input.needs_grad()) input.node()->receive(Array<T>(std::forward<Expression>(contribution)));
+template <class T, class Contribution>
+void accumulate(const Var<T>& input, Contribution&& contribution) {
+  accumulate_made(input, [&]() -> Array<T> { return std::forward<Contribution>(contribution); });
 }
 
 }  // namespace tapesort

@@ -17,7 +17,7 @@ template <class T> Var<T> add(const Var<T>& a, const Var<T>& b) {
   const auto plus = [](auto a, auto b) { return a + b; };
   return record("add", {a, b}, zip("add", a.value(), b.value(), plus), [](Node<T>& c) {
     accumulate(c.input(0), c.cotangent());
-    accumulate(c.input(1), c.take_cotangent());
+    c.pass_on(c.input(1));
   });
 }
 
@@ -25,7 +25,7 @@ template <class T> Var<T> subtract(const Var<T>& a, const Var<T>& b) {
   const auto minus = [](auto a, auto b) { return a - b; };
   return record("sub", {a, b}, zip("sub", a.value(), b.value(), minus), [](Node<T>& c) {
     accumulate(c.input(1), -c.cotangent());
-    accumulate(c.input(0), c.take_cotangent());
+    c.pass_on(c.input(0));
   });
 }
 
@@ -46,7 +46,7 @@ template <class T> Var<T> divide(const Var<T>& a, const Var<T>& b) {
 // With a number c; `op` says where it stands.
 template <class T> Var<T> add(const Var<T>& x, T c, Op op) {
   return record(op, {x}, map(x.value(), [c](auto x) { return x + c; }),
-                [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
+                [](Node<T>& y) { y.pass_on(y.input(0)); });
 }
 
 template <class T> Var<T> multiply(const Var<T>& x, T c, Op op) {

@@ -20,12 +20,11 @@ Var<T> binary(const char* op, const Var<T>& a, const Var<T>& b, F f, AVjp a_vjp,
   return record(op, {a, b}, zip(op, a.value(), b.value(), f), [a_vjp, b_vjp](Node<T>& c) {
     const Stretched<T> a_value(c.op(), c.input(0).value(), c.value().shape());
     const Stretched<T> b_value(c.op(), c.input(1).value(), c.value().shape());
-    const auto pull = [&](const Var<T>& input, const auto& vjp) {
-      if (input.needs_grad())
-        accumulate(input, map(c.cotangent(), *a_value, *b_value, c.value(), vjp));
+    const auto pull = [&](const auto& vjp) {
+      return [&] { return map(c.cotangent(), *a_value, *b_value, c.value(), vjp); };
     };
-    pull(c.input(0), a_vjp);
-    pull(c.input(1), b_vjp);
+    accumulate_made(c.input(0), pull(a_vjp));
+    accumulate_made(c.input(1), pull(b_vjp));
   });
 }
 

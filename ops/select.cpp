@@ -113,8 +113,7 @@ template <class T> Var<T> stop_gradient(const Var<T>& x) { return constant(x.val
 
 template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& soft) {
   require_same_shape("straight_through", "hard", hard.shape(), "soft", soft.shape());
-  return record("straight_through", {soft}, hard,
-                [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
+  return record("straight_through", {soft}, hard, [](Node<T>& y) { y.pass_on(y.input(0)); });
 }
 
 template <class T> using OfTwo = Var<T>(const Var<T>&, const Var<T>&);

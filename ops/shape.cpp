@@ -229,7 +229,7 @@ template <class T> Var<T> take_along_axis(const Var<T>& x, const Indices& indice
 
 template <class T> Var<T> broadcast_to(const Var<T>& x, const Shape& shape) {
   return record("broadcast_to", {x}, broadcast_to("broadcast_to", x.value(), shape),
-                [](Node<T>& y) { accumulate(y.input(0), y.take_cotangent()); });
+                [](Node<T>& y) { y.pass_on(y.input(0)); });
 }
 
 template <class T> Array<T> one_hot(const Indices& indices, std::size_t classes) {

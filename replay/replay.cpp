@@ -144,8 +144,8 @@ template <class T> struct Replay::Recorder {
       this->tape_ = x.node()->tape_;
     }
     const Array<T>& borrowed() const override { return input.value(); }
-    void receive(Array<T>&& sent) override {
-      Array<T> contribution = sent;
+    void receive(std::unique_ptr<typename Node::Cotangent> held) override {
+      Array<T> sent = std::move(held->array), contribution = sent;
       if (sent.shape() != input.shape()) contribution = sum_to_shape(sent, input.shape());
       arrivals.push_back({place, std::move(sent), std::move(contribution)});
     }
@@ -166,7 +166,8 @@ template <class T> struct Replay::Recorder {
         std::swap(y.cotangent_, cotangent);
       }
       ~Lent() { exchange(); }
-    } lent{y, y.inputs_, std::make_unique<typename Node::Cotangent>(std::move(ybar))};
+    } lent{y, y.inputs_,
+           std::make_unique<typename Node::Cotangent>([&] { return std::move(ybar); })};
     for (std::size_t i = 0; i < lent.inputs.size(); ++i) {
       Var<T>& input = lent.inputs[i];
       if (input.needs_grad()) input = Var<T>(new Use(input, i, arrivals));
