@@ -91,8 +91,8 @@ TASK("2.4") {
             ? "The result itself has not been visited: begin at result.index, which is "
               "i-- > 0 from result.index + 1."
             : "Nothing has reached x. The result's own cotangent is dL/dL = 1: does the walk begin "
-              "with it? Does a "
-              "leaf add its cotangent to its gradient before that is set to 0?";
+              "with it, set in the node itself (Node r = result.node() is a copy, Node& r is not)? "
+              "Does a leaf add its cotangent to its gradient before that is set to 0?";
     check_near(
         "The gradient of x * x * x at 3", x.gradient(), 27,
         {{0, nothing},
