@@ -11,20 +11,38 @@ namespace {
 
 using Net = Sequential<float>;
 
-std::unique_ptr<Layer<float>> paper_mnist(const ImageShape& image, std::size_t outputs,
-                                          Generator& random) {
+// Two convolutions 5 x 5 of so many channels, without padding, each with ReLU and pool, then flat.
+// Returns the number of features.
+std::size_t add_unpadded(Net& net, const char* name, const ImageShape& image, std::size_t channels1,
+                         std::size_t channels2, Generator& random) {
   // two times: 4 pixels less by the convolution, half by the pool
-  require(image.height >= 16 && image.width >= 16, "paper_mnist: images are ", image.height, " x ",
+  require(image.height >= 16 && image.width >= 16, name, ": images are ", image.height, " x ",
           image.width, "; need at least 16 x 16");
   const auto left = [](std::size_t extent) { return ((extent - 4) / 2 - 4) / 2; };
-  const std::size_t features = left(image.height) * left(image.width) * 50;
   const Init init = Init::fan_in;
+  net.add<Conv2dReluPool<float>>("conv1", 5, image.channels, channels1, Conv2dOptions{}, init,
+                                 random);
+  net.add<Conv2dReluPool<float>>("conv2", 5, channels1, channels2, Conv2dOptions{}, init, random);
+  net.add<Flatten<float>>();
+  return left(image.height) * left(image.width) * channels2;
+}
+
+std::unique_ptr<Layer<float>> paper_mnist(const ImageShape& image, std::size_t outputs,
+                                          Generator& random) {
   auto net = std::make_unique<Net>();
-  net->add<Conv2dReluPool<float>>("conv1", 5, image.channels, 20, Conv2dOptions{}, init, random);
-  net->add<Conv2dReluPool<float>>("conv2", 5, 20, 50, Conv2dOptions{}, init, random);
-  net->add<Flatten<float>>();
-  net->add<Linear<float>>("fc1", features, 500, init, random).add<Relu<float>>();
-  if (outputs > 0) net->add<Linear<float>>("fc2", 500, outputs, init, random);
+  const std::size_t features = add_unpadded(*net, "paper_mnist", image, 20, 50, random);
+  net->add<Linear<float>>("fc1", features, 500, Init::fan_in, random).add<Relu<float>>();
+  if (outputs > 0) net->add<Linear<float>>("fc2", 500, outputs, Init::fan_in, random);
+  return net;
+}
+
+std::unique_ptr<Layer<float>> lenet5(const ImageShape& image, std::size_t outputs,
+                                     Generator& random) {
+  auto net = std::make_unique<Net>();
+  const std::size_t features = add_unpadded(*net, "lenet5", image, 6, 16, random);
+  net->add<Linear<float>>("fc1", features, 120, Init::fan_in, random).add<Relu<float>>();
+  net->add<Linear<float>>("fc2", 120, 84, Init::fan_in, random).add<Relu<float>>();
+  if (outputs > 0) net->add<Linear<float>>("fc3", 84, outputs, Init::fan_in, random);
   return net;
 }
 
@@ -173,9 +191,16 @@ struct Entry {
   std::unique_ptr<Layer<float>> (*make)(const ImageShape&, std::size_t, Generator&);
 };
 constexpr Entry networks[] = {
-    {"paper_mnist", paper_mnist}, {"paper_sort", paper_sort},     {"column", column},
-    {"resnet18", resnet18},       {"small_resnet", small_resnet}, {"small", small},
-    {"medium", medium},           {"whitened", whitened},         {"mlp", mlp},
+    {"paper_mnist", paper_mnist},
+    {"lenet5", lenet5},
+    {"paper_sort", paper_sort},
+    {"column", column},
+    {"resnet18", resnet18},
+    {"small_resnet", small_resnet},
+    {"small", small},
+    {"medium", medium},
+    {"whitened", whitened},
+    {"mlp", mlp},
 };
 
 }  // namespace

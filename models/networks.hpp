@@ -13,7 +13,9 @@ struct ImageShape {
 // name =
 //   "paper_mnist"   the NeuralSort paper's embedding for MNIST: conv 5x5x20, ReLU, pool,
 //                   conv 5x5x50, ReLU, pool, dense 500, ReLU; convolutions without padding
-//   "paper_sort"    its network for sorting and for medians: conv 5x5x32 same, ReLU, pool,
+//   "lenet5"        the same with 6 and 16 channels, then dense 120, ReLU, dense 84, ReLU (after LeCun et
+//                   al. 1998, in today's form): 84 features
+//   "paper_sort"    the paper's network for sorting and for medians: conv 5x5x32 same, ReLU, pool,
 //                   conv 5x5x64 same, ReLU, pool, dense 64, ReLU, dense `outputs`
 //   "column"        one reader for each square of a column of pictures (the digits of a number):
 //                   conv 5x5x16 same, ReLU, pool, conv 5x5x32 same, ReLU, pool, dense 64, ReLU,
@@ -30,8 +32,9 @@ struct ImageShape {
 //                   coloured images
 //   "mlp"           dense 256, ReLU, dense `outputs`
 //
-// outputs = 0 asks for the network's own: 500 of paper_mnist, 1 of paper_sort and column, 64 of mlp,
-// of the others their features; otherwise a dense layer of so many outputs follows those features.
+// outputs = 0 asks for the network's own: 500 of paper_mnist, 84 of lenet5, 1 of paper_sort and column,
+// 64 of mlp, of the others their features; otherwise a dense layer of so many outputs follows those
+// features.
 // std::invalid_argument for another name, with the list of names, or an image too small for it.
 std::unique_ptr<Layer<float>> make_network(const std::string& name, const ImageShape& image,
                                            std::size_t outputs, Generator& random);

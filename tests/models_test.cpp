@@ -84,6 +84,8 @@ TEST_CASE("networks by name: shapes, parameters, and what is said to an unknown 
   };
   CHECK(outputs("paper_mnist", {28, 28, 1}, 0) ==
         std::make_pair(Shape{2, 500}, std::size_t(520 + 25050 + 400500)));
+  CHECK(outputs("lenet5", {28, 28, 1}, 10) ==
+        std::make_pair(Shape{2, 10}, std::size_t(44426)));  // as published
   CHECK(outputs("column", {112, 28, 1}, 1) == std::make_pair(Shape{2, 1}, std::size_t(118081)));
   CHECK(outputs("column", {28, 28, 1}, 3).first == Shape{2, 3});
   CHECK(outputs("paper_sort", {112, 28, 1}, 1) == std::make_pair(Shape{2, 1}, std::size_t(855041)));
@@ -104,7 +106,7 @@ TEST_CASE("networks by name: shapes, parameters, and what is said to an unknown 
   CHECK(outputs("resnet18", {8, 8, 3}, 10) == std::make_pair(Shape{2, 10}, std::size_t(11172170)));
   CHECK(error_of([&] {
           make_network("lenet", {28, 28, 1}, 0, random);
-        }).find("there is no network \"lenet\"; there are paper_mnist, paper_sort") !=
+        }).find("there is no network \"lenet\"; there are paper_mnist, lenet5") !=
         std::string::npos);
   CHECK(error_of([&] {
           make_network("paper_mnist", {8, 8, 1}, 0, random);
