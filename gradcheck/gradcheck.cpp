@@ -59,8 +59,13 @@ class Checker {
             "vjp is not deterministic: two calls with the same arguments give different results; "
             "is xbar zero before it is added to?");
       }
+      check_linear(ones);
       shape_ = problem_.output_shape;
-      if (product(shape_) != y_.size()) shape_ = {y_.size()};
+      if (shape_.empty() && y_.size() != 1) shape_ = {y_.size()};
+      if (product(shape_) != y_.size()) {
+        throw Failure("f gives " + std::to_string(y_.size()) + " numbers, and output_shape is " +
+                      detail::shape_text(shape_));
+      }
       const bool small = n_ + y_.size() <= 500;
       switch (mode) {
         case GradcheckMode::full:
@@ -78,6 +83,12 @@ class Checker {
         case GradcheckMode::taylor:
           taylor();
           break;
+      }
+      if (!report_.ok() && computed_in_float()) {
+        for (GradcheckRow& row : report_.rows) {
+          row.looks_like =
+              "f is computed in float: write gradcheck<float>, or problem.single = true";
+        }
       }
     } catch (const Failure& failure) {
       report_.failure = failure.what();
@@ -125,6 +136,44 @@ class Checker {
       if (problem_.explain_not_finite) text += " (" + problem_.explain_not_finite() + ")";
       throw Failure(text);
     }
+  }
+
+  // J^T ybar is linear in ybar. A vjp that forgets ybar is right for ybar = 1, which most losses get.
+  void check_linear(const std::vector<double>& ybar) const {
+    const Values g = pull(ybar), half = pull(std::vector<double>(ybar.size(), -0.5));
+    const double tolerance = problem_.single ? 1e-3 : 1e-6;
+    for (std::size_t k = 0; k < g.size(); ++k) {
+      for (std::size_t i = 0; i < g[k].size(); ++i) {
+        const double got = half[k][i], expected = -0.5 * g[k][i];
+        if (std::abs(got - expected) <= tolerance * std::abs(g[k][i]) + 1e-37) continue;
+        throw Failure("vjp is not linear in ybar: where all of ybar is 1, input " +
+                      problem_.inputs[k].name + ", element " +
+                      detail::position_text(i, problem_.inputs[k].shape) + " gets " +
+                      std::to_string(g[k][i]) + ", and " + std::to_string(got) +
+                      " where it is -1/2; is each term multiplied by ybar, once?");
+      }
+    }
+  }
+
+  // Whether every result near x is a number of float, and one of more than a few digits.
+  bool computed_in_float() const {
+    if (problem_.single) return false;
+    bool digits = false;
+    Values near = x_;
+    for (int sample = 1; sample <= 3; ++sample) {
+      for (std::size_t k = 0; k < near.size(); ++k) {
+        for (std::size_t i = 0; i < near[k].size(); ++i) {
+          near[k][i] = x_[k][i] + unit_of(x_[k][i]) * std::sin(sample + double(i)) * 1e-3;
+        }
+      }
+      for (double y : problem_.f(near)) {
+        if (!(double(float(y)) == y)) return false;
+        int exponent;
+        const double bits = std::ldexp(std::frexp(y, &exponent), 12);
+        digits = digits || bits != std::floor(bits);
+      }
+    }
+    return digits;
   }
 
   // f(x + t v), where v is measured in units of each element.
@@ -567,6 +616,9 @@ GradcheckReport gradcheck(const GradcheckProblem& problem, const GradcheckOption
   if (!(options.tolerance >= 0 && options.tolerance < 1)) {
     throw std::invalid_argument("gradcheck: tolerance must be between 0 and 1, got " +
                                 std::to_string(options.tolerance));
+  }
+  if (!problem.f || !problem.vjp) {
+    throw std::invalid_argument("gradcheck: the problem has no f, or no vjp");
   }
   for (const GradcheckInput& input : problem.inputs) {
     if (product(input.shape) == input.values.size()) continue;

@@ -132,6 +132,10 @@ template <class Y> std::vector<double> to_vector(const Y& y) {
     return std::vector<double>(std::begin(y), std::end(y));
   }
 }
+template <class Y, class = double> constexpr bool is_numbers = std::is_arithmetic_v<Y>;
+template <class Y>
+constexpr bool is_numbers<Y, decltype(double(*std::begin(std::declval<const Y&>())))> = true;
+
 template <class To> std::vector<To> converted(const std::vector<double>& from) {
   std::vector<To> to;
   for (double value : from) to.push_back(static_cast<To>(value));
@@ -144,7 +148,8 @@ template <class To> std::vector<To> converted(const std::vector<double>& from) {
 template <class T = double, class F, class Vjp>
 GradcheckReport gradcheck(const F& f, const Vjp& vjp, const std::vector<std::common_type_t<T>>& x,
                           const GradcheckOptions& options = {}) {
-  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>);
+  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>,
+                "gradcheck<double> or gradcheck<float>");
   using Numbers = const std::vector<T>&;
   constexpr bool fits =
       std::is_invocable_v<const F&, Numbers> && std::is_invocable_v<const Vjp&, Numbers, Numbers>;
@@ -153,14 +158,22 @@ GradcheckReport gradcheck(const F& f, const Vjp& vjp, const std::vector<std::com
                 "gradcheck<float>(f, vjp, x)");
   GradcheckProblem problem;
   if constexpr (fits) {
-    problem.inputs = {{"0", {x.size()}, detail::to_vector(x)}};
-    problem.f = [&f](const GradcheckProblem::Values& at) {
-      return detail::to_vector(f(detail::converted<T>(at[0])));
-    };
-    problem.vjp = [&vjp](const GradcheckProblem::Values& at, const std::vector<double>& ybar) {
-      return GradcheckProblem::Values{
-          detail::to_vector(vjp(detail::converted<T>(at[0]), detail::converted<T>(ybar)))};
-    };
+    using Y = std::decay_t<std::invoke_result_t<const F&, Numbers>>;
+    using Xbar = std::decay_t<std::invoke_result_t<const Vjp&, Numbers, Numbers>>;
+    constexpr bool gives = detail::is_numbers<Y> && detail::is_numbers<Xbar>;
+    static_assert(gives,
+                  "f(x) and vjp(x, ybar) have to give numbers: a vector or another range of "
+                  "them, or one number");
+    if constexpr (gives) {
+      problem.inputs = {{"0", {x.size()}, detail::to_vector(x)}};
+      problem.f = [&f](const GradcheckProblem::Values& at) {
+        return detail::to_vector(f(detail::converted<T>(at[0])));
+      };
+      problem.vjp = [&vjp](const GradcheckProblem::Values& at, const std::vector<double>& ybar) {
+        return GradcheckProblem::Values{
+            detail::to_vector(vjp(detail::converted<T>(at[0]), detail::converted<T>(ybar)))};
+      };
+    }
     problem.single = std::is_same_v<T, float>;
   }
   return gradcheck(problem, options);

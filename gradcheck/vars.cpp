@@ -95,6 +95,27 @@ template <class T> class Subject {
   std::vector<Array<T>> values_, grads_;
 };
 
+// Whether two calls of backward() on one tape give the same gradients.
+template <class T>
+bool same_twice(Tape<T>& tape, const Var<T>& y, const std::vector<Var<T>>& leaves,
+                const std::vector<Parameter<T>*>& parameters) {
+  const auto gradients = [&] {
+    tape.zero_grad();
+    for (Parameter<T>* p : parameters) p->zero_grad();
+    tape.backward(y, full<T>(y.shape(), T(1)));
+    std::vector<T> all;
+    const auto add = [&](const Array<T>& g) {
+      all.insert(all.end(), g.data(), g.data() + g.size());
+    };
+    for (const Var<T>& leaf : leaves) add(leaf.grad());
+    for (const Parameter<T>* p : parameters) add(p->grad);
+    return all;
+  };
+  const std::vector<T> first = gradients(), second = gradients();
+  return std::equal(first.begin(), first.end(), second.begin(),
+                    [](T a, T b) { return a == b || (std::isnan(a) && std::isnan(b)); });
+}
+
 // The derivative of f's pullback of u, at x, along v: by forward mode over reverse mode.
 Values pull_along(const VarFunction<Dual<double>>& f, const std::vector<Array<double>>& inputs,
                   const Values& x, const std::vector<double>& u, const Values& v) {
@@ -118,6 +139,9 @@ template <class T>
 GradcheckReport detail::check_vars(const VarFunction<T>& f, const std::vector<Array<T>>& inputs,
                                    const std::vector<Parameter<T>*>& parameters,
                                    const GradcheckOptions& options) {
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    require(parameters[i] != nullptr, "gradcheck: parameter ", i, " is a null pointer");
+  }
   const Subject<T> subject(f, inputs, parameters);
   GradcheckProblem problem;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -134,6 +158,14 @@ GradcheckReport detail::check_vars(const VarFunction<T>& f, const std::vector<Ar
   const Shape& shape = result.shape();
   problem.output_shape.assign(shape.begin(), shape.end());
 
+  if (result.needs_grad() && !same_twice(tape, result, leaves, parameters)) {
+    GradcheckReport report;
+    report.failure =
+        "a second backward() on the same tape gives other gradients: a pullback changes a value, "
+        "or "
+        "what it has captured";
+    return report;
+  }
   problem.f = [&](const Values& x) { return subject.value(x); };
   problem.vjp = [&](const Values& x, const std::vector<double>& u) { return subject.pull(x, u); };
   problem.explain_not_finite = [&] { return subject.where_not_finite(at, element_count(shape)); };

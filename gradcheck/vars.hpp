@@ -6,9 +6,9 @@
 //     std::cout << report.text();
 //     assert(report.ok());
 //
-// f takes one to eight Vars, or a std::vector of them, after a Tape& when it wants one: to put the
+// f takes up to eight Vars, or a std::vector of them, after a Tape& when it wants one: to put the
 // Parameters on that are to be checked too, given as the last argument. gradcheck<float> checks
-// what is computed in float, to about three digits.
+// what is computed in float, to about three digits. (random: a Generator, engine/random.hpp.)
 //
 // f is called on fresh tapes and must be a function of its inputs alone. (A random f makes its
 // generator anew from the same seed in each call.)
@@ -40,8 +40,10 @@ template <class T, class F, class... Before, std::size_t... I>
 bool call(Var<T>& result, const F& f, const std::vector<Var<T>>& x, std::index_sequence<I...>,
           Before&... before) {
   if constexpr (std::is_invocable_v<const F&, Before&..., VarAt<T, I>...>) {
+    using Result = std::invoke_result_t<const F&, Before&..., VarAt<T, I>...>;
+    static_assert(std::is_convertible_v<Result, Var<T>>, "f has to return a Var<T>");
     if (x.size() != sizeof...(I)) return false;
-    result = f(before..., x[I]...);
+    if constexpr (std::is_convertible_v<Result, Var<T>>) result = f(before..., x[I]...);
     return true;
   }
   return false;
@@ -50,13 +52,15 @@ bool call(Var<T>& result, const F& f, const std::vector<Var<T>>& x, std::index_s
 template <class T, class F, class... Before, std::size_t... N>
 bool call_any(Var<T>& result, const F& f, const std::vector<Var<T>>& x, std::index_sequence<N...>,
               Before&... before) {
-  return (call<T>(result, f, x, std::make_index_sequence<N + 1>(), before...) || ...);
+  return (call<T>(result, f, x, std::make_index_sequence<N>(), before...) || ...);
 }
-template <class F, class T, std::size_t... I> constexpr bool takes(std::index_sequence<I...>) {
-  return std::is_invocable_v<const F&, VarAt<T, I>...>;
+template <class F, class T, class... Before, std::size_t... I>
+constexpr bool takes(std::index_sequence<I...>) {
+  return std::is_invocable_v<const F&, Before&..., VarAt<T, I>...>;
 }
-template <class F, class T, std::size_t... N> constexpr bool takes_vars(std::index_sequence<N...>) {
-  return (takes<F, T>(std::make_index_sequence<N + 1>()) || ...);
+template <class F, class T, class... Before, std::size_t... N>
+constexpr bool takes_vars(std::index_sequence<N...>) {
+  return (takes<F, T, Before...>(std::make_index_sequence<N>()) || ...);
 }
 
 // Layers have an overload of their own (layer.hpp).
@@ -70,16 +74,20 @@ struct IsLayer<F, std::void_t<decltype(std::declval<F&>().state())>> : std::true
 template <class T, class F> VarFunction<T> in_one_form(const F& f) {
   return [&f](Tape<T>& tape, const std::vector<Var<T>>& x) {
     static_cast<void>(tape);
-    constexpr std::make_index_sequence<8> counts;
+    constexpr std::index_sequence<1, 2, 3, 4, 5, 6, 7, 8> some;
+    constexpr std::make_index_sequence<9> any;  // none where all that changes are Parameters
     Var<T> result;
-    if constexpr (takes_vars<F, T>(counts)) {
-      if (!call_any<T>(result, f, x, counts)) wrong_arity(x.size());
+    if constexpr (takes_vars<F, T>(some)) {
+      if (!call_any<T>(result, f, x, some)) wrong_arity(x.size());
     } else if constexpr (std::is_invocable_v<const F&, const std::vector<Var<T>>&>) {
       result = f(x);
     } else if constexpr (std::is_invocable_v<const F&, Tape<T>&, const std::vector<Var<T>>&>) {
       result = f(tape, x);
     } else {
-      if (!call_any<T>(result, f, x, counts, tape)) wrong_arity(x.size());
+      static_assert(takes_vars<F, T, Tape<T>>(any),
+                    "f has to take Vars, by value or const: Var<double>, Var<float> in "
+                    "gradcheck<float>, any in gradgradcheck; after a Tape&, if it wants one");
+      if (!call_any<T>(result, f, x, any, tape)) wrong_arity(x.size());
     }
     return result;
   };

@@ -131,6 +131,15 @@ TEST_CASE("functions of Vars in every form that the header promises") {
         "take so many Vars, or a std::vector of them");
 }
 
+TEST_CASE("a function of Parameters alone") {
+  Parameter<double> p("p", Array<double>{1.0, -2.0});
+  const auto f = [&](Tape<double>& tape) { return square(tape.leaf(p)); };
+  TAPESORT_CHECK_GRADIENT(f, {}, {}, {&p});
+  const GradcheckReport report = gradcheck(f, {}, {}, {&p});
+  CHECK(report.rows[0].input == "p");
+  CHECK(report.rows[0].compared == 4);
+}
+
 TEST_CASE("plain functions without a tape, in float and double") {
   const auto f = [](const std::vector<float>& x) { return std::vector<float>{x[0] * x[1]}; };
   const auto right = [](const std::vector<float>& x, const std::vector<float>& ybar) {
@@ -139,7 +148,7 @@ TEST_CASE("plain functions without a tape, in float and double") {
   const auto wrong = [](const std::vector<float>& x, const std::vector<float>& ybar) {
     return std::vector<float>{ybar[0] * x[1], ybar[0] * x[1]};
   };
-  CHECK(gradcheck<float>(f, right, {2, 3}).ok());
+  TAPESORT_CHECK_GRADIENT_FLOAT(f, right, {2, 3});
   const auto number = [](const std::vector<float>& x) { return x[0] * x[1]; };
   CHECK(gradcheck<float>(number, right, {2, 3}).ok());
   CHECK(!gradcheck<float>(number, wrong, {2, 3}).ok());
@@ -322,6 +331,53 @@ TEST_CASE("every usual failure has its own sentence") {
                               [](const Numbers&, const Numbers&) { return Numbers{0.0}; }, {1.0});
   CHECK(contains(jump.text(), "UNSETTLED, 1 of 1"));
   CHECK(contains(jump.text(), "f jumps here, or is noisy"));
+  // For a number, ybar is 1 in most losses: a vjp that forgets it, or squares it, is right there.
+  const auto square = [](const Numbers& v) { return v[0] * v[0] + v[1]; };
+  for (const bool forgotten : {true, false}) {
+    const auto vjp = [&](const Numbers& v, const Numbers& u) {
+      const double ybar = forgotten ? 1 : u[0] * u[0];
+      return Numbers{2 * v[0] * ybar, ybar};
+    };
+    CHECK(
+        contains(gradcheck(square, vjp, {3.0, 1.0}).failure,
+                 "vjp is not linear in ybar: where all of ybar is 1, input 0, element (0) gets 6"));
+  }
+  const auto loss = gradcheck(
+      [](Var<double> a) {
+        return record("loss", {a}, Array<double>(xt::sum(a.value() * a.value())),
+                      [](Node<double>& y) { accumulate(y.input(0), 2 * y.input(0).value()); });
+      },
+      {x});
+  CHECK(contains(loss.failure, "is each term multiplied by ybar, once?"));
+  const auto changing = gradcheck(
+      [](Var<double> a) {
+        return record("thrice", {a}, Array<double>(3.0 * a.value()),
+                      [k = 1.0](Node<double>& y) mutable {
+                        k *= 3;
+                        accumulate(y.input(0), k * y.cotangent());
+                      });
+      },
+      {x});
+  CHECK(contains(changing.failure, "a second backward() on the same tape gives other gradients"));
+  const auto in_float = gradcheck(
+      [](const Numbers& v) { return double(std::exp(float(v[0]))); },
+      [](const Numbers& v, const Numbers& u) { return Numbers{u[0] * std::exp(v[0])}; }, {1.3});
+  CHECK(!in_float.ok());
+  CHECK(contains(in_float.text(), "looks like: f is computed in float: write gradcheck<float>"));
+
   CHECK(error_of([] { gradcheck(GradcheckProblem{}); }) ==
         "invalid_argument: gradcheck: there is no input");
+  GradcheckProblem problem;
+  problem.inputs = {{"x", {2}, {1.0, 2.0}}};
+  CHECK(error_of([&] { gradcheck(problem); }) ==
+        "invalid_argument: gradcheck: the problem has no f, or no vjp");
+  problem.f = [](const GradcheckProblem::Values& in) { return in[0]; };
+  problem.vjp = [](const GradcheckProblem::Values&, const Numbers& u) {
+    return GradcheckProblem::Values{u};
+  };
+  problem.output_shape = {5};
+  CHECK(gradcheck(problem).failure == "f gives 2 numbers, and output_shape is (5)");
+  const auto one = [](Tape<double>& tape) { return tape.leaf(scalar(1.0)); };
+  CHECK(error_of([&] { gradcheck(one, {}, {}, {nullptr}); }) ==
+        "invalid_argument: gradcheck: parameter 0 is a null pointer");
 }

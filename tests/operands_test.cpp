@@ -119,6 +119,11 @@ TEST_CASE("a mistake in types is told at compile time, in one error that says wh
       {"gradcheck([](const Floats& x) { return x; }, [](const Floats& x, Floats) { return x; }, "
        "{1})",
        "gradcheck<float>(f, vjp, x)"},
+      {"gradcheck([](const Doubles&) {}, [](const Doubles& x, Doubles) { return x; }, {1})",
+       "have to give numbers"},
+      {"gradcheck([](Var<float> x) { return x; }, {Array<double>{1.0}})", "Var<float> in"},
+      {"gradcheck([](Var<double> x) { return x.value(); }, {Array<double>{1.0}})",
+       "f has to return a Var<T>"},
       {"lap_sum(s, 1)", "this operator has no second derivative"},
   };
   const TemporaryFolder folder;
@@ -131,8 +136,8 @@ TEST_CASE("a mistake in types is told at compile time, in one error that says wh
         "mistake.cpp",
         "#include \"ops/elementwise.hpp\"\n#include \"ops/sorting/lap_sum.hpp\"\n"
         "#include \"engine/parameter.hpp\"\n#include \"ops/matmul.hpp\"\n"
-        "#include \"gradcheck/gradcheck.hpp\"\nusing namespace tapesort;\n"
-        "using Floats = std::vector<float>;\n"
+        "#include \"gradcheck/vars.hpp\"\nusing namespace tapesort;\n"
+        "using Floats = std::vector<float>;\nusing Doubles = std::vector<double>;\n"
         "void f(Var<float> f, Var<double> d, Parameter<float>& w, Var<Dual<double>> s) {\n  " +
             line + ";\n}\n");
     FILE* out = popen((TAPESORT_COMPILE " " + (folder / "mistake.cpp") + " 2>&1").c_str(), "r");
