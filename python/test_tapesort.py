@@ -528,6 +528,10 @@ class Torch(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "tau would get no gradient; detach it"):
             tapesort.torch.neural_sort(s, tau=torch.tensor(1.0, requires_grad=True))
         self.assertIs(pickle.loads(pickle.dumps(tapesort.torch.soft_sort)), tapesort.torch.soft_sort)
+        with self.assertRaisesRegex(TypeError, "neural_sort_top_k: missing .* 'k'; its arguments: "):
+            tapesort.torch.neural_sort_top_k(s)
+        with self.assertRaisesRegex(TypeError, "neural_sort: hard must be True or False, got 'False'"):
+            tapesort.torch.neural_sort(s, hard="False")
         with self.assertRaisesRegex(ValueError, "CPU tensors"):
             tapesort.torch.neural_sort(torch.tensor([1, 2]))
         y = tapesort.torch.neural_sort_values(s, tau=0.1)

@@ -62,11 +62,14 @@ class Operator:
     def __call__(self, *args, **options):
         return self.record(*args, _recorded=_VALUE_ALONE, **options).value
 
-    def record(self, *args, _recorded=_COPIED, **options):
+    def bind(self, *args, **options):
         try:
-            bound = self.__signature__.bind(*args, **options)
+            return self.__signature__.bind(*args, **options)
         except TypeError as error:
             raise TypeError(f"{self.__name__}: {error}; its arguments: {self.__signature__}") from None
+
+    def record(self, *args, _recorded=_COPIED, **options):
+        bound = self.bind(*args, **options)
         for name in self.arrays:
             _check_numbers(f"{self.__name__}: {name}", bound.arguments[name])
         return self._record(**bound.arguments, record=_recorded)
@@ -153,6 +156,8 @@ def _extents(samples):
 def _relaxation(method, tau=1.0, direction="descending", hard=False, power=1.0, iterations=20,
                 tolerance=0.0, steepness=0.0, swap="cauchy", art_lambda=0.25, regularization="l2",
                 smoothing=0.0, samples=100, seed=1):
+    if not isinstance(hard, (bool, np.bool_)):
+        raise TypeError(f"{method}: hard must be True or False, got {hard!r}")
     return _tapesort.Relaxation(
         method, _number("tau", tau), str(direction), bool(hard), _number("power", power),
         _whole("iterations", iterations, 1, 2**31 - 1), _number("tolerance", tolerance),

@@ -44,7 +44,7 @@ class _Call(torch.autograd.Function):
 
 def _function(op):
     def function(*args, **options):
-        bound = op.__signature__.bind(*args, **options).arguments
+        bound = op.bind(*args, **options).arguments
         tensors = [bound.pop(name) for name in op.arrays]
         for name, t in zip(op.arrays, tensors):
             if not isinstance(t, torch.Tensor) or t.device.type != "cpu" or t.dtype not in (
