@@ -1,16 +1,10 @@
-// For tests by doctest: TAPESORT_CHECK_GRADIENT(f, vjp, x) checks as gradcheck(f, vjp, x) does, and
-// TAPESORT_CHECK_GRADIENT_FLOAT as gradcheck<float>; what fails shows its report. All of gradcheck's
-// argument lists are taken; those of Vars and of layers need gradcheck/vars.hpp and layer.hpp beside this.
-// TAPESORT_CHECK_REPORT(gradgradcheck(f, {x})) takes a report.
+// Gradient checks in tests by doctest; the macros are told in check_gradient.hpp.
 #pragma once
 
 #include <doctest/doctest.h>
 
-#include "gradcheck/gradcheck.hpp"
+#include "gradcheck/check_gradient.hpp"
 
-#define TAPESORT_CHECK_GRADIENT(...) TAPESORT_CHECK_REPORT(::tapesort::gradcheck(__VA_ARGS__))
-#define TAPESORT_CHECK_GRADIENT_FLOAT(...) \
-  TAPESORT_CHECK_REPORT(::tapesort::gradcheck<float>(__VA_ARGS__))
 #define TAPESORT_CHECK_REPORT(...)                                                    \
   do {                                                                                \
     const ::tapesort::GradcheckReport tapesort_report = __VA_ARGS__;                  \
