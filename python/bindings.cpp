@@ -105,26 +105,26 @@ template <class T> class CallOf final : public Call {
  public:
   template <class F>
   CallOf(const std::vector<py::object>& inputs, int record, const F& f)
-      : inputs_(inputs), tape_(std::make_shared<Tape<T>>(record ? Recording::on : Recording::off)) {
+      : kept_{inputs, std::make_shared<Tape<T>>(record ? Recording::on : Recording::off), {}} {
     for (const py::object& input : inputs) {
       leaves_.push_back(
-          tape_->leaf(record == copied ? to_array<T>(input) : in_place_array<T>(input)));
+          kept_.tape->leaf(record == copied ? to_array<T>(input) : in_place_array<T>(input)));
     }
     const Unlocked unlocked;
-    y_ = f(leaves_);
+    kept_.y = f(leaves_);
   }
 
-  py::array value() const override { return shown(y_.value(), Kept{inputs_, tape_, y_}); }
+  py::array value() const override { return shown(kept_.y.value(), kept_); }
 
   py::tuple vjp(const py::object& ybar) override {
-    if (!tape_->recording()) misuse("vjp: this call was not recorded");
+    if (!kept_.tape->recording()) misuse("vjp: this call was not recorded");
     Array<T> u = to_array<T>(ybar);
     std::vector<Array<T>> found;
     {
       const Unlocked unlocked;
       const std::lock_guard<std::mutex> lock(mutex_);  // a tape is one thread's at a time
-      tape_->zero_grad();
-      if (y_.needs_grad()) tape_->backward(y_, std::move(u));
+      kept_.tape->zero_grad();
+      if (kept_.y.needs_grad()) kept_.tape->backward(kept_.y, std::move(u));
       for (const Var<T>& leaf : leaves_) found.push_back(leaf.grad());
     }
     py::tuple gradients(leaves_.size());
@@ -133,16 +133,14 @@ template <class T> class CallOf final : public Call {
   }
 
  private:
-  struct Kept {  // and destroyed from the last to the first
+  struct Kept {  // what a value needs; the last is destroyed first
     std::vector<py::object> inputs;
     std::shared_ptr<Tape<T>> tape;
     Var<T> y;
   };
   std::mutex mutex_;
-  std::vector<py::object> inputs_;
-  std::shared_ptr<Tape<T>> tape_;
+  Kept kept_;
   std::vector<Var<T>> leaves_;
-  Var<T> y_;
 };
 
 // f, a generic lambda of a std::vector of Vars, in the type that the inputs have.
