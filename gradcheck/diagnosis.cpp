@@ -11,12 +11,6 @@ bool close(double a, double b) {
   return std::abs(a - b) <= 1e-4 * std::max(std::abs(a), std::abs(b));
 }
 
-std::string number(double x) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", x);
-  return text;
-}
-
 // The elements of both Jacobians that count: where either is not 0, in terms of the largest.
 struct Matrix {
   explicit Matrix(const Jacobians& both)
@@ -152,6 +146,12 @@ std::string diagnosis(const Jacobians& both) {
     return text + batch;
   }
   return first_is_right ? batch.substr(2) : "";
+}
+
+std::string number(double x, const char* format) {
+  char text[32];
+  std::snprintf(text, sizeof text, format, x);
+  return text;
 }
 
 std::string shape_text(const std::vector<std::size_t>& shape) {

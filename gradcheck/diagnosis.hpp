@@ -17,6 +17,7 @@ struct Jacobians {
 // A sentence, or "".
 std::string diagnosis(const Jacobians& both);
 
+std::string number(double x, const char* format = "%.4g");
 std::string shape_text(const std::vector<std::size_t>& shape);  // "(2, 3)"
 // Where the element at this place in row-major order stands: "(1, 2)".
 std::string position_text(std::size_t place, const std::vector<std::size_t>& shape);

@@ -106,7 +106,12 @@ class Checker {
       throw Failure("f gives " + std::to_string(y_.size()) + " numbers at the inputs, and " +
                     std::to_string(y.size()) + " near them");
     }
-    if (y_.empty()) require_finite(y, "the result of f");
+    const auto wrong =
+        std::find_if_not(y.begin(), y.end(), [](double v) { return std::isfinite(v); });
+    if (y_.empty() && wrong != y.end()) {
+      const std::string where = std::to_string(wrong - y.begin());
+      not_finite(*wrong, "the result of f", "at position " + where + no_derivative);
+    }
     return y;
   }
 
@@ -123,20 +128,38 @@ class Checker {
                       input.name + " of shape " + detail::shape_text(input.shape) + ", which has " +
                       std::to_string(x_[k].size()));
       }
-      require_finite(g[k], "the gradient by vjp of input " + input.name);
+      for (std::size_t i = 0; i < g[k].size(); ++i) {
+        if (std::isfinite(g[k][i])) continue;
+        not_finite(g[k][i], "the gradient by vjp of input " + input.name,
+                   "at element " + detail::position_text(i, input.shape) + by_differences(u, k, i));
+      }
     }
     return g;
   }
 
-  void require_finite(const std::vector<double>& values, const std::string& what) const {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (std::isfinite(values[i])) continue;
-      std::string text = what + " is " + (std::isnan(values[i]) ? "NaN" : "infinite") +
-                         " at position " + std::to_string(i) +
-                         "; there is no derivative to check at these inputs";
-      if (problem_.explain_not_finite) text += " (" + problem_.explain_not_finite() + ")";
-      throw Failure(text);
+  static constexpr const char* no_derivative = "; there is no derivative to check at these inputs";
+
+  [[noreturn]] void not_finite(double value, std::string text, const std::string& where) const {
+    text += std::string(" is ") + (std::isnan(value) ? "NaN " : "infinite ") + where;
+    if (problem_.explain_not_finite) text += " (" + problem_.explain_not_finite() + ")";
+    throw Failure(text);
+  }
+
+  // What stands there by differences: u^T y along element i of input k.
+  std::string by_differences(const std::vector<double>& u, std::size_t k, std::size_t i) const {
+    Values v = no_direction();
+    const double unit = v[k][i] = unit_of(x_[k][i]);
+    double below = 0, above = 0;
+    const std::vector<Slope> column = slopes(line(v), y_, scan_along(v));
+    for (std::size_t j = 0; j < column.size(); ++j) {
+      const Slope& s = column[j];
+      if (!s.kink && !std::isfinite(s.error)) return no_derivative;
+      below += u[j] * (s.kink ? s.below : s.value) / unit;
+      above += u[j] * (s.kink ? s.above : s.value) / unit;
     }
+    if (below == above) return ", where differences give " + detail::number(below);
+    return ", a kink: the slopes of its sides are " + detail::number(below) + " and " +
+           detail::number(above) + ", and any between them is right";
   }
 
   // J^T ybar is linear in ybar; g is that of ones. A vjp that forgets ybar is right for ybar = 1,

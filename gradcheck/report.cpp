@@ -8,11 +8,7 @@
 namespace tapesort {
 namespace {
 
-std::string number(double x, const char* format = "%.6g") {
-  char text[32];
-  std::snprintf(text, sizeof text, format, x);
-  return text;
-}
+using detail::number;
 
 bool right(const GradcheckRow& row) { return row.wrong + row.unsettled == 0; }
 

@@ -308,10 +308,21 @@ TEST_CASE("every usual failure has its own sentence") {
         "(the value of log (input (2)) holds a NaN or an infinity)");
   const auto sqrt_at_0 = gradcheck([](Var<double> a) { return sqrt(a); }, {scalar(0.0)});
   CHECK_MESSAGE(
-      contains(sqrt_at_0.failure, "the gradient by vjp of input 0 is infinite at position 0"),
+      contains(sqrt_at_0.failure,
+               "the gradient by vjp of input 0 is infinite at element (); there is no derivative"),
       sqrt_at_0.failure);
   CHECK_MESSAGE(contains(sqrt_at_0.failure, "the pullback of sqrt (node 1, input ())"),
                 sqrt_at_0.failure);
+
+  // A NaN of vjp alone, at a smooth point and at a kink.
+  const auto sum_of = [](const Numbers& v) { return Numbers{v[0] * v[1], std::abs(v[1])}; };
+  const auto nan_of = [](const Numbers& v, const Numbers& u) { return Numbers{u[0] * v[1], NAN}; };
+  CHECK(gradcheck(sum_of, nan_of, {3.0, 0.5}).failure ==
+        "the gradient by vjp of input 0 is NaN at element (1), where differences give 4");
+  CHECK(
+      gradcheck(sum_of, nan_of, {3.0, 0.0}).failure ==
+      "the gradient by vjp of input 0 is NaN at element (1), a kink: the slopes of its sides are 2 "
+      "and 4, and any between them is right");
 
   const auto id = [](const Numbers& v) { return v; };
   CHECK(gradcheck(id, [](const Numbers&, const Numbers&) { return Numbers{1.0}; }, {1.0, 2.0})
