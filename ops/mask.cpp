@@ -89,12 +89,13 @@ ItemMask ItemMask::repeated(const Shape& samples) const {
   return ItemMask(valid);
 }
 
-void ItemMask::refuse(const Group& group, const std::invalid_argument& error) {
+void ItemMask::refuse(const Group& group, const std::invalid_argument& error) const {
+  if (group.sets.size() * shape().back() == valid_->size()) throw error;  // rows are the sets
   std::string sets;
   for (std::size_t i = 0; i < std::min<std::size_t>(group.sets.size(), 8); ++i) {
     sets += (i ? ", " : "") + std::to_string(group.sets[i]);
   }
-  bad_argument(error.what(), " (rows are the sets of ", group.m, " valid items: ", sets,
+  bad_argument(error.what(), " (rows are here the sets with ", group.m, " valid items: ", sets,
                group.sets.size() > 8 ? ", ..)" : ")");
 }
 
@@ -262,6 +263,10 @@ Indices ItemMask::join_order(const std::vector<Indices>& parts) const {
     if (!valid_->data()[at]) order.data()[at / n * n + place[at / n]++] = Index(at % n);
   }
   return order;
+}
+
+void check_count(const char* op, double k, std::size_t n) {
+  require(k >= 0 && k <= double(n), op, ": k must be in 0 .. n, got ", k, " for n = ", n);
 }
 
 void check_mask(const char* op, const Shape& scores, const OptionalMask& mask) {

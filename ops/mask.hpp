@@ -66,17 +66,21 @@ class ItemMask {
   template <class T> std::vector<Var<T>> split(const Var<T>& x, By by = By::item) const;
   template <class T> std::vector<Array<T>> split(const Array<T>& x, By by = By::item) const;
   template <class T> Var<T> join(const std::vector<Var<T>>& parts, By by) const;
-  // f(parts[0]..), f(parts[1]..), .. joined. What f refuses is told with the sets that it was given.
-  template <class F, class... Parts>
-  auto joined(By by, const F& f, const std::vector<Parts>&... parts) const {
-    std::vector<std::invoke_result_t<const F&, const Parts&...>> results;
+  // f(i) for each group i. What f refuses is told with the sets of that group.
+  template <class F> void for_groups(const F& f) const {
     for (std::size_t i = 0; i < groups().size(); ++i) {
       try {
-        results.push_back(f(parts[i]...));
+        f(i);
       } catch (const std::invalid_argument& error) {
         refuse(groups()[i], error);
       }
     }
+  }
+  // f(parts[0]..), f(parts[1]..), .. joined.
+  template <class F, class... Parts>
+  auto joined(By by, const F& f, const std::vector<Parts>&... parts) const {
+    std::vector<std::invoke_result_t<const F&, const Parts&...>> results;
+    for_groups([&](std::size_t i) { results.push_back(f(parts[i]...)); });
     return join(results, by);
   }
 
@@ -87,7 +91,7 @@ class ItemMask {
   Indices join_order(const std::vector<Indices>& parts) const;
 
  private:
-  [[noreturn]] static void refuse(const Group& group, const std::invalid_argument& error);
+  [[noreturn]] void refuse(const Group& group, const std::invalid_argument& error) const;
   template <class F> void for_elements(By by, const F& f) const;
   template <class T> Array<T> gather(const Array<T>& full, By by, std::size_t block) const;
   template <class T> Array<T> scatter(const Array<T>& parts, By by, const Shape& full) const;
@@ -123,6 +127,18 @@ auto masked(const char* op, const OptionalMask& mask, By by, const F& f, const S
             const Operands&... operands) {
   check_mask(op, scores.shape(), mask);
   return masked(mask, by, f, scores, operands...);
+}
+
+// std::invalid_argument unless 0 <= k <= n.
+void check_count(const char* op, double k, std::size_t n);
+
+// masked() of f(scores, k), which takes k of n items: of a set with fewer valid ones, all that it has.
+template <class K, class F, class Scores>
+auto masked_top_k(const char* op, const OptionalMask& mask, By by, K k, const F& f,
+                  const Scores& scores) {
+  if (scores.dimension() > 0) check_count(op, double(k), scores.shape().back());
+  const auto first = [&](const auto& s) { return f(s, std::min(k, K(s.shape().back()))); };
+  return masked(op, mask, by, first, scores);
 }
 
 }  // namespace tapesort

@@ -28,7 +28,8 @@ template <class T>
 MaskedPlackettLuce<T>::MaskedPlackettLuce(const Var<T>& log_scores, const ItemMask& mask)
     : mask_(mask) {
   check_mask("MaskedPlackettLuce", log_scores.shape(), mask);
-  for (const Var<T>& scores : mask.split(log_scores)) groups_.emplace_back(scores);
+  const std::vector<Var<T>> parts = mask.split(log_scores);
+  mask.for_groups([&](std::size_t i) { groups_.emplace_back(parts[i]); });
 }
 
 template <class T> Var<T> MaskedPlackettLuce<T>::log_prob(const Indices& order) const {

@@ -373,7 +373,7 @@ TEST_CASE("estimators refuse what has no meaning") {
         "invalid_argument: leave_one_out_mean: f is (1); need S >= 2 samples");
   const OrderCost<double> wrong = [](const Indices&) { return constant(scalar(1.0)); };
   CHECK(error_of([&] { reinforce(s, wrong, 2, random); }) ==
-        "invalid_argument: reinforce: f gave () for (2, 4); need one number for each sample");
+        "invalid_argument: reinforce: the cost of samples (2, 4) is (); need (2)");
   CHECK(error_of([&] { exact_expectation(constant(zeros<double>({9})), f_on_orders); }) ==
         "invalid_argument: all_orders: n is 9; need n <= 8, whose 40,320 orders are the most that "
         "is held");

@@ -221,8 +221,22 @@ TEST_CASE("k-subsets of masked sets, and what is refused") {
   const Array<double> v = Generator(2).normal<double>({2, 2, 4});
   CHECK(distance(gradient(ones, v), gradient(masked(mask, By::item, marginals, leaf),
                                              sum(constant(v), 0).value())) < 1e-15);
+  // Of a set with fewer than k items, all of them.
+  const Var<double> three_of = k_subset_straight_through(leaf, 3, c, {2}, mask);
+  for (std::size_t i = 0; i < 2 * s.size(); ++i) {
+    CHECK(three_of.value().data()[i] == double(mask.valid().data()[i % s.size()]));
+  }
+  CHECK(gradient(three_of, v) == zeros<double>({2, 4}));
+  const auto log_partition = [](const auto& s, std::size_t k) {
+    return k_subset_log_partition(s, k);
+  };
+  CHECK(distance(masked_top_k("ln Z", mask, By::set, std::size_t(3), log_partition, leaf).value(),
+                 Array<double>{2.5, 4.0}) < 1e-15);
+  CHECK(error_of([&] {
+          masked_top_k("ln Z", mask, By::set, std::size_t(5), log_partition, leaf);
+        }) == "invalid_argument: ln Z: k must be in 0 .. n, got 5 for n = 4");
   CHECK(error_of([&] { k_subset_sample(s, 3, a, {}, mask); }) ==
-        "invalid_argument: k_subset_sample: a set has 2 valid items; need k = 3");
+        "invalid_argument: k_subset_sample: set 1 has 2 valid items; need at least k = 3");
   const Var<double> x = constant(Array<double>{1.0, 2.0});
   CHECK(error_of([&] { k_subset_marginals(x, 3); }) ==
         "invalid_argument: k_subset_marginals: k must be in 0 .. n, got 3 for n = 2");

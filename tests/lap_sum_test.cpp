@@ -217,7 +217,7 @@ TEST_CASE("LapSum at k = 0, k = n, n = 0, and where it refuses") {
   CHECK(lap_sum_top_k(s, 2, 1.0).value() == Array<float>{1.0f, 1.0f});
   CHECK(lap_sum_sort(constant(zeros<float>({2, 0})), 1.0).shape() == Shape{2, 0});
   CHECK(error_of([&] { lap_sum_top_k(s, 2.5, 1.0); }) ==
-        "invalid_argument: lap_sum_top_k: k must be in [0, n], got 2.5 for n = 2");
+        "invalid_argument: lap_sum_top_k: k must be in 0 .. n, got 2.5 for n = 2");
   CHECK(error_of([&] { lap_sum(s, 0.0); }) ==
         "invalid_argument: lap_sum: tau must be > 0 and finite, got 0");
   CHECK(error_of([] { lap_sum_rank(constant(scalar(1.0f)), 1.0); }) ==

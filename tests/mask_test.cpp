@@ -227,8 +227,8 @@ TEST_CASE("masks say what does not fit") {
         masked(
             mask, By::item, [](auto& s) { return lap_sum_rank(s, 1.0); }, nan);
       })
-          .find("score 0 of row 0 is nan; need finite scores (items that are not there are masked: "
-                "ops/mask.hpp) (rows are the sets of 1 valid items: 1)") != std::string::npos);
+          .find("score 0 of row 0 is nan; need finite scores (a mask leaves out items that are "
+                "not there) (rows are here the sets with 1 valid items: 1)") != std::string::npos);
   CHECK(error_of([&] { mask.join<float>({}, By::item); }) ==
         "invalid_argument: masked: got 0 results for 2 groups of sets");
   CHECK(error_of([&] {

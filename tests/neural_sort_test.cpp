@@ -473,7 +473,7 @@ TEST_CASE("NeuralSort refuses what it cannot sort, and says why") {
   CHECK(error_of([&] { neural_sort(constant(scalar(1.0)), 1); }) ==
         "invalid_argument: neural_sort: scores are 0-d; need (..., n)");
   CHECK(error_of([&] { top_k_mass(s, 3, 1); }) ==
-        "invalid_argument: top_k_mass: k = 3 is out of range for scores (2); need 1 <= k <= 2");
+        "invalid_argument: top_k_mass: k must be in 0 .. n, got 3 for n = 2");
   CHECK(error_of([&] { neural_sort_quantile(s, {1.5}, 1); }) ==
         "invalid_argument: neural_sort_quantile: fraction 1.5 is outside 0 .. 1");
   CHECK(error_of([&] { neural_sort_payload(s, s, 1); }) ==

@@ -158,7 +158,9 @@ TEST_CASE("perturbed operators of masked sets, and what is refused") {
   const OfOrder<double> wrong = [](const Array<double>&) { return zeros<double>({3}); };
   CHECK(error_of([&] {
           perturbed(x, wrong, {1.0, 5}, random);
-        }) == "invalid_argument: perturbed: f gave (3) for (5, 2); need (5) and what each set has");
+        }) ==
+        "invalid_argument: perturbed: f gave (3) for (5, 2); need one of shape (5), which may have "
+        "more axes behind");
   CHECK(error_of([&] { fenchel_young_loss(x, Array<double>{1.0}, wrong, 1.0, random); }) ==
         "invalid_argument: fenchel_young_loss: shapes differ: scores is (2), target is (1)");
 }

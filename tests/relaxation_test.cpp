@@ -112,6 +112,11 @@ TEST_CASE(
         check(
             By::item, [&](auto& x) { return r.top_k(x, 4, mask); },
             [&](auto& x) { return r.top_k(x, 3); });
+        check(
+            By::item, [&](auto& x) { return r.top_k(x, 0, mask); },
+            [&](auto& x) {
+              return constant(zeros<double>({x.shape()[0], x.shape().back()}));
+            });
       }
       if (r.has_sorted()) {
         check(
@@ -132,7 +137,7 @@ TEST_CASE(
   }
   CHECK(error_of([&] {
           with(Method::lap_sum, 1).top_k(constant(zeros<double>({2, 4})), 5, mask);
-        }) == "invalid_argument: lap_sum: k must be in 1 .. n, got 5 for n = 4");
+        }) == "invalid_argument: lap_sum: k must be in 0 .. n, got 5 for n = 4");
 }
 
 TEST_CASE("the softmax of the logits is the matrix") {
@@ -275,7 +280,7 @@ TEST_CASE("relaxations have names, and say what they do not define") {
   CHECK(error_of([&] { with(Method::sinkhorn, 1).ranks(s); }) ==
         "invalid_argument: sinkhorn: this relaxation defines no ranks");
   CHECK(error_of([&] { with(Method::bitonic, 1).top_k(s, 3); }) ==
-        "invalid_argument: bitonic: k must be in 1 .. n, got 3 for n = 2");
+        "invalid_argument: bitonic: k must be in 0 .. n, got 3 for n = 2");
   CHECK(error_of([&] { with(Method::soft_sort, -1).matrix(s); }) ==
         "invalid_argument: soft_sort: tau must be > 0 and finite, got -1");
 }

@@ -135,6 +135,6 @@ TEST_CASE("soft_sort refuses what it cannot compute") {
   CHECK(error_of([] {
           soft_sort(constant(Array<float>{0.0f, INFINITY}), 1.0);
         }) ==
-        "invalid_argument: soft_sort: score 1 of row 0 is inf; need finite scores (items that are "
-        "not there are masked: ops/mask.hpp)");
+        "invalid_argument: soft_sort: score 1 of row 0 is inf; need finite scores (a mask leaves "
+        "out items that are not there)");
 }

@@ -10,8 +10,8 @@ namespace tapesort {
 namespace {
 
 void check_cost(const char* op, const Shape& f, const Shape& argument, std::size_t item_axes) {
-  require(f == Shape(argument.begin(), argument.end() - std::ptrdiff_t(item_axes)), op, ": f gave ",
-          f, " for ", argument, "; need one number for each sample");
+  const Shape needed(argument.begin(), argument.end() - std::ptrdiff_t(item_axes));
+  require(f == needed, op, ": the cost of samples ", argument, " is ", f, "; need ", needed);
 }
 
 // The mean of f over samples of P.
@@ -27,6 +27,9 @@ template <class T>
 Var<T> detail::evaluate_cost(const char* op, const OrderCost<T>& f, const Indices& orders) {
   Var<T> value = f(orders);
   check_cost(op, value.shape(), orders.shape(), 1);
+  for (const T& cost : value.value()) {
+    require(std::isfinite(cost), op, ": a cost is ", cost, "; need finite numbers");
+  }
   return value;
 }
 

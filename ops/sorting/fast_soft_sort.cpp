@@ -4,6 +4,7 @@
 
 #include "engine/instantiate.hpp"
 #include "ops/map.hpp"
+#include "ops/mask.hpp"
 #include "ops/sorting/sets.hpp"
 
 namespace tapesort {
@@ -331,7 +332,7 @@ FirstOrder<T> sparse_top_k(const Var<T>& scores, std::size_t k, double strength,
       std::make_shared<Solution>("sparse_top_k", scores.value(), strength, Regularization::l2,
                                  direction == Direction::descending);
   const std::size_t n = solution->n;
-  require(k <= n, "sparse_top_k: k must be in 0 .. n, got ", k, " for n = ", n);
+  check_count("sparse_top_k", double(k), n);
   Array<T> value = uninitialized<T>(scores.shape());
   // The mean over places begin .. end - 1 of k ones and then zeros.
   const auto mean_of_ones = [k](std::size_t begin, std::size_t end) {

@@ -5,6 +5,7 @@
 #include "engine/check.hpp"
 #include "engine/instantiate.hpp"
 #include "ops/axis.hpp"
+#include "ops/mask.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/radix_sort.hpp"
 
@@ -58,7 +59,7 @@ template <class T> Array<T> ranks_of(const Indices& order) {
 template <class T> Array<T> first_of(const Indices& order, std::size_t k) {
   const Indices places = inverse_permutation(order);
   const std::size_t n = order.shape().back();
-  require(k <= n, "first_of: k must be in 0 .. n, got ", k, " for n = ", n);
+  check_count("first_of", double(k), n);
   Array<T> first = uninitialized<T>(order.shape());
   std::transform(places.begin(), places.end(), first.begin(),
                  [k](Index place) { return T(std::size_t(place) < k ? 1 : 0); });

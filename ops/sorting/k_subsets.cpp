@@ -100,22 +100,24 @@ template <class N> class Chain {
 template <class T> struct Sets {
   Sets(const char* op, const Array<T>& scores, std::size_t k)
       : s(scores.data()), n(checked_set_size(op, scores)), count(count_sets(scores, n)), k(k) {
-    require(k <= n, op, ": k must be in 0 .. n, got ", k, " for n = ", n);
+    check_count(op, double(k), n);
     order = argsort(scores);
     cost = 60 * n * (1 + std::min(k, n - k));
+  }
+  // Where the item at a place of a set stands.
+  std::size_t at(std::size_t set, std::size_t place) const {
+    return set * n + std::size_t(order.data()[set * n + place]);
   }
   // Along `direction` in the order of the scores, for Duals.
   template <class N> Chain<N> chain(std::size_t set, const T* direction = nullptr) const {
     std::vector<N> sorted(n);
-    const Index* items = order.data() + set * n;
     for (std::size_t i = 0; i < n; ++i) {
-      const std::size_t at = set * n + std::size_t(items[i]);
       if constexpr (std::is_same_v<N, Dual<double>> && !std::is_same_v<T, N>) {
         // Relative to one of them: what all have in common changes nothing.
-        const std::size_t first = set * n + std::size_t(items[0]);
-        sorted[i] = {double(s[at]), double(direction[at]) - double(direction[first])};
+        sorted[i] = {double(s[at(set, i)]),
+                     double(direction[at(set, i)]) - double(direction[at(set, 0)])};
       } else {
-        sorted[i] = N(s[at]);
+        sorted[i] = N(s[at(set, i)]);
       }
     }
     return Chain<N>(sorted, k);
@@ -136,9 +138,7 @@ template <class T> Var<T> k_subset_log_partition(const Var<T>& scores, std::size
     const auto chain = sets.template chain<Wide<T>>(set);
     value.data()[set] = T(chain.log_partition());
     const auto marginals = chain.marginals();
-    for (std::size_t i = 0; i < sets.n; ++i) {
-      mu.data()[set * sets.n + std::size_t(sets.order.data()[set * sets.n + i])] = T(marginals[i]);
-    }
+    for (std::size_t i = 0; i < sets.n; ++i) mu.data()[sets.at(set, i)] = T(marginals[i]);
   });
   return record(Op("k_subset_log_partition", double(k)), {scores}, std::move(value),
                 [mu = std::move(mu), n = sets.n](Node<T>& y) {
@@ -155,20 +155,14 @@ template <class T> FirstOrder<T> k_subset_marginals(const Var<T>& scores, std::s
   Array<T> mu = uninitialized<T>(scores.shape());
   for_sets(sets.count, sets.cost, [&](std::size_t set) {
     const std::vector<double> marginals = sets.template chain<double>(set).marginals();
-    const Index* order = sets.order.data() + set * sets.n;
-    for (std::size_t i = 0; i < sets.n; ++i) {
-      mu.data()[set * sets.n + std::size_t(order[i])] = T(marginals[i]);
-    }
+    for (std::size_t i = 0; i < sets.n; ++i) mu.data()[sets.at(set, i)] = T(marginals[i]);
   });
   return record(Op("k_subset_marginals", double(k)), {scores}, std::move(mu), [k](Node<T>& mu) {
     const Sets<T> sets("k_subset_marginals", mu.input(0).value(), k);
     Array<T> sbar = uninitialized<T>(mu.value().shape());
     for_sets(sets.count, 3 * sets.cost, [&](std::size_t set) {
       const auto along = sets.template chain<Dual<double>>(set, mu.cotangent().data()).marginals();
-      const Index* order = sets.order.data() + set * sets.n;
-      for (std::size_t i = 0; i < sets.n; ++i) {
-        sbar.data()[set * sets.n + std::size_t(order[i])] = T(along[i].tangent);
-      }
+      for (std::size_t i = 0; i < sets.n; ++i) sbar.data()[sets.at(set, i)] = T(along[i].tangent);
     });
     accumulate(mu.input(0), std::move(sbar));
   });
@@ -197,59 +191,82 @@ Var<T> k_subset_log_prob(const Var<T>& scores, const Indices& subsets, const Opt
   return sum(chosen, -1) - masked(mask, By::set, log_partition, scores);
 }
 
+namespace {
+
+template <class T>
+ItemMask valid_items(const char* op, const Array<T>& scores, std::size_t k,
+                     const OptionalMask& mask) {
+  check_count(op, double(k), checked_axis(op, scores));
+  check_mask(op, scores.shape(), mask);
+  return mask ? *mask : ItemMask(full<bool>(scores.shape(), true));
+}
+
+// Calls put(which of (samples.., ..), i, the i-th item of that subset) for each item of each.
+template <class T, class Put>
+void draw(const char* op, const Array<T>& scores, std::size_t k, Generator& random,
+          std::size_t samples, const ItemMask& valid, const Put& put) {
+  const std::vector<Array<T>> parts = valid.split(scores);
+  const std::size_t count = count_sets(scores, scores.shape().back());
+  valid.for_groups([&](std::size_t p) {
+    const auto& [m, members, items] = valid.groups()[p];
+    const Sets<T> sets(op, parts[p], std::min(k, m));
+    for (std::size_t set = 0; set < sets.count; ++set) {
+      const auto chain = sets.template chain<double>(set);
+      for (std::size_t sample = 0; sample < samples; ++sample) {
+        std::vector<std::size_t> subset = chain.sample(random);
+        for (std::size_t& item : subset) {
+          item = items[sets.at(set, item)];
+        }
+        std::sort(subset.begin(), subset.end());
+        for (std::size_t i = 0; i < subset.size(); ++i) {
+          put(sample * count + members[set], i, subset[i]);
+        }
+      }
+    }
+  });
+}
+
+Shape shape_of_samples(const Shape& samples, const Shape& scores, std::size_t last) {
+  Shape shape = samples;
+  shape.insert(shape.end(), scores.begin(), scores.end());
+  shape.back() = last;
+  return shape;
+}
+
+}  // namespace
+
 template <class T>
 Indices k_subset_sample(const Array<T>& scores, std::size_t k, Generator& random,
                         const Shape& samples, const OptionalMask& mask) {
-  require(scores.dimension() >= 1, "k_subset_sample: scores are 0-d; need (..., n)");
-  Shape shape = samples;
-  shape.insert(shape.end(), scores.shape().begin(), scores.shape().end());
-  shape.back() = k;
-  Indices subsets = uninitialized<Index>(shape);
-  if (mask) {
-    check_mask("k_subset_sample", scores.shape(), mask);
-    for (const Index count : mask->counts()) {
-      require(count >= Index(k), "k_subset_sample: a set has ", count,
-              " valid items; need k = ", k);
-    }
-    const std::vector<Array<T>> parts = mask->split(scores);
-    const std::size_t all = element_count(shape_of_sets(scores.shape()));
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      const auto& [m, sets, items] = mask->groups()[i];
-      const Indices drawn = k_subset_sample(parts[i], k, random, samples);
-      for (std::size_t at = 0; at < drawn.size(); ++at) {
-        const std::size_t sample = at / k / sets.size(), set = at / k % sets.size();
-        subsets.data()[(sample * all + sets[set]) * k + at % k] =
-            Index(items[set * m + std::size_t(drawn.data()[at])]);
-      }
-    }
-    return subsets;
+  const char* const op = "k_subset_sample";
+  const ItemMask valid = valid_items(op, scores, k, mask);
+  const Indices counts = valid.counts();
+  for (std::size_t set = 0; set < counts.size(); ++set) {
+    require(std::size_t(counts.data()[set]) >= k, op, ": set ", set, " has ", counts.data()[set],
+            " valid items; need at least k = ", k);
   }
-  const Sets<T> sets("k_subset_sample", scores, k);
-  for (std::size_t set = 0; set < sets.count; ++set) {
-    const auto chain = sets.template chain<double>(set);
-    for (std::size_t start = set * k; start < subsets.size(); start += sets.count * k) {
-      Index* subset = subsets.data() + start;
-      for (const std::size_t place : chain.sample(random)) {
-        *subset++ = sets.order.data()[set * sets.n + place];
-      }
-      std::sort(subset - k, subset);
-    }
-  }
+  Indices subsets = uninitialized<Index>(shape_of_samples(samples, scores.shape(), k));
+  draw(op, scores, k, random, element_count(samples), valid,
+       [&](std::size_t subset, std::size_t i, std::size_t item) {
+         subsets.data()[subset * k + i] = Index(item);
+       });
   return subsets;
 }
 
 template <class T>
 FirstOrder<T> k_subset_straight_through(const Var<T>& scores, std::size_t k, Generator& random,
                                         const Shape& samples, const OptionalMask& mask) {
-  const Indices subsets = k_subset_sample(scores.value(), k, random, samples, mask);
-  Shape shape = subsets.shape();
-  const std::size_t n = shape.back() = scores.shape().back();
-  Array<T> ones = zeros<T>(shape);
-  for (std::size_t i = 0; i < subsets.size(); ++i) {
-    ones.data()[i / k * n + std::size_t(subsets.data()[i])] = 1;
-  }
-  const auto marginals = [k](const auto& s) { return k_subset_marginals(s, k); };
-  return straight_through(ones, broadcast_to(masked(mask, By::item, marginals, scores), shape));
+  const char* const op = "k_subset_straight_through";
+  const ItemMask valid = valid_items(op, scores.value(), k, mask);
+  const std::size_t n = scores.shape().back();
+  Array<T> ones = zeros<T>(shape_of_samples(samples, scores.shape(), n));
+  draw(op, scores.value(), k, random, element_count(samples), valid,
+       [&](std::size_t subset, std::size_t, std::size_t item) {
+         ones.data()[subset * n + item] = 1;
+       });
+  const auto marginals = [](const auto& s, std::size_t k) { return k_subset_marginals(s, k); };
+  const Var<T> mu = masked_top_k(op, mask, By::item, k, marginals, scores);
+  return straight_through(ones, broadcast_to(mu, ones.shape()));
 }
 
 INSTANTIATE_TWICE(k_subset_log_partition)

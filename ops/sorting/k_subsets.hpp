@@ -24,6 +24,7 @@
 //   ties      equal scores have equal marginals, but for rounding
 //   cost      2 min(k, n - k) n exponentials and logarithms, and as many numbers that are kept; in
 //             double throughout
+//   masks     of a set with fewer than k valid items straight_through takes all, as masked_top_k does
 //   errors    std::invalid_argument for 0-d scores, a score that is NaN or infinite, k > n
 //   source    Ahmed, Zeng, Niepert, Van den Broeck, "SIMPLE: a gradient estimator for k-subset
 //             sampling", ICLR 2023

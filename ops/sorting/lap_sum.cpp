@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/instantiate.hpp"
+#include "ops/mask.hpp"
 #include "ops/sorting/sets.hpp"
 
 namespace tapesort {
@@ -201,7 +202,7 @@ template <class T>
 FirstOrder<T> lap_sum_top_k(const Var<T>& scores, double k, double tau, Direction direction) {
   const Shared batch = std::make_shared<Batch>("lap_sum_top_k", scores.value(), tau, direction);
   const std::size_t n = batch->n;
-  require(k >= 0 && k <= double(n), "lap_sum_top_k: k must be in [0, n], got ", k, " for n = ", n);
+  check_count("lap_sum_top_k", k, n);
 
   if (k == 0 || k == double(n)) {  // all mass or none, wherever the scores are
     return record(Op("lap_sum_top_k", k, tau), {scores}, full<T>(scores.shape(), T(k == 0 ? 0 : 1)),

@@ -22,11 +22,6 @@ template <class T> struct Draws {
       perturbed.data()[i] = scores.data()[i % scores.size()] + T(p.sigma) * Z.data()[i];
     }
     y = f(perturbed);
-    shape.pop_back();
-    require(
-        y.dimension() >= shape.size() && std::equal(shape.begin(), shape.end(), y.shape().begin()),
-        op, ": f gave ", y.shape(), " for ", perturbed.shape(), "; need ", shape,
-        " and what each set has");
   }
 
   // Of all draws: (.., rest..).
@@ -57,6 +52,11 @@ template <class T>
 FirstOrder<T> perturbed(const Var<T>& scores, const Converted<OfOrder<T>>& f, const Perturbation& p,
                         Generator& random) {
   const Draws<T> draws("perturbed", scores.value(), f, p, random);
+  const Shape of_samples = shape_of_sets(draws.perturbed.shape()), given = draws.y.shape();
+  require(given.size() >= of_samples.size() &&
+              std::equal(of_samples.begin(), of_samples.end(), given.begin()),
+          "perturbed: f gave ", given, " for ", draws.perturbed.shape(), "; need one of shape ",
+          of_samples, ", which may have more axes behind");
   return record(Op("perturbed", p.sigma), {scores}, draws.mean(), [draws, p](Node<T>& node) {
     const std::size_t n = draws.n, M = draws.samples;
     Array<T> sbar = uninitialized<T>(node.input(0).shape());

@@ -214,7 +214,8 @@ template <class T>
 Indices Relaxation::order(const Array<T>& input, const OptionalMask& mask) const {
   if (mask) {
     std::vector<Indices> orders;
-    for (const Array<T>& part : split(*this, *mask, input)) orders.push_back(order(part));
+    const std::vector<Array<T>> parts = split(*this, *mask, input);
+    mask->for_groups([&](std::size_t i) { orders.push_back(order(parts[i])); });
     return mask->join_order(orders);
   }
   if (method != Method::sinkhorn) return argsort(input, direction);
@@ -279,8 +280,7 @@ template <class T>
 FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::size_t k,
                                 const OptionalMask& mask) const {
   check_options(*this, has_top_k(), "top-k mass");
-  const std::size_t n = input.dimension() ? input.shape().back() : 0;
-  require(k >= 1 && k <= n, name_of(method), ": k must be in 1 .. n, got ", k, " for n = ", n);
+  if (input.dimension() > 0) check_count(name_of(method), double(k), input.shape().back());
   if (mask) {
     return mask->joined(
         By::item, [&](auto& x) { return top_k(x, std::min(k, x.shape().back())); },

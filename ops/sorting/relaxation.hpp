@@ -95,7 +95,7 @@ struct Relaxation {
   template <class T> FirstOrder<T> logits(const Var<T>& input, const OptionalMask& mask = {}) const;
   template <class T> FirstOrder<T> sorted(const Var<T>& input, const OptionalMask& mask = {}) const;
   template <class T> FirstOrder<T> ranks(const Var<T>& input, const OptionalMask& mask = {}) const;
-  // Each item's mass among the first k places, 1 <= k <= n; of m valid items, the first min(k, m).
+  // Each item's mass among the first k places, 0 <= k <= n; of m valid items, the first min(k, m).
   template <class T>
   FirstOrder<T> top_k(const Var<T>& input, std::size_t k, const OptionalMask& mask = {}) const;
 

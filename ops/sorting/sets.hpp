@@ -26,15 +26,20 @@ template <class T> void check_scale(const char* op, const char* name, double val
           "; need one between ", smallest, " and ", largest);
 }
 
-// n of scores (..., n), which must be finite numbers.
-template <class T> std::size_t checked_set_size(const char* op, const Array<T>& scores) {
+// n of scores (..., n).
+template <class T> std::size_t checked_axis(const char* op, const Array<T>& scores) {
   require(scores.dimension() >= 1, op, ": scores are 0-d; need (..., n)");
-  const std::size_t n = scores.shape().back();
+  return scores.shape().back();
+}
+
+// The same of scores that must be finite numbers.
+template <class T> std::size_t checked_set_size(const char* op, const Array<T>& scores) {
+  const std::size_t n = checked_axis(op, scores);
   using std::isfinite;
   for (std::size_t i = 0; i < scores.size(); ++i) {
     const T s = scores.data()[i];
     require(isfinite(s), op, ": score ", i % n, " of row ", i / n, " is ", s,
-            "; need finite scores (items that are not there are masked: ops/mask.hpp)");
+            "; need finite scores (a mask leaves out items that are not there)");
   }
   return n;
 }

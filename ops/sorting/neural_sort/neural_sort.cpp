@@ -5,6 +5,7 @@
 
 #include "engine/check.hpp"
 #include "engine/instantiate.hpp"
+#include "ops/mask.hpp"
 #include "ops/sorting/neural_sort/band.hpp"
 #include "ops/sorting/sets.hpp"
 
@@ -190,8 +191,7 @@ template <class T>
 FirstOrder<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& options) {
   const auto s = sort("top_k_mass", scores.value(), options);
   const std::size_t n = s->n, size = s->size();
-  require(1 <= k && k <= n, "top_k_mass: k = ", k, " is out of range for scores ", scores.shape(),
-          "; need 1 <= k <= ", n);
+  check_count("top_k_mass", double(k), n);
   // Of short sets all rows are taken: they are done side by side.
   s->choose_rows({{0, n <= 32 ? n : k}}, options.interpolate);
   auto a = std::make_shared<Columns<T>>(s->zeros());
