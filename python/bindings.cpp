@@ -160,7 +160,7 @@ Enum named(const char* what, const std::string& name,
     if (name == choice.first) return choice.second;
     names += (names.empty() ? "" : ", ") + std::string(choice.first);
   }
-  bad_argument(what, ": there is no ", name, "; need one of ", names);
+  bad_argument("there is no ", what, " ", name, "; need one of ", names);
 }
 
 Direction direction_named(const std::string& name) {
@@ -311,18 +311,19 @@ PYBIND11_MODULE(_tapesort, m) {
   m.def("lap_sum_top_k", [](const py::object& s, double k, double tau, const std::string& direction,
                             const py::object& mask, int record) {
     const auto m = mask_of(mask);
-    const auto f = [&](const auto& s) {
+    const auto f = [&](const auto& s, double k) {
       return lap_sum_top_k(s, k, tau, direction_named(direction));
     };
-    return call({s}, record,
-                [&](const auto& x) { return masked("lap_sum_top_k", m, By::item, f, x[0]); });
+    return call({s}, record, [&](const auto& x) {
+      return masked_top_k("lap_sum_top_k", m, By::item, k, f, x[0]);
+    });
   });
   m.def("k_subset_log_partition",
         [](const py::object& s, std::size_t k, const py::object& mask, int record) {
           const auto m = mask_of(mask);
-          const auto f = [&](const auto& s) { return k_subset_log_partition(s, k); };
+          const auto f = [](const auto& s, auto k) { return k_subset_log_partition(s, k); };
           return call({s}, record, [&](const auto& x) {
-            return masked("k_subset_log_partition", m, By::set, f, x[0]);
+            return masked_top_k("k_subset_log_partition", m, By::set, k, f, x[0]);
           });
         });
   m.def("k_subset_log_prob", [](const py::object& s, const py::object& subsets,
@@ -367,15 +368,8 @@ PYBIND11_MODULE(_tapesort, m) {
       wait_if_ending();
       const py::gil_scoped_acquire lock;
       const py::object pair = loss(to_numpy(Array<double>(arranged.value())));
-      if (!py::isinstance<py::tuple>(pair) || py::len(pair) != 2) {
-        bad_argument("shuffle_soft_sort: the loss must return (value, gradient)");
-      }
       const Array<double> value = to_array<double>(pair[py::int_(0)]);
-      Array<double> slope = to_array<double>(pair[py::int_(1)]);
-      if (slope.shape() != arranged.shape()) {
-        bad_argument("shuffle_soft_sort: the loss's gradient is ", slope.shape(),
-                     ", its arrangement ", arranged.shape());
-      }
+      const Array<double> slope = to_array<double>(pair[py::int_(1)]);
       return record("loss", {arranged}, value,
                     [slope](Node<double>& y) { accumulate(y.input(0), slope * y.cotangent()()); });
     };
@@ -504,10 +498,13 @@ PYBIND11_MODULE(_tapesort, m) {
 
   // --- Gradient checks of Python functions
 
-  py::class_<GradcheckReport>(m, "GradcheckReport")
-      .def_property_readonly("ok", &GradcheckReport::ok)
-      .def_readonly("failure", &GradcheckReport::failure)
-      .def("json", &GradcheckReport::json)
+  py::class_<GradcheckReport>(
+      m, "GradcheckReport", "What gradcheck found: true when nothing is wrong, printed as a table.")
+      .def_property_readonly("ok", &GradcheckReport::ok, "Whether nothing is wrong.")
+      .def_readonly("failure", &GradcheckReport::failure,
+                    "Why no gradients were compared, '' when they were.")
+      .def("json", &GradcheckReport::json,
+           "All of it, as JSON: what ran, and each input's worst elements.")
       .def("__bool__", &GradcheckReport::ok)
       .def("__str__", &GradcheckReport::text)
       .def("__repr__", &GradcheckReport::text);

@@ -205,6 +205,35 @@ class Values(unittest.TestCase):
         _, back = tapesort.vjp(tapesort.black_box_rank, s, tau=2.0)
         np.testing.assert_array_equal(back(np.array([0.0, 0.0, -1.0]))[0], [-0.5, -0.5, 1])
 
+    def test_k_of_a_masked_set(self):
+        """Of a set with fewer than k items all are taken; 0 <= k <= n."""
+        mask = np.array([[True, False, True, False], [True, True, True, True], [False] * 4])
+        s = np.where(mask, np.resize(S, (3, 4)), np.nan)
+        for name in OPERATORS:
+            op = getattr(tapesort, name)
+            parameters = inspect.signature(op).parameters
+            if "k" not in parameters or name.endswith("_loss"):
+                continue
+            with self.subTest(name):
+                more = {"seed": 1} if "seed" in parameters else {}
+                y, back = tapesort.vjp(op, s, 3, mask=mask, **more)
+                alone = op(s[0, mask[0]], 2, **more)
+                if y.ndim == 2:
+                    np.testing.assert_array_equal(y[0], [alone[0], 0, alone[1], 0])
+                    np.testing.assert_allclose(y.sum(-1), [2, 3, 0], rtol=0.01)
+                else:
+                    np.testing.assert_allclose(y, [alone, op(s[1], 3), 0], rtol=1e-14)
+                gradient, = back(np.ones_like(y))
+                np.testing.assert_array_equal(gradient[~mask], 0)
+                none, back = tapesort.vjp(op, s, 0, mask=mask, **more)
+                np.testing.assert_array_equal(none, 0)
+                np.testing.assert_array_equal(back(np.ones_like(none))[0], 0)
+                for scores, m in ((s, mask), (S, None)):
+                    with self.assertRaisesRegex(ValueError, f"^{name}: k must be in 0 .. n, got 5 for n = 4$"):
+                        op(scores, 5, mask=m, **more)
+        with self.assertRaisesRegex(ValueError, "k_subset_sample: set 0 has 2 valid items; need at least k = 3"):
+            tapesort.k_subset_sample(s, 3, 1, mask=mask)
+
     def test_shuffle_soft_sort(self):
         items = np.random.default_rng(1).permutation(np.linspace(0, 1, 36)).reshape(36, 1)
         def roughness(y):  # the mean squared difference of neighbours, over the items' variance
@@ -267,7 +296,7 @@ class Values(unittest.TestCase):
         np.testing.assert_array_equal(tapesort.reciprocal_rank(padded, labels, mask=mask), [1, 0])
         np.testing.assert_array_equal(tapesort.ndcg(padded, labels, 1, mask), [tapesort.ndcg(s, y, 1), 1])
         for f in (tapesort.ndcg, tapesort.pi_rank_loss, tapesort.neural_ndcg_loss):
-            with self.assertRaisesRegex(ValueError, "k must be between 1"):
+            with self.assertRaisesRegex(ValueError, "k must be at least 1, got 0"):
                 f(s, y, k=0)
         with self.assertRaisesRegex(ValueError, "there are no weights 'ndcg'; need ndcg_loss2 or lambda_rank"):
             tapesort.lambda_loss(s, y, "ndcg")
@@ -281,7 +310,7 @@ class Values(unittest.TestCase):
             tapesort.neural_sort(S, tau=-1)
         with self.assertRaisesRegex(ValueError, "score 1 of row 0 is nan"):
             tapesort.soft_sort([1.0, np.nan])
-        with self.assertRaisesRegex(ValueError, "there is no sideways; need one of descending"):
+        with self.assertRaisesRegex(ValueError, "lap_sum: there is no direction sideways; need one of descending"):
             tapesort.lap_sum(S, direction="sideways")
         with self.assertRaisesRegex(TypeError, "neural_sort: got an unexpected keyword argument 'power'"):
             tapesort.neural_sort(S, power=2)
@@ -290,12 +319,55 @@ class Values(unittest.TestCase):
         _, back = tapesort.vjp(tapesort.neural_sort_values, S)
         with self.assertRaisesRegex(ValueError, "shapes differ"):
             back(np.ones(3))
-        with self.assertRaisesRegex(ValueError, "k must be between 1"):
+        with self.assertRaisesRegex(ValueError, "neural_sort_top_k: k must be at least 0, got -1"):
             tapesort.neural_sort_top_k(S, -1)
-        with self.assertRaisesRegex(TypeError, "k must be a whole number, got 1.5"):
+        with self.assertRaisesRegex(TypeError, "neural_sort_top_k: k must be a whole number, got 1.5"):
             tapesort.neural_sort_top_k(S, 1.5)
-        with self.assertRaisesRegex(ValueError, "seed must be between 0 and"):
+        with self.assertRaisesRegex(ValueError, "pl_sample: seed must be at least 0, got -1"):
             tapesort.pl_sample(S, -1)
+        for error, text, f in (
+                (ValueError, "^neural_sort_values: tau must be > 0", lambda: tapesort.neural_sort_values(S, 0)),
+                (TypeError, "^soft_sort: tau must be a number, got '1'", lambda: tapesort.soft_sort(S, tau="1")),
+                (TypeError, "^neural_sort_values's vjp: ybar must hold real numbers",
+                 lambda: tapesort.vjp(tapesort.neural_sort_values, S)[1](1j * S)),
+                (ValueError, "^neural_sort_payload: there is no direction 1; need one of",
+                 lambda: tapesort.neural_sort_payload(S, S[..., None], direction=1)),
+                (ValueError, "^pl_log_prob: .* 7", lambda: tapesort.pl_log_prob(S[0], [0, 7])),
+                (ValueError, r"^argsort: score 1 of row 0 is NaN", lambda: tapesort.argsort([0, np.nan])),
+                (ValueError, "^pl_relaxed_sample: there is no method 'sinkhorn'; need one of neural_sort, ",
+                 lambda: tapesort.pl_relaxed_sample(S, 1, method="sinkhorn")),
+                (ValueError, r"^reinforce: the cost of samples \(50, 2, 4\) is \(50\); need \(50, 2\)",
+                 lambda: tapesort.reinforce(S, lambda z: np.ones(50), 50, 1)),
+                (ValueError, "^reinforce: a cost is nan; need finite numbers",
+                 lambda: tapesort.reinforce(S, lambda z: np.nan * z[..., 0], 50, 1)),
+                (TypeError, "^reinforce: the result of cost must hold real numbers, got an array of complex128",
+                 lambda: tapesort.reinforce(S, lambda z: 1j * z[..., 0], 50, 1)),
+                (TypeError, "^reinforce: cost must be a function, got 3", lambda: tapesort.reinforce(S, 3, 50, 1)),
+                (ValueError, "^reinforce: samples must be at least 2, got 1",
+                 lambda: tapesort.reinforce(S, lambda z: 1.0 * z[..., 0], 1, 1)),
+                (TypeError, "^reinforce: leave_one_out must be True or False",
+                 lambda: tapesort.reinforce(S, lambda z: 1.0 * z[..., 0], 2, 1, 1)),
+                (ValueError, r"^fenchel_young_loss: f gave \(3\); need \(100, 2, 4\)",
+                 lambda: tapesort.fenchel_young_loss(S, S, lambda s: np.ones(3))),
+                (ValueError, "^shuffle_soft_sort: the loss's value is nan",
+                 lambda: tapesort.shuffle_soft_sort(S.T, lambda y: (np.nan, y), 1)),
+                (TypeError, "^shuffle_soft_sort: the loss's value must be a number, got array",
+                 lambda: tapesort.shuffle_soft_sort(S.T, lambda y: (y, y), 1)),
+                (TypeError, "^shuffle_soft_sort: the loss must return .value, gradient., got 1.0",
+                 lambda: tapesort.shuffle_soft_sort(S.T, lambda y: 1.0, 1)),
+                (TypeError, "^soft_sort: scores does not become an array", lambda: tapesort.soft_sort([[1], [1, 2]])),
+                (ValueError, r"^neural_sort_top_k: k must be less than 2\*\*63", lambda: tapesort.neural_sort_top_k(S, 2**70)),
+                (ValueError, r"^pl_sample: samples must be at least 0, got -1", lambda: tapesort.pl_sample(S, 1, -1)),
+                (TypeError, "^ndcg: missing a required argument: 'labels'; its arguments: ", lambda: tapesort.ndcg(S))):
+            with self.subTest(text), self.assertRaisesRegex(error, text):
+                f()
+
+        def own(z):  # what a user's function throws stays as it is
+            raise ValueError("mine: not so")
+        with self.assertRaisesRegex(ValueError, "^mine: not so$"):
+            tapesort.reinforce(S, own, 2, 1)
+        with self.assertRaisesRegex(ValueError, "^soft_sort: tau must be > 0"):
+            tapesort.reinforce(S, lambda z: tapesort.soft_sort(1.0 * z, tau=0), 2, 1)
         for wrong in (np.array(["1", "2"]), ["1"], np.array([1j]), [None], "abc"):
             with self.assertRaisesRegex(TypeError, "neural_sort: scores must hold real numbers, got"):
                 tapesort.neural_sort(wrong)
@@ -532,8 +604,22 @@ class Torch(unittest.TestCase):
             tapesort.torch.neural_sort_top_k(s)
         with self.assertRaisesRegex(TypeError, "neural_sort: hard must be True or False, got 'False'"):
             tapesort.torch.neural_sort(s, hard="False")
-        with self.assertRaisesRegex(ValueError, "CPU tensors"):
-            tapesort.torch.neural_sort(torch.tensor([1, 2]))
+        for wrong in (torch.tensor([1, 2]), torch.tensor([1j]), torch.eye(2).to_sparse(), torch.ones(2, device="meta")):
+            with self.assertRaisesRegex(ValueError, "^neural_sort: scores is torch.*; need dense CPU tensors of float32"):
+                tapesort.torch.neural_sort(wrong)
+            with self.assertRaises((TypeError, ValueError)):
+                tapesort.neural_sort(wrong if wrong.dtype != torch.int64 else torch.ones(2, requires_grad=True))
+        with self.assertRaisesRegex(ValueError, "^list_net_loss: labels is torch.sparse_coo on cpu; need dense"):
+            tapesort.torch.list_net_loss(s, torch.eye(4)[:2].to_sparse())
+        negative = torch.tensor(1j * S).conj().imag  # whose sign is a bit of the tensor
+        self.assertTrue(negative.is_neg())
+        np.testing.assert_array_equal(tapesort.torch.neural_sort_values(negative).numpy(),
+                                      tapesort.neural_sort_values(-S))
+        both = [torch.tensor(S, dtype=torch.float32, requires_grad=True), torch.tensor(S[..., None], requires_grad=True)]
+        y = tapesort.torch.neural_sort_payload(*both)
+        y.sum().backward()
+        self.assertEqual([y.dtype, both[0].grad.dtype, both[1].grad.dtype],
+                         [torch.float64, torch.float32, torch.float64])
         y = tapesort.torch.neural_sort_values(s, tau=0.1)
         with self.assertRaisesRegex(RuntimeError, "modified by an inplace operation"):
             y.add_(1)

@@ -15,8 +15,10 @@ read-only: it is what the gradient is computed from; copy it to change it. Calls
 several threads; the work of one call is shared out to the cores. A forked process works on one core.
 """
 
+import functools
 import inspect
 import operator
+import re
 
 import numpy as np
 
@@ -46,6 +48,44 @@ def __dir__():  # for completion
     return [*__all__, "__doc__", "__version__"]
 
 
+class _Named:
+    """Errors of this package begin with the function that was called, whatever C++ calls its own; those of
+    a user's function that it calls stay as they are."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if kind not in (TypeError, ValueError):
+            return
+        while traceback:
+            if traceback.tb_frame.f_code.co_filename != __file__:
+                return
+            traceback = traceback.tb_next
+        raise kind(f"{self.name}: " + re.sub(r"^(\w+::)*\w+: ", "", str(error))) from None
+
+
+def _bind(name, signature, args, options):
+    try:
+        return signature.bind(*args, **options)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}; its arguments: {signature}") from None
+
+
+def _named(function):
+    name, signature = function.__name__, inspect.signature(function)
+
+    @functools.wraps(function)
+    def named(*args, **options):
+        bound = _bind(name, signature, args, options)
+        with _Named(name):
+            return function(*bound.args, **bound.kwargs)
+    return named
+
+
 class Operator:
     """A function of arrays that can also be recorded: op(*arrays, **options) is its value, and
     op.record(*arrays, **options) a call with .value and .vjp(ybar) -> tuple of gradients."""
@@ -63,16 +103,14 @@ class Operator:
         return self.record(*args, _recorded=_VALUE_ALONE, **options).value
 
     def bind(self, *args, **options):
-        try:
-            return self.__signature__.bind(*args, **options)
-        except TypeError as error:
-            raise TypeError(f"{self.__name__}: {error}; its arguments: {self.__signature__}") from None
+        return _bind(self.__name__, self.__signature__, args, options)
 
     def record(self, *args, _recorded=_COPIED, **options):
         bound = self.bind(*args, **options)
-        for name in self.arrays:
-            _check_numbers(f"{self.__name__}: {name}", bound.arguments[name])
-        return self._record(**bound.arguments, record=_recorded)
+        with _Named(self.__name__):
+            for name in self.arrays:
+                _check_numbers(name, bound.arguments[name])
+            return self._record(**bound.arguments, record=_recorded)
 
     def __repr__(self):
         return f"<tapesort operator {self.__name__}>"
@@ -87,7 +125,12 @@ def vjp(op, *args, **options):
     if not isinstance(op, Operator):
         raise TypeError(f"vjp: {op!r} is not one of this package's differentiable operators")
     call = op.record(*args, **options)
-    return call.value, call.vjp
+
+    def back(ybar):
+        with _Named(f"{op.__name__}'s vjp"):
+            _check_numbers("ybar", ybar)
+            return call.vjp(ybar)
+    return call.value, back
 
 
 def _parameters(function, leave_out=("record",)):
@@ -101,23 +144,39 @@ def _operator(*arrays):
     return make
 
 
-def _check_numbers(what, values):
+def _as_array(what, values):
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(f"{what} is a masked array, whose mask would be lost; give "
                         "its data, and mask=~x.mask")
-    kind = np.asarray(values).dtype
-    if kind.kind not in "biuf":
-        raise TypeError(f"{what} must hold real numbers, got an array of {kind}")
+    try:
+        return np.asarray(values)
+    except Exception as error:  # a ragged list; a tensor that has a gradient, is sparse, or elsewhere
+        raise TypeError(f"{what} does not become an array: {error}") from None
 
 
-def _whole(what, value, least, most=2**64 - 1):
+def _check_numbers(what, values):
+    array = _as_array(what, values)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{what} must hold real numbers, got an array of {array.dtype}")
+    return array
+
+
+def _whole(what, value, least=0):
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{what} must be a whole number, got {value!r}") from None
-    if not least <= number <= most:
-        raise ValueError(f"{what} must be between {least} and {most}, got {number}")
+    if number < least:
+        raise ValueError(f"{what} must be at least {least}, got {number}")
+    if number >= 2**63:
+        raise ValueError(f"{what} must be less than 2**63, got {number}")
     return number
+
+
+def _flag(what, value):
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{what} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def _number(what, value):
@@ -125,22 +184,36 @@ def _number(what, value):
         raise TypeError(f"{what} must be a number, got {value!r}")
     try:
         return float(value)
-    except TypeError:
+    except (RuntimeError, TypeError):
         raise TypeError(f"{what} must be a number, got {value!r}") from None
 
 
 def _indices(what, values):
     """Orders, subsets: whole numbers, which float numbers are not."""
-    if np.asarray(values).dtype.kind not in "iu" and np.size(values):
-        raise TypeError(f"{what} must hold whole numbers, got an array of {np.asarray(values).dtype}")
-    return values
+    array = _as_array(what, values)
+    if array.dtype.kind not in "iu" and array.size:
+        raise TypeError(f"{what} must hold whole numbers, got an array of {array.dtype}")
+    return array
 
 
 def _mask(mask):
-    if mask is not None and np.asarray(mask).dtype != bool:
+    if mask is None:
+        return None
+    array = _as_array("mask", mask)
+    if array.dtype != bool:
         raise TypeError(f"mask must hold booleans, True for items that are there, got an array of "
-                        f"{np.asarray(mask).dtype}")
-    return mask
+                        f"{array.dtype}")
+    return array
+
+
+def _checked(what, function):
+    """A user's function of arrays, whose results are numbers."""
+    if not callable(function):
+        raise TypeError(f"{what} must be a function, got {function!r}")
+
+    def checked(*arrays):
+        return _check_numbers(f"the result of {what}", function(*arrays))
+    return checked
 
 
 def _listed(values):
@@ -150,20 +223,22 @@ def _listed(values):
 def _extents(samples):
     if not isinstance(samples, (tuple, list)):
         samples = (samples,)
-    return [_whole("samples", s, 0, 2**40) for s in samples]
+    return [_whole("samples", s) for s in samples]
+
+
+def _iterations(iterations):
+    return min(_whole("iterations", iterations, 1), 2**31 - 1)
 
 
 def _relaxation(method, tau=1.0, direction="descending", hard=False, power=1.0, iterations=20,
                 tolerance=0.0, steepness=0.0, swap="cauchy", art_lambda=0.25, regularization="l2",
                 smoothing=0.0, samples=100, seed=1):
-    if not isinstance(hard, (bool, np.bool_)):
-        raise TypeError(f"{method}: hard must be True or False, got {hard!r}")
     return _tapesort.Relaxation(
-        method, _number("tau", tau), str(direction), bool(hard), _number("power", power),
-        _whole("iterations", iterations, 1, 2**31 - 1), _number("tolerance", tolerance),
+        method, _number("tau", tau), str(direction), _flag("hard", hard), _number("power", power),
+        _iterations(iterations), _number("tolerance", tolerance),
         _number("steepness", steepness), str(swap), _number("art_lambda", art_lambda),
         str(regularization), _number("smoothing", smoothing),
-        _whole("samples", samples, 2, 2**40), _whole("seed", seed, 0))
+        _whole("samples", samples, 2), _whole("seed", seed))
 
 
 def _relaxed(name, method, output, allowed, doc):
@@ -246,7 +321,7 @@ sinkhorn = _relaxed(
 def neural_sort_top_k(scores, k, tau=1.0, *, record, direction="descending", hard=False, mask=None):
     """How much of each item is among the first k places, k whole: (..., n) -> (..., n)."""
     relaxation = _relaxation("neural_sort", tau, direction, hard)
-    return relaxation.top_k(scores, _whole("neural_sort_top_k: k", k, 1, 2**40), _mask(mask), record)
+    return relaxation.top_k(scores, _whole("k", k), _mask(mask), record)
 
 
 @_operator("scores")
@@ -254,7 +329,7 @@ def sparse_top_k(scores, k, tau=1.0, *, record, direction="descending", hard=Fal
     """Masses between 0 and 1, most of them 0 or 1 exactly, whose sum is k: (..., n) -> (..., n). tau is
     the strength. Sander et al. 2023."""
     relaxation = _relaxation("sparse_top_k", tau, direction, hard)
-    return relaxation.top_k(scores, _whole("sparse_top_k: k", k, 1, 2**40), _mask(mask), record)
+    return relaxation.top_k(scores, _whole("k", k), _mask(mask), record)
 
 
 @_operator("scores")
@@ -263,7 +338,7 @@ def perturbed_top_k(scores, k, tau=1.0, *, record, direction="descending", sampl
     """How often each item is among the first k places under normal noise of deviation tau, with an
     unbiased estimate of the gradient: (..., n) -> (..., n). Berthet et al. 2020."""
     relaxation = _relaxation("perturbed", tau, direction, samples=samples, seed=seed)
-    return relaxation.top_k(scores, _whole("perturbed_top_k: k", k, 1, 2**40), _mask(mask), record)
+    return relaxation.top_k(scores, _whole("k", k), _mask(mask), record)
 
 
 @_operator("scores")
@@ -271,13 +346,13 @@ def k_subset_marginals(scores, k, tau=1.0, *, record, direction="descending", ma
     """With what probability each item is in a random subset of k, whose weight is the exponential of its
     scores' sum over tau: (..., n) -> (..., n). Ahmed et al. 2023."""
     relaxation = _relaxation("k_subset", tau, direction)
-    return relaxation.top_k(scores, _whole("k_subset_marginals: k", k, 1, 2**40), _mask(mask), record)
+    return relaxation.top_k(scores, _whole("k", k), _mask(mask), record)
 
 
 @_operator("scores")
 def k_subset_log_partition(scores, k, *, record, mask=None):
     """ln of the sum of all weights of subsets of k: (..., n) -> (...). Its gradient: the marginals."""
-    return _tapesort.k_subset_log_partition(scores, _whole("k_subset_log_partition: k", k, 0, 2**40),
+    return _tapesort.k_subset_log_partition(scores, _whole("k", k),
                                             _mask(mask), record)
 
 
@@ -287,10 +362,12 @@ def k_subset_log_prob(scores, subsets, *, record, mask=None):
     return _tapesort.k_subset_log_prob(scores, _indices("subsets", subsets), _mask(mask), record)
 
 
+@_named
 def k_subset_sample(scores, k, seed, samples=(), mask=None):
     """Exact samples of subsets of k valid items: (..., n) -> (samples.., ..., k), in rising order."""
-    return _tapesort.k_subset_sample(scores, _whole("k_subset_sample: k", k, 0, 2**40),
-                                     _whole("seed", seed, 0), _extents(samples), _mask(mask))
+    _check_numbers("scores", scores)
+    return _tapesort.k_subset_sample(scores, _whole("k", k),
+                                     _whole("seed", seed), _extents(samples), _mask(mask))
 
 
 @_operator("scores")
@@ -298,7 +375,7 @@ def k_subset_straight_through(scores, k, seed, samples=(), *, record, mask=None)
     """Those samples as k ones among zeros, with the gradient of the marginals: (..., n) -> (samples.., ...,
     n). Ahmed et al. 2023."""
     return _tapesort.k_subset_straight_through(
-        scores, _whole("k_subset_straight_through: k", k, 0, 2**40), _whole("seed", seed, 0),
+        scores, _whole("k", k), _whole("seed", seed),
         _extents(samples), _mask(mask), record)
 
 
@@ -308,8 +385,9 @@ def fenchel_young_loss(scores, target, f, tau=1.0, *, record, samples=100, seed=
     (samples, ..., n) to arrays of that shape, argmax of <y, scores> over a fixed set of y: ranks counted
     from the smallest, or ones for the k largest; with a mask it gets the sets of one size at a time, (samples, sets, items). The
     gradient is perturbed f - target. Berthet et al. 2020."""
-    return _tapesort.fenchel_young_loss(scores, target, f, _number("tau", tau),
-                                        _whole("samples", samples, 2, 2**40), _whole("seed", seed, 0),
+    _check_numbers("target", target)
+    return _tapesort.fenchel_young_loss(scores, target, _checked("f", f), _number("tau", tau),
+                                        _whole("samples", samples, 2), _whole("seed", seed),
                                         _mask(mask), record)
 
 
@@ -317,33 +395,34 @@ def fenchel_young_loss(scores, target, f, tau=1.0, *, record, samples=100, seed=
 def lap_sum_top_k(scores, k, tau=1.0, *, record, direction="descending", mask=None):
     """How much of each item is among the k largest, sum exactly k, which need not be whole: (..., n) ->
     (..., n). Struski et al. 2025."""
-    return _tapesort.lap_sum_top_k(scores, _number("k", k), _number("tau", tau), direction,
+    return _tapesort.lap_sum_top_k(scores, _number("k", k), _number("tau", tau), str(direction),
                                    _mask(mask), record)
 
 
 @_operator("scores", "payload")
 def neural_sort_payload(scores, payload, tau=1.0, *, record, direction="descending", mask=None):
     """P_hat X: items (..., n, d) sorted along with their scores (..., n). Grover et al. 2019."""
-    return _tapesort.neural_sort_payload(scores, payload, _number("tau", tau), direction, _mask(mask), record)
+    return _tapesort.neural_sort_payload(scores, payload, _number("tau", tau), str(direction), _mask(mask), record)
 
 
 @_operator("scores")
 def neural_sort_quantile(scores, fractions, tau=1.0, *, record, direction="descending", mask=None):
     """The scores (..., q) below which the given fractions of them lie, softened."""
     return _tapesort.neural_sort_quantile(scores, [_number("fraction", f) for f in _listed(fractions)],
-                                          _number("tau", tau), direction, _mask(mask), record)
+                                          _number("tau", tau), str(direction), _mask(mask), record)
 
 
 @_operator("scores")
 def neural_sort_mean_ranks(scores, tau=1.0, *, record, direction="descending", mask=None):
     """Mean places between 1 and n: neural_sort_ranks over the sums of P_hat's columns."""
-    return _tapesort.neural_sort_mean_ranks(scores, _number("tau", tau), direction, _mask(mask), record)
+    return _tapesort.neural_sort_mean_ranks(scores, _number("tau", tau), str(direction), _mask(mask), record)
 
 
 @_operator("scores")
 def neural_sort_cross_entropy(scores, truth, tau=1.0, *, record, direction="descending", mask=None):
     """The mean cross-entropy (...) of P_hat's rows against the order of truth (..., n)."""
-    return _tapesort.neural_sort_cross_entropy(scores, truth, _number("tau", tau), direction,
+    _check_numbers("truth", truth)
+    return _tapesort.neural_sort_cross_entropy(scores, truth, _number("tau", tau), str(direction),
                                                _mask(mask), record)
 
 
@@ -352,24 +431,39 @@ def gumbel_sinkhorn(log_alpha, tau=1.0, *, record, seed=0, noise_scale=1.0, iter
                     tolerance=0.0):
     """sinkhorn(log_alpha + noise_scale * Gumbel noise of that seed). Mena et al. 2018."""
     return _tapesort.gumbel_sinkhorn(
-        log_alpha, _number("tau", tau), _whole("seed", seed, 0), _number("noise_scale", noise_scale),
-        _whole("iterations", iterations, 1, 2**31 - 1), _number("tolerance", tolerance), record)
+        log_alpha, _number("tau", tau), _whole("seed", seed), _number("noise_scale", noise_scale),
+        _iterations(iterations), _number("tolerance", tolerance), record)
 
 
+@_named
 def argsort(scores, direction="descending"):
     """The item at each place: scores (..., n) -> (..., n). Stable."""
-    return _tapesort.argsort(scores, direction)
+    _check_numbers("scores", scores)
+    return _tapesort.argsort(scores, str(direction))
 
 
+@_named
 def shuffle_soft_sort(items, loss, seed, phases=400, steps=4, learning_rate=0.2, tau_first=1.0,
                       tau_last=0.1):
     """Puts items (N, d) in places 0 .. N - 1 so that a loss of their arrangement is low, with N parameters
     (ShuffleSoftSort, Barthel et al. 2025): the item at each place, (N,). loss maps an arrangement (N, d), of
     mixed items while it learns, to its value, of the order of 1, and its gradient (N, d)."""
-    return _tapesort.shuffle_soft_sort(items, loss, _whole("phases", phases, 1), _whole("steps", steps, 1),
+    _check_numbers("items", items)
+
+    def checked(arranged):
+        result = loss(arranged)
+        if not isinstance(result, (tuple, list)) or len(result) != 2:
+            raise TypeError(f"the loss must return (value, gradient), got {result!r}")
+        value, gradient = _number("the loss's value", result[0]), result[1]
+        if _check_numbers("the loss's gradient", gradient).shape != arranged.shape:
+            raise ValueError(f"the loss's gradient is {np.shape(gradient)}, its arrangement {arranged.shape}")
+        if not np.isfinite(value) or not np.isfinite(gradient).all():
+            raise ValueError(f"the loss's value is {value}, or its gradient not finite")
+        return value, gradient
+    return _tapesort.shuffle_soft_sort(items, checked, _whole("phases", phases, 1), _whole("steps", steps, 1),
                                        _number("learning_rate", learning_rate),
                                        _number("tau_first", tau_first), _number("tau_last", tau_last),
-                                       _whole("seed", seed, 0))
+                                       _whole("seed", seed))
 
 
 @_operator("log_scores")
@@ -379,53 +473,66 @@ def pl_log_prob(log_scores, order, *, record, mask=None):
     return _tapesort.pl_log_prob(log_scores, _indices("order", order), _mask(mask), record)
 
 
+@_named
 def pl_sample(log_scores, seed, samples=(), mask=None):
     """Exact Plackett-Luce samples: log-scores (..., n) -> orders (samples.., ..., n), in which masked
     items come last."""
-    return _tapesort.pl_sample(log_scores, _whole("seed", seed, 0), _extents(samples), _mask(mask))
+    _check_numbers("log_scores", log_scores)
+    return _tapesort.pl_sample(log_scores, _whole("seed", seed), _extents(samples), _mask(mask))
+
+
+_MATRIX_METHODS = ("neural_sort", "neural_sort_smooth", "soft_sort", "odd_even", "bitonic", "lap_sum",
+                   "perturbed")
 
 
 @_operator("log_scores")
 def pl_relaxed_sample(log_scores, seed, samples=(), *, record, method="neural_sort", tau=1.0,
                       straight_through=False, mask=None):
     """A sample's P_hat (samples.., ..., n, n), differentiable in the scores at that seed's noise;
-    with straight_through, the permutation matrix with the gradient of P_hat."""
-    return _tapesort.pl_relaxed_sample(log_scores, _relaxation(method, tau), _whole("seed", seed, 0),
-                                       _extents(samples), bool(straight_through), _mask(mask), record)
+    with straight_through, the permutation matrix with the gradient of P_hat. method is neural_sort,
+    neural_sort_smooth, soft_sort, odd_even, bitonic, lap_sum or perturbed."""
+    if method not in _MATRIX_METHODS:
+        raise ValueError(f"there is no method {method!r}; need one of {', '.join(_MATRIX_METHODS)}")
+    return _tapesort.pl_relaxed_sample(log_scores, _relaxation(method, tau), _whole("seed", seed),
+                                       _extents(samples), _flag("straight_through", straight_through), _mask(mask), record)
 
 
 @_operator("log_scores")
 def pl_entropy(log_scores, seed, samples, *, record, mask=None):
     """The entropy (...), estimated without bias (gradient, too) from at least two samples."""
-    return _tapesort.pl_entropy(log_scores, _whole("seed", seed, 0), _whole("samples", samples, 2),
+    return _tapesort.pl_entropy(log_scores, _whole("seed", seed), _whole("samples", samples, 2),
                                 _mask(mask), record)
 
 
 @_operator("p", "q")
 def pl_divergence(p, q, seed, samples, *, record, mask=None):
     """KL(p || q) (...), estimated without bias (gradient, too) from at least two samples."""
-    return _tapesort.pl_divergence(p, q, _whole("seed", seed, 0), _whole("samples", samples, 2),
+    return _tapesort.pl_divergence(p, q, _whole("seed", seed), _whole("samples", samples, 2),
                                    _mask(mask), record)
 
 
 @_operator("log_scores")
 def exact_expectation(log_scores, cost, *, record):
-    """The expected cost (...) of a random order; cost maps orders (n!, ..., n) to (n!, ...). n <= 8.
+    """The expected cost (...) of a random order; cost maps orders (n!, ..., n) to (n!, ...), finite
+    numbers. n <= 8.
     There is no mask, as sets of m items have m! orders: call it once for each m."""
-    return _tapesort.exact_expectation(log_scores, cost, record)
+    return _tapesort.exact_expectation(log_scores, _checked("cost", cost), record)
 
 
 @_operator("log_scores")
 def reinforce(log_scores, cost, samples, seed, *, record, leave_one_out=True, mask=None):
     """The expected cost (...) of a random order from samples, with the score-function gradient; cost
-    maps orders (samples, ..., n), in which masked items come last, to (samples, ...). Williams 1992, Kool et
-    al. 2019."""
-    return _tapesort.reinforce(log_scores, cost, _whole("samples", samples, 1), _whole("seed", seed, 0),
-                               bool(leave_one_out), _mask(mask), record)
+    maps orders (samples, ..., n), in which masked items come last, to (samples, ...), finite
+    numbers. leave_one_out, which needs two samples, subtracts the mean of the others' costs. Williams 1992,
+    Kool et al. 2019."""
+    leave_one_out = _flag("leave_one_out", leave_one_out)
+    return _tapesort.reinforce(log_scores, _checked("cost", cost),
+                               _whole("samples", samples, 2 if leave_one_out else 1),
+                               _whole("seed", seed), leave_one_out, _mask(mask), record)
 
 
-def _places(what, k):
-    return 2**64 - 1 if k is None else _whole(what, k, 1)
+def _places(k):
+    return 2**64 - 1 if k is None else _whole("k", k, 1)
 
 
 def _ranking_loss(name, scores, labels, mask, record, tau=1.0, k=1):
@@ -459,7 +566,7 @@ def lambda_loss(scores, labels, weights="ndcg_loss2", *, record, mask=None):
     (..., n) -> (...). weights is ndcg_loss2 or lambda_rank; they are constants for the gradient. Labels are
     0 .. 1000. Wang et al. 2018."""
     if weights not in ("ndcg_loss2", "lambda_rank"):
-        raise ValueError(f"lambda_loss: there are no weights {weights!r}; need ndcg_loss2 or lambda_rank")
+        raise ValueError(f"there are no weights {weights!r}; need ndcg_loss2 or lambda_rank")
     return _ranking_loss(weights, scores, labels, mask, record)
 
 
@@ -468,7 +575,7 @@ def neural_ndcg_loss(scores, labels, tau=1.0, k=None, *, record, mask=None):
     """1 - NDCG of the first k places (None: all), with NeuralSort's matrix, made doubly stochastic, for the
     order: (..., n) -> (...). Labels are 0 .. 1000. Pobrotyn, Bialobrzeski 2021."""
     return _ranking_loss("neural_ndcg", scores, labels, mask, record, tau,
-                         _places("neural_ndcg_loss: k", k))
+                         _places(k))
 
 
 @_operator("scores")
@@ -476,7 +583,7 @@ def pi_rank_loss(scores, labels, tau=1.0, k=None, *, record, mask=None):
     """1 - NDCG of the first k places (None: all), with NeuralSort's matrix for the order: (..., n) -> (...).
     In O(n) memory. Labels are 0 .. 1000. Swezey et al. 2021."""
     return _ranking_loss("pi_rank", scores, labels, mask, record, tau,
-                         _places("pi_rank_loss: k", k))
+                         _places(k))
 
 
 @_operator("scores")
@@ -486,50 +593,54 @@ def spearman_loss(scores, labels, tau=1.0, *, record, mask=None):
     return _ranking_loss("spearman", scores, labels, mask, record, tau)
 
 
+@_named
 def ndcg(scores, labels, k=None, mask=None):
     """NDCG of the first k places (None: all) in the order by falling scores: scores and labels (..., n) ->
     (...). Gains are 2^label - 1, labels 0 .. 1000. The mean over all orders of equal scores; 1 where no
     label is above 0."""
-    _check_numbers("ndcg: scores", scores)
-    _check_numbers("ndcg: labels", labels)
-    return _tapesort.ndcg(scores, labels, _places("ndcg: k", k), _mask(mask))
+    _check_numbers("scores", scores)
+    _check_numbers("labels", labels)
+    return _tapesort.ndcg(scores, labels, _places(k), _mask(mask))
 
 
+@_named
 def reciprocal_rank(scores, labels, mask=None):
     """1 / the place of the first item whose label is above 0, in the order by falling scores: (..., n) ->
     (...); its mean is MRR. The mean over all orders of equal scores; 0 where no label is above 0."""
-    _check_numbers("reciprocal_rank: scores", scores)
-    _check_numbers("reciprocal_rank: labels", labels)
+    _check_numbers("scores", scores)
+    _check_numbers("labels", labels)
     return _tapesort.reciprocal_rank(scores, labels, _mask(mask))
 
 
+@_named
 def gradcheck(f, vjp, inputs, mode="automatic", tolerance=0.0, seed=1, names=None):
     """Checks a hand-written gradient against differences: f(*inputs) -> y and vjp(*inputs, ybar)
     -> gradient of each input (one array, or a tuple of them). Arrays of float32 are checked to
-    about three digits, all others in float64. Modes: automatic, full, fast, sparse, taylor.
-    The report says what is wrong, is true when nothing is, and has .json()."""
+    about three digits, all others in float64. The report says what is wrong, is true when nothing is, and
+    has .json(). names are what it calls the inputs.
+
+    mode: full compares every element of the Jacobian and knows the usual mistakes; fast compares along
+    three random directions, sparse along twenty, some of them scaled for small elements; taylor shows the
+    orders of the remainders, with no tolerance; automatic is full up to 500 inputs and outputs together,
+    else fast. Where a direction fails, the element is named. tolerance: the largest relative difference that
+    is accepted besides the error of the differences, 0 for the usual one (1e-7; of float32 1e-3)."""
     if not isinstance(inputs, (list, tuple)):
-        raise TypeError("gradcheck: inputs must be a list or tuple of arrays, as in [x, y]")
+        raise TypeError("inputs must be a list or tuple of arrays, as in [x, y]")
     names = [str(i) for i in range(len(inputs))] if names is None else list(names)
     if len(names) != len(inputs):
-        raise ValueError(f"gradcheck: {len(names)} names for {len(inputs)} inputs")
+        raise ValueError(f"{len(names)} names for {len(inputs)} inputs")
     for name, x in zip(names, inputs):
-        _check_numbers(f"gradcheck: input {name}", x)
-
-    def checked_f(*x):
-        y = f(*x)
-        _check_numbers("gradcheck: the result of f", y)
-        return y
+        _check_numbers(f"input {name}", x)
 
     def checked_vjp(*arguments):
         gradients = vjp(*arguments)
         if not isinstance(gradients, (list, tuple)):
             gradients = (gradients,)
         if len(gradients) != len(inputs):
-            raise ValueError(f"gradcheck: vjp gives {len(gradients)} arrays for {len(inputs)} inputs")
+            raise ValueError(f"vjp gives {len(gradients)} arrays for {len(inputs)} inputs")
         for name, gradient in zip(names, gradients):
-            _check_numbers(f"gradcheck: vjp's gradient of input {name}", gradient)
+            _check_numbers(f"vjp's gradient of input {name}", gradient)
         return gradients
 
-    return _tapesort.gradcheck(checked_f, checked_vjp, list(inputs), names, str(mode), _number("tolerance", tolerance),
-                              _whole("seed", seed, 0))
+    return _tapesort.gradcheck(_checked("f", f), checked_vjp, list(inputs), names, str(mode),
+                               _number("tolerance", tolerance), _whole("seed", seed))
