@@ -1,4 +1,6 @@
 // What reverse_loop.hpp leaves out: what a Var answers, how nodes end, and what is said to misuse.
+#include <typeinfo>
+
 #include "engine/check.hpp"
 #include "engine/dual.hpp"
 #include "engine/observe.hpp"
@@ -164,6 +166,9 @@ template <class T> void Tape<T>::run_pullback(Node<T>& node) {
     throw std::invalid_argument(text(error));
   } catch (const std::logic_error& error) {
     throw std::logic_error(text(error));
+  } catch (const std::runtime_error& error) {
+    if (typeid(error) != typeid(std::runtime_error)) throw;  // a user's own type stays as it is
+    throw std::runtime_error(text(error));
   }
   detail::tell(detail::Event::passed_on, node);
 }

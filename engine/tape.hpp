@@ -266,6 +266,7 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 // std::logic_error when an input is empty, its tape is gone, or inputs are on two tapes.
 template <class T, class Pullback>
 Var<T> record(Op op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pullback) {
+  static_assert(std::is_invocable_v<Pullback&, Node<T>&>, "a pullback is a [](Node<T>& y) { .. }");
   Tape<T>* tape = detail::tape_of(op.name, inputs);
   if (tape == nullptr) return detail::unrecorded(op.name, std::move(value));
   return tape->append(new detail::OpNode<T, Pullback>(op, std::move(inputs), std::move(value),

@@ -35,11 +35,14 @@ template <class T, class X> decltype(auto) operand(const X& x) {
   } else if constexpr (is_parameter<X>) {
     static_assert(!is_parameter<X>, "a Parameter takes part as a leaf: tape.leaf(parameter)");
     return T();
-  } else {
+  } else if constexpr (std::is_constructible_v<Array<T>, X>) {
     using N = typename X::value_type;
     static_assert(std::is_same_v<N, T> || std::is_same_v<Dual<N>, T>,
                   "an Array beside a Var<T> has to be an Array<T>: convert<T>(array)");
     return constant<T>(Array<T>(x));
+  } else {
+    static_assert(is_var<X>, "beside a Var<T> stands a Var<T>, a number or an Array<T>");
+    return T();
   }
 }
 

@@ -291,6 +291,13 @@ TEST_CASE("a pullback that reads an absent cotangent or input is told so") {
   CHECK(with([](Node<double>& y) { accumulate(y.input(0), zeros<double>({3})); }) ==
         "invalid_argument: pullback of wrong (node 4): gradient: shape (3), for a value of "
         "shape (2); need the value's shape, or one that it broadcasts to");
+  const char* const none = "no such table";
+  CHECK(with([none](Node<double>&) { throw std::runtime_error(none); }) ==
+        "exception: pullback of wrong (node 5): no such table");
+  struct Own : std::runtime_error {
+    using std::runtime_error::runtime_error;
+  };
+  CHECK(with([none](Node<double>&) { throw Own(none); }) == "exception: no such table");
   const auto unused = tape.leaf(scalar(1.0));
   CHECK(error_of([&] {
           unused.node()->cotangent();
