@@ -222,13 +222,13 @@ TEST_CASE("masks say what does not fit") {
   CHECK(error_of([&] { masked(mask, By::place_and_item, id, scores); }) ==
         "invalid_argument: masked: the operator gave (1, 1) for 1 sets of 1 items; need (1, 1, 1)");
   const Var<float> nan = constant(Array<float>{{0.0f, 0.0f, 0.0f}, {NAN, 0.0f, 0.0f}});
-  CHECK(
-      error_of([&] {
-        masked(
-            mask, By::item, [](auto& s) { return lap_sum_rank(s, 1.0); }, nan);
-      })
-          .find("score 0 of row 0 is nan; need finite scores (a mask leaves out items that are "
-                "not there) (rows are here the sets with 1 valid items: 1)") != std::string::npos);
+  CHECK(error_of([&] {
+          masked(
+              mask, By::item, [](auto& s) { return lap_sum_rank(s, 1.0); }, nan);
+        })
+            .find("score 0 of row 0 is nan; need finite scores (a mask leaves out items that are "
+                  "not there) (rows are here the sets with 1 valid items: 1)") !=
+        std::string::npos);
   CHECK(error_of([&] { mask.join<float>({}, By::item); }) ==
         "invalid_argument: masked: got 0 results for 2 groups of sets");
   CHECK(error_of([&] {

@@ -407,8 +407,7 @@ TEST_CASE("what ranking losses and metrics refuse") {
     const auto error = [&](const Array<double>& s, const Array<double>& labels) {
       return error_of([&] { loss.f64(constant(s), labels, {}); });
     };
-    const std::string finite =
-        "; need finite scores (a mask leaves out items that are not there)";
+    const std::string finite = "; need finite scores (a mask leaves out items that are not there)";
     CHECK(error({NAN, 1}, y) == op + "score 0 of row 0 is nan" + finite);
     CHECK(error({{0, 1}, {1, INFINITY}}, {{1, 0}, {0, 1}}) ==
           op + "score 1 of row 1 is inf" + finite);
