@@ -293,6 +293,40 @@ TEST_CASE("the Taylor mode reports the orders observed") {
   CHECK(wrong.rows[0].orders[1] == doctest::Approx(1).epsilon(0.1));
 }
 
+TEST_CASE("directions that a known element explains do not look for it again") {
+  Numbers x(4000);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = 1 + std::sin(double(i));
+  std::size_t calls = 0;
+  const auto f = [&](const Numbers& v) {
+    double sum = 0;
+    for (double value : v) sum += value * value * value;
+    return ++calls, Numbers{sum};
+  };
+  GradcheckOptions sparse;
+  sparse.mode = GradcheckMode::sparse;
+  const auto with_wrong = [&](const std::vector<std::size_t>& wrong) {
+    calls = 0;
+    return gradcheck(
+        f,
+        [&](const Numbers& v, const Numbers& u) {
+          Numbers g(v.size());
+          for (std::size_t i = 0; i < v.size(); ++i) g[i] = 3 * u[0] * v[i] * v[i];
+          for (const std::size_t i : wrong) g[i] *= 2;
+          return g;
+        },
+        {x}, sparse);
+  };
+  CHECK(with_wrong({}).ok());
+  const std::size_t to_compare = calls;
+  const auto one = with_wrong({777});
+  CHECK(contains(one.text(), "WRONG, 20 of 20 directions\n  element (777)"));
+  CHECK(calls < 5 * to_compare);
+  const auto two = with_wrong({777, 3000});
+  CHECK(contains(two.text(), "element (777)"));
+  CHECK(contains(two.text(), "element (3000)"));
+  CHECK(calls < 7 * to_compare);
+}
+
 TEST_CASE("every usual failure has its own sentence") {
   const Array<double> x{1.0, 2.0};
   Generator noise(2);
