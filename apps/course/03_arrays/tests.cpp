@@ -40,9 +40,13 @@ TASK("3.1") {
              {{{1, 1}, "i is always 0. It is to be 0 only where x has one row."}});
   check_near("The column (1, 2) stretched to (2, 3), row by row,",
              stretched(Array({2, 1}, {1, 2}), {2, 3}).numbers, {1, 1, 1, 2, 2, 2},
-             {{{1, 2, 1, 2, 1, 2}, "It was read as a row. With one column, j is always 0."}});
+             {{{1, 2, 1, 2, 1, 2}, "It was read as a row. With one column, j is always 0."},
+              {{1, 0, 0, 2, 0, 0}, "Loop over the result's shape, not over x's."}});
   check_near("The single number 7 stretched to (2, 2)",
-             stretched(Array({1, 1}, {7}), {2, 2}).numbers, {7, 7, 7, 7});
+             stretched(Array({1, 1}, {7}), {2, 2}).numbers, {7, 7, 7, 7},
+             {{{7, 0, 0, 0}, "Loop over the result's shape, not over x's."},
+              {{7, 7, 0, 0}, "One column is stretched, one row is not."},
+              {{7, 0, 7, 0}, "One row is stretched, one column is not."}});
   check_near("(2, 3) stretched to (2, 3), itself,", stretched(x23, {2, 3}).numbers, x23.numbers);
 }
 
