@@ -24,6 +24,11 @@ void Profile::backward(const char* op) { operators_[op].backward += lap(); }
 
 void Profile::other(const char* what) { others_[what] += lap(); }
 
+void Profile::holds(std::size_t values, std::size_t cotangents) {
+  most_values_ = std::max(most_values_, values);
+  most_cotangents_ = std::max(most_cotangents_, cotangents);
+}
+
 std::string Profile::text() const {
   struct Line {
     std::string name;
@@ -56,6 +61,10 @@ std::string Profile::text() const {
   }
   std::snprintf(line, sizeof line, "not inside any operator: %.1f %% of %.3f s\n",
                 100 * outside / all, all);
+  text += line;
+  std::snprintf(line, sizeof line,
+                "held by a tape at most: %.1f MB of values, %.1f MB of cotangents\n",
+                double(most_values_) / 1e6, double(most_cotangents_) / 1e6);
   return text + line;
 }
 

@@ -1,4 +1,6 @@
-// Where the time of a training goes: seconds and bytes by operator, forward and backward.
+// Where the time of a training goes: seconds and bytes by operator, forward and backward. And what a tape
+// holds: the values that it keeps for the pullbacks, and the cotangents that wait to be passed on. (What
+// pullbacks have captured is not seen.)
 //
 // A stopwatch runs from mark to mark. Recording an operator is a mark, and the time since the last
 // one was that operator's, since an operator records itself when its work is done; making a leaf
@@ -7,6 +9,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 
 #include "engine/observe.hpp"
@@ -28,7 +31,11 @@ class Profile {
 
   const std::map<std::string, Row>& operators() const { return operators_; }
   const std::map<std::string, double>& others() const { return others_; }
-  // Both as a table, the most expensive first, with shares of the whole.
+  // Bytes; the most at one time is kept.
+  void holds(std::size_t values, std::size_t cotangents);
+  std::size_t most_values() const { return most_values_; }
+  std::size_t most_cotangents() const { return most_cotangents_; }
+  // All as a table, the most expensive first, with shares of the whole.
   std::string text() const;
 
  private:
@@ -37,6 +44,7 @@ class Profile {
 
   std::map<std::string, Row> operators_;
   std::map<std::string, double> others_;
+  std::size_t most_values_ = 0, most_cotangents_ = 0;
   Clock::time_point mark_ = Clock::now();
 };
 
@@ -53,12 +61,43 @@ class Profiling : public Observer {
       profile_.forward(node.op(), node.value().size() * sizeof(T));
     } else if (event == Event::passed_on) {
       profile_.backward(node.op());
+      pass_on(node);
     } else {
       profile_.other("between operators");
+      if (event == Event::begun) begin(node);
     }
   }
 
+  template <class T> static std::size_t bytes_of(const Node<T>& node) {
+    return node.value().size() * sizeof(T);
+  }
+  template <class T> void begin(const Node<T>& result) {
+    std::size_t values = 0;
+    for (std::size_t i = 0; i < result.tape()->size(); ++i) {
+      const Node<T>& node = result.tape()->node(i);
+      if (node.name().empty()) values += bytes_of(node);  // a Parameter's is borrowed
+    }
+    waiting_ = {&result};
+    cotangents_ = bytes_of(result);
+    profile_.holds(values, cotangents_);
+  }
+  // Only inputs of the node can have got a cotangent since the last one.
+  template <class T> void pass_on(const Node<T>& node) {
+    const auto gone = [&] {
+      if (waiting_.erase(&node) > 0) cotangents_ -= bytes_of(node);
+    };
+    if (!node.has_cotangent()) gone();  // handed over
+    for (const Var<T>& input : node.inputs()) {
+      const bool waits = input.needs_grad() && input.node()->has_cotangent();
+      if (waits && waiting_.insert(input.node()).second) cotangents_ += bytes_of(*input.node());
+    }
+    profile_.holds(0, cotangents_);
+    gone();
+  }
+
   Profile& profile_;
+  std::set<const void*> waiting_;  // the nodes
+  std::size_t cotangents_ = 0;     // the bytes of theirs
 };
 
 }  // namespace tapesort

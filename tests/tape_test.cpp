@@ -6,6 +6,7 @@
 #include "engine/broadcast.hpp"
 #include "engine/parameter.hpp"
 #include "engine/print.hpp"
+#include "engine/profile.hpp"
 #include "engine/trap.hpp"
 #include "models/optimizers.hpp"
 #include "op_table.hpp"
@@ -302,6 +303,22 @@ TEST_CASE("a pullback that reads an absent cotangent or input is told so") {
   CHECK(error_of([&] {
           unused.node()->cotangent();
         }).find("cotangent: leaf of shape () has none") != std::string::npos);
+}
+
+TEST_CASE("a profile says what a tape holds") {
+  Profile profile;
+  Parameter<double> p("p", scalar(2.0));
+  for (const std::size_t n : {100, 50}) {
+    const Profiling profiling(profile);
+    Tape<double> tape;
+    const auto x = tape.leaf(zeros<double>({n}));
+    const auto y = x * tape.leaf(p);
+    tape.backward(sum(y * y));
+    if (n == 100) CHECK(profile.operators().at("mul").calls == 2);
+  }
+  CHECK(profile.most_values() == 8 * (3 * 100 + 1));      // x, y, y * y; their sum; p is borrowed
+  CHECK(profile.most_cotangents() == 8 * (2 * 100 + 1));  // of y and x; of p
+  CHECK(profile.text().find("held by a tape at most: 0.0 MB of values") != std::string::npos);
 }
 
 TEST_CASE("the trap names the first operator whose value or cotangent is not finite") {

@@ -3,6 +3,7 @@
 // apps/bench/neuralsort_torch.py compares with the formula in PyTorch.
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "apps/bench/measure.hpp"
@@ -17,6 +18,9 @@
 #include "ops/sorting/neural_sort.hpp"
 #include "ops/sorting/neural_sort/formula.hpp"
 
+#if defined(TAPESORT_VQSORT)
+#include <hwy/contrib/sort/vqsort.h>
+#endif
 #if defined(__GLIBC__)  // known once a standard header is included
 #include <malloc.h>
 #endif
@@ -27,8 +31,30 @@ namespace {
 constexpr std::uint64_t seed = 2019;
 
 struct Medians {
-  double forward, both, formula, argsort;  // seconds; NaN where not measured
+  double forward, both, formula, argsort, vqsort;  // seconds; NaN where not measured
 };
+
+// The order by Highway's vqsort: falling scores as rising whole numbers, above their indices.
+double seconds_of_vqsort([[maybe_unused]] const Array<float>& scores) {
+#if defined(TAPESORT_VQSORT)
+  const std::size_t n = scores.shape().back();
+  std::vector<std::uint64_t> keys(n);
+  return seconds_of([&] {
+    const hwy::Sorter sort;
+    for (std::size_t first = 0; first < scores.size(); first += n) {
+      for (std::size_t i = 0; i < n; ++i) {
+        std::uint32_t bits;
+        std::memcpy(&bits, scores.data() + first + i, sizeof bits);
+        const std::uint32_t falling = bits >> 31 ? bits : ~(bits | 0x80000000u);
+        keys[i] = std::uint64_t(falling) << 32 | i;
+      }
+      sort(keys.data(), n, hwy::SortAscending());
+    }
+  });
+#else
+  return std::nan("");
+#endif
+}
 
 // Scores to sort: new ones each turn, or a branch predictor learns a short list by heart.
 std::vector<Array<float>> draw_lists(std::size_t sets, std::size_t n) {
@@ -61,6 +87,7 @@ Medians measure(std::size_t sets, std::size_t n, double tau, bool interpolate, d
       [&](int turn) { return time_of(scores(turn), false, values); },
       [&](int turn) { return time_of(scores(turn), true, values); },
       [&](int turn) { return seconds_of_std_sort(scores(turn)); },
+      [&](int turn) { return seconds_of_vqsort(scores(turn)); },
   };
   const bool dense = n <= 4000;
   if (dense) {
@@ -75,8 +102,8 @@ Medians measure(std::size_t sets, std::size_t n, double tau, bool interpolate, d
     });
   }
   const std::vector<Times> times = take_turns(contenders, budget);
-  return {times[0].median(), times[1].median(), dense ? times[3].median() : std::nan(""),
-          times[2].median()};
+  return {times[0].median(), times[1].median(), dense ? times[4].median() : std::nan(""),
+          times[2].median(), times[3].median()};
 }
 
 // Bytes that one forward and backward pass take from the system at their peak, the scores and
@@ -115,8 +142,9 @@ void print_times(const SortBench& s) {
   if (!s.json) {
     std::printf("y = P_hat s in float, scores N(0, 1), %d thread%s; medians, in ms\n", threads(),
                 threads() == 1 ? "" : "s");
-    std::printf("%9s %6s %10s %20s %15s %14s %8s %14s\n", "n", "tau", "forward",
-                "forward + backward", "by the formula", "std::sort", "ratio", "bytes a score");
+    std::printf("%9s %6s %10s %20s %15s %10s %8s %10s %8s %8s\n", "n", "tau", "forward",
+                "forward + backward", "by the formula", "std::sort", "ratio", "vqsort", "ratio",
+                "bytes");
   }
   for (std::size_t n : s.n) {
     for (double tau : s.tau) {
@@ -133,13 +161,15 @@ void print_times(const SortBench& s) {
                                   {"both", t.both},
                                   {"formula", t.formula},
                                   {"argsort", t.argsort},
+                                  {"vqsort", t.vqsort},
                                   {"bytes_a_score", bytes}};
         std::printf("%s\n", text_of(line).c_str());
       } else {
-        std::printf("%9zu %6g %10s %20s %15s %14s %8.2f %14s\n", n, tau,
+        std::printf("%9zu %6g %10s %20s %15s %10s %8.2f %10s %8s %8s\n", n, tau,
                     milliseconds(t.forward).c_str(), milliseconds(t.both).c_str(),
                     milliseconds(t.formula).c_str(), milliseconds(t.argsort).c_str(),
-                    t.both / t.argsort,
+                    t.both / t.argsort, milliseconds(t.vqsort).c_str(),
+                    std::isnan(t.vqsort) ? "-" : printed("%.2f", t.both / t.vqsort).c_str(),
                     std::isnan(bytes) ? "-" : std::to_string(int(bytes)).c_str());
       }
       flush_output();
