@@ -55,7 +55,7 @@ class Pool {
   explicit Pool(int count) {
     pool_made = true;
     try {
-      for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { serve(std::size_t(i)); });
+      for (int i = 1; i < count; ++i) workers_.emplace_back([this] { serve(); });
     } catch (const std::exception& error) {
       static const int said =  // once, however often it is tried
           std::fprintf(stderr, "tapesort: only %zu of %d threads could be made (%s); going on\n",
@@ -74,25 +74,40 @@ class Pool {
 
   std::size_t size() const { return workers_.size() + 1; }
 
-  // Runs job(0) here and job(1) .. job(parts - 1) on the workers; parts <= size().
+  // Runs job(0) here, and job(1) .. job(parts - 1) on the workers, or here where none has woken up in
+  // time: so that small work does not wait for threads that slept.
   void run(std::size_t parts, const std::function<void(std::size_t)>& job) {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      job_ = &job;
-      parts_ = parts;
-      unfinished_ = parts - 1;
-      mode_ = float_mode();
-      ++generation_;
-    }
+    std::unique_lock<std::mutex> lock(mutex_);
+    job_ = &job;
+    parts_ = parts;
+    next_ = 1;
+    unfinished_ = parts - 1;
+    mode_ = float_mode();
+    ++generation_;
+    lock.unlock();
     wake_.notify_all();
     job(0);
+    lock.lock();
+    take_parts(lock);
+    lock.unlock();
     spin_until([this] { return unfinished_ == 0; });
-    std::unique_lock<std::mutex> lock(mutex_);
+    lock.lock();
     done_.wait(lock, [this] { return unfinished_ == 0; });
   }
 
  private:
-  void serve(std::size_t part) {
+  // Runs the parts that nobody has begun.
+  void take_parts(std::unique_lock<std::mutex>& lock) {
+    while (next_ < parts_) {
+      const std::size_t part = next_++;
+      lock.unlock();
+      (*job_)(part);
+      lock.lock();
+      if (--unfinished_ == 0) done_.notify_one();
+    }
+  }
+
+  void serve() {
     inside_parallel_work = true;
     std::size_t seen = 0;
     for (;;) {
@@ -101,14 +116,8 @@ class Pool {
       wake_.wait(lock, [&] { return stopping_ || generation_ != seen; });
       if (stopping_) return;
       seen = generation_;
-      if (part >= parts_) continue;
-      const auto* job = job_;
-      const unsigned mode = mode_;
-      lock.unlock();
-      set_float_mode(mode);
-      (*job)(part);
-      lock.lock();
-      if (--unfinished_ == 0) done_.notify_one();
+      set_float_mode(mode_);
+      take_parts(lock);
     }
   }
 
@@ -116,7 +125,7 @@ class Pool {
   std::condition_variable wake_, done_;
   std::vector<std::thread> workers_;
   const std::function<void(std::size_t)>* job_ = nullptr;
-  std::size_t parts_ = 0;
+  std::size_t parts_ = 0, next_ = 0;
   unsigned mode_ = 0;
   // Written under the mutex; atomic because they are also read without it.
   std::atomic<std::size_t> unfinished_{0}, generation_{0};
