@@ -18,6 +18,7 @@ TASK("1.1") {
         "It is twice as large as it should be: from x - h to x + h the way is 2 h."},
        {up - down / (2 * h),
         "Only the second value is divided: write parentheses around the difference."},
+       {(f(x + h / 2) - f(x - h / 2)) / h, "Go a whole step to each side: x + h and x - h."},
        {(up - down) / 2 * h, "/ 2 * h divides by 2 and multiplies by h. Write / (2 * h)."},
        {(down - up) / (2 * h), "The sign is wrong: the value further right comes first."}});
 }

@@ -36,7 +36,11 @@ TASK("2.2") {
        {{10, 0}, "Both contributions went to the first input."},
        {{0, 10}, "Both contributions went to the second input."},
        {{-20, 0}, "Only the first input gets something."},
-       {{0, 30}, "Only the second input gets something."}});
+       {{0, 30}, "Only the second input gets something."},
+       {{0, 0},
+        "Nothing arrives, or a reference is out of date: a node moves when the next one is "
+        "appended. "
+        "Take y.inputs[0] and y.inputs[1]."}});
 }
 
 TASK("2.3") {
@@ -92,7 +96,8 @@ TASK("2.4") {
               "i-- > 0 from result.index + 1."
             : "Nothing has reached x. The result's own cotangent is dL/dL = 1: does the walk begin "
               "with it, set in the node itself (Node r = result.node() is a copy, Node& r is not)? "
-              "Does a leaf add its cotangent to its gradient before that is set to 0?";
+              "Does a leaf add its cotangent to its gradient, and an operator's pullback use it, "
+              "before that is set to 0?";
     check_near(
         "The gradient of x * x * x at 3", x.gradient(), 27,
         {{0, nothing},

@@ -110,13 +110,15 @@ TASK("3.4") {
   check(y.value().shape == Shape{1, 3},
         "sum_rows of a (2, 3) has shape " + text(y.value().shape) +
             ", but should have (1, 3): all rows are added up to one row.");
-  check_near("sum_rows of (1, 2, 3; 4, 5, 6)", y.value().numbers, {5, 7, 9});
+  check_near("sum_rows of (1, 2, 3; 4, 5, 6)", y.value().numbers, {5, 7, 9},
+             {{{1, 2, 3}, "That is the first row alone: sum_to_shape adds, broadcast_to copies."}});
   check_near(
       "What its pullback gives x, for ybar = (1, 10, 100),",
       pull(y, Array({1, 3}, {1, 10, 100}))[0].numbers, {1, 10, 100, 1, 10, 100},
       {{{1, 1, 1, 1, 1, 1}, "It does not depend on ybar. Each element gets its column's ybar."},
        {{111, 111, 111, 111, 111, 111}, "Each element gets its own column's ybar, not the sum."},
        {{1, 10, 100, 0, 0, 0}, "The second row gets nothing, but it was summed, too."},
+       {{1, 20, 300, 4, 50, 600}, "It is multiplied by x. The derivative of a sum is 1."},
        {{0, 0, 0, 0, 0, 0}, "The pullback adds nothing to the input's cotangent."}});
 }
 
@@ -126,8 +128,9 @@ TASK("3.5") {
   {  // of square matrices, for which all products have the right shape
     Tape tape;
     const Var y = matmul(tape.leaf(p), tape.leaf(q));
-    check_near("The product of square matrices, row by row,", y.value().numbers,
-               product(p, q).numbers);
+    check_near(
+        "The product of square matrices, row by row,", y.value().numbers, product(p, q).numbers,
+        {{times(p, q).numbers, "That is a product element by element; product is the other."}});
     const std::vector<Array> bars = pull(y, ybar);
     check(bars.size() == 2, "A product has two inputs: record({a, b}, ..).");
     check_near("With square matrices, what the pullback gives a", bars[0].numbers,

@@ -7,7 +7,7 @@
 #include "../task.hpp"
 #include "vectors.hpp"
 
-constexpr double h = 1e-5;  // near good_step(x) of stage 1: all x here are near 1
+constexpr double h = 1e-5;  // for x and f near 1
 
 // J v, nearly: how y = f(x) changes when x moves in the direction v.
 inline Vector along(const Map& f, const Vector& x, const Vector& v) {

@@ -74,7 +74,8 @@ TASK("4.1") {
               {{0, 0, 0}, "x has not moved: make two copies of it, x + h v and x - h v."}},
              1e-6);
   check(calls <= 3, "f was evaluated " + std::to_string(calls) +
-                        " times. J v takes two evaluations: move all inputs at once, by h v.");
+                        " times. J v takes two evaluations: move all inputs at once, by h v, and "
+                        "call f before the loop over its outputs.");
   const Vector some = along(linear, x, v);
   check(some.size() == 2, "y = M x has 2 outputs for 3 inputs, so J v has 2 elements; yours has " +
                               std::to_string(some.size()) + ".");
@@ -169,7 +170,8 @@ TASK("4.3") {
   const Vjp first = [](const Vector&, const Vector& ybar) { return Vector{ybar[0] + 2 * ybar[1]}; };
   const Element last = worst_element(column, checked(column, first), {1});
   check_near("For 3 outputs of 1 input, the worst element's output and input",
-             {double(last.i), double(last.j)}, {2, 0}, {});
+             {double(last.i), double(last.j)}, {2, 0},
+             {{{0, 0}, "You compare sizes, or a pullback's 0 does not count: subtract first."}});
   const Map twice = [](const Vector& at) { return Vector{2 * at[0]}; };
   const Vjp minus = [](const Vector&, const Vector& ybar) { return Vector{-2 * ybar[0]}; };
   const Element sign = worst_element(twice, checked(twice, minus), {1});
