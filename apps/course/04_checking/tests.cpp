@@ -61,6 +61,9 @@ TASK("4.1") {
     return squares(at);
   };
   const Vector got = along(counted, x, v);
+  check(got.size() != 3 || std::abs(got[0] / (2 * h * h) - 1) > 1e-3,
+        "The result is h^2 times too small: / 2 * h divides by 2 and multiplies by h. Write / (2 * "
+        "h).");
   check_near("J v for y = x^2 at (1, 2, 3), v = (1, -1, 0.5),", got, {2, -4, 3},
              {{{4, -8, 6}, "It is twice as large as it should be: the way is 2 h."},
               {{2, 4, 6},
@@ -71,6 +74,7 @@ TASK("4.1") {
               {{2 - h, -4 - h, 3 - h / 4}, "That is the one-sided difference: go to both sides."},
               {{2, 0, 0}, "That is the first input's part alone: move all inputs at once, by h v."},
               {{0, 0, 3}, "That is the last input's part alone: move all inputs at once, by h v."},
+              {{2, 4, 1.5}, "It is multiplied by v once more: moving x by h v has done that."},
               {{0, 0, 0}, "x has not moved: make two copies of it, x + h v and x - h v."}},
              1e-6);
   check(calls <= 3, "f was evaluated " + std::to_string(calls) +
