@@ -21,6 +21,9 @@ struct Matrix {
   double numeric(std::size_t i, std::size_t j) const { return both.numeric[j * m + i]; }
   bool wrong(std::size_t i, std::size_t j) const { return both.wrong[j * m + i]; }
   bool zero(double x) const { return std::abs(x) <= 1e-8 * largest; }
+  bool zero(double x, double beside) const {
+    return zero(x) && std::abs(x) < 1e-3 * std::abs(beside);
+  }
 
   // Whether `test` holds for all elements that are wrong, or for all that are not 0.
   template <class Test> bool all_wrong(const Test& test) const {
@@ -49,7 +52,7 @@ struct Matrix {
 double common_ratio(const Matrix& J) {
   double ratio = NAN;
   const bool one = J.all_wrong([&](std::size_t i, std::size_t j) {
-    if (J.zero(J.numeric(i, j))) return false;
+    if (J.zero(J.numeric(i, j), J.analytic(i, j))) return false;
     const double here = J.analytic(i, j) / J.numeric(i, j);
     if (std::isnan(ratio)) ratio = here;
     return close(here, ratio);
@@ -98,8 +101,8 @@ std::string diagnosis(const Jacobians& both) {
       both.output_shape.size() > 1 && !none_right && J.all([&](std::size_t i, std::size_t j) {
         return J.wrong(i, j) != first(i) || J.zero(J.numeric(i, j));
       });
-  const bool wrong_is_zero =
-      J.all_wrong([&](std::size_t i, std::size_t j) { return J.zero(J.analytic(i, j)); });
+  const bool wrong_is_zero = J.all_wrong(
+      [&](std::size_t i, std::size_t j) { return J.zero(J.analytic(i, j), J.numeric(i, j)); });
   const std::string batch =
       first_is_right ? "; the outputs at index 0 of the first axis are right, of later ones wrong"
                      : "";
@@ -115,7 +118,9 @@ std::string diagnosis(const Jacobians& both) {
     return "a dependence is forgotten: outputs depend on all elements; is a sum, mean or norm of "
            "them taken for a constant?";
   }
-  if (J.all_wrong([&](std::size_t i, std::size_t j) { return J.zero(J.numeric(i, j)); })) {
+  if (J.all_wrong([&](std::size_t i, std::size_t j) {
+        return J.zero(J.numeric(i, j), J.analytic(i, j));
+      })) {
     return "a dependence too many: " + which + " should be 0" + batch;
   }
 

@@ -89,7 +89,8 @@ class Checker {
       if (!report_.ok() && computed_in_float()) {
         for (GradcheckRow& row : report_.rows) {
           row.looks_like =
-              "f is computed in float: write gradcheck<float>, or problem.single = true";
+              "f is computed in float: check it in float (gradcheck<float>, problem.single, or "
+              "arrays of float32)";
         }
       }
     } catch (const Failure& failure) {
@@ -164,19 +165,30 @@ class Checker {
   }
 
   // J^T ybar is linear in ybar; g is that of ones. A vjp that forgets ybar is right for ybar = 1,
-  // which most losses get.
+  // which most losses get, one that clips it where it is small. Powers of two round nothing.
   void check_linear(const Values& g) const {
-    const Values half = pull(std::vector<double>(y_.size(), -0.5));
+    for (const double factor : {-0.5, -1024.0}) {
+      const Values got = pull(std::vector<double>(y_.size(), factor));
+      Values expected = g;
+      for (auto& of_input : expected) {
+        for (double& value : of_input) value *= factor;
+      }
+      require_linear(got, expected, expected, "where all of ybar is " + detail::number(factor));
+    }
+  }
+
+  // Rounding is relative to `sizes`.
+  void require_linear(const Values& got, const Values& expected, const Values& sizes,
+                      const std::string& where) const {
     const double tolerance = problem_.single ? 1e-3 : 1e-6;
-    for (std::size_t k = 0; k < g.size(); ++k) {
-      for (std::size_t i = 0; i < g[k].size(); ++i) {
-        const double got = half[k][i], expected = -0.5 * g[k][i];
-        if (std::abs(got - expected) <= tolerance * std::abs(g[k][i]) + 1e-37) continue;
-        throw Failure("vjp is not linear in ybar: where all of ybar is 1, input " +
-                      problem_.inputs[k].name + ", element " +
-                      detail::position_text(i, problem_.inputs[k].shape) + " gets " +
-                      std::to_string(g[k][i]) + ", and " + std::to_string(got) +
-                      " where it is -1/2; is each term multiplied by ybar, once?");
+    for (std::size_t k = 0; k < got.size(); ++k) {
+      for (std::size_t i = 0; i < got[k].size(); ++i) {
+        const double difference = std::abs(got[k][i] - expected[k][i]);
+        if (difference <= tolerance * std::abs(sizes[k][i]) + 1e-37) continue;
+        throw Failure("vjp is not linear in ybar: " + where + ", input " + problem_.inputs[k].name +
+                      ", element " + detail::position_text(i, problem_.inputs[k].shape) + " gets " +
+                      detail::number(got[k][i]) + " instead of " + detail::number(expected[k][i]) +
+                      "; is each term multiplied by ybar, once?");
       }
     }
   }
@@ -359,6 +371,20 @@ class Checker {
       u[i] = 1;
       rows.push_back(pull(u));
     }
+    const std::vector<double> all = random_cotangent();
+    Values sum = no_direction(), sizes = sum;
+    for (std::size_t k = 0; k < x_.size(); ++k) {
+      double largest = 0;
+      for (std::size_t j = 0; j < x_[k].size(); ++j) {
+        for (std::size_t i = 0; i < m; ++i) {
+          sum[k][j] += all[i] * rows[i][k][j];
+          sizes[k][j] += std::abs(all[i] * rows[i][k][j]);
+        }
+        largest = std::max(largest, sizes[k][j]);
+      }
+      for (double& size : sizes[k]) size += 1e-3 * largest;  // what larger terms leave by rounding
+    }
+    require_linear(pull(all), sum, sizes, "where all of ybar's elements come together");
     Values v = no_direction();
     for (std::size_t k = 0; k < x_.size(); ++k) {
       GradcheckRow& row = report_.rows[k];

@@ -12,7 +12,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // What f gave at one step, for one of its numbers.
 struct Level {
-  double h, above, below;
+  double h, above, below, size;  // the slopes of both sides, and the larger |f|
   double central() const { return (above + below) / 2; }  // slopes of the sides, averaged
   double gap() const { return above - below; }
 };
@@ -33,8 +33,8 @@ Slope best_slope(const std::vector<Level>& levels, double size, double epsilon) 
     const double before = richardson(levels[k - 2], levels[k - 1]);
     const double here = richardson(levels[k - 1], levels[k]);
     const double after = richardson(levels[k], levels[k + 1]);
-    const double error = std::max(
-        {std::abs(here - before), std::abs(after - here), noise(size, epsilon, levels[k].h)});
+    const double error = std::max({std::abs(here - before), std::abs(after - here),
+                                   noise(levels[k].size, epsilon, levels[k].h)});
     if (error < slope.error) slope.value = here, slope.error = error, best = k;
   }
   for (const Level& level : levels) {
@@ -50,7 +50,7 @@ Slope best_slope(const std::vector<Level>& levels, double size, double epsilon) 
         std::max({std::abs(fine.above - coarse.above), std::abs(fine.below - coarse.below),
                   std::abs(coarse.above - coarsest.above) * (fine.h / coarse.h),
                   std::abs(coarse.below - coarsest.below) * (fine.h / coarse.h),
-                  4 * noise(size, epsilon, fine.h)});
+                  4 * noise(fine.size, epsilon, fine.h)});
     if (std::abs(fine.gap()) > 4 * side_error && (!slope.kink || side_error < slope.side_error)) {
       slope.kink = true;
       slope.above = fine.above, slope.below = fine.below, slope.side_error = side_error;
@@ -78,7 +78,9 @@ std::vector<Slope> slopes(const Line& f, const std::vector<double>& at_zero,
       const std::vector<double> above = f(h), below = f(-h);
       any = true;
       for (std::size_t i = 0; i < count; ++i) {
-        const Level level{h, (above[i] - at_zero[i]) / h, (at_zero[i] - below[i]) / h};
+        const Level level{
+            h, (above[i] - at_zero[i]) / h, (at_zero[i] - below[i]) / h,
+            std::max({std::abs(at_zero[i]), std::abs(above[i]), std::abs(below[i]), scan.rounded})};
         if (std::isfinite(level.above) && std::isfinite(level.below)) levels[i].push_back(level);
       }
     } catch (const std::exception&) {

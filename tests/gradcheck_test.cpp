@@ -383,10 +383,41 @@ TEST_CASE("every usual failure has its own sentence") {
       const double ybar = forgotten ? 1 : u[0] * u[0];
       return Numbers{2 * v[0] * ybar, ybar};
     };
-    CHECK(
-        contains(gradcheck(square, vjp, {3.0, 1.0}).failure,
-                 "vjp is not linear in ybar: where all of ybar is 1, input 0, element (0) gets 6"));
+    CHECK(contains(
+        gradcheck(square, vjp, {3.0, 1.0}).failure,
+        "vjp is not linear in ybar: where all of ybar is -0.5, input 0, element (0) gets "));
   }
+  // Right for each element alone, and for all alike.
+  const auto largest = [](const Numbers& u) { return std::max(std::abs(u[0]), std::abs(u[1])); };
+  CHECK(
+      contains(gradcheck([](const Numbers& v) { return v; },
+                         [&](const Numbers&, const Numbers& u) {
+                           const double top = largest(u);
+                           return Numbers{u[0] * std::abs(u[0]) / top, u[1] * std::abs(u[1]) / top};
+                         },
+                         {3.0, 1.0})
+                   .failure,
+               "where all of ybar's elements come together, input 0, element ("));
+  CHECK(contains(gradcheck([](const Numbers& v) { return Numbers{v[0] * v[0]}; },
+                           [](const Numbers& v, const Numbers& u) {
+                             return Numbers{2 * v[0] * std::clamp(u[0], -1.0, 1.0)};
+                           },
+                           {3.0})
+                     .failure,
+                 "where all of ybar is -1024, input 0, element (0) gets -6 instead of -6144"));
+  // Far below 1, where large steps see nothing; and beside large derivatives.
+  const auto of_square = [](const Numbers& v) { return Numbers{v[0] * v[0]}; };
+  const auto twice = [](const Numbers& v, const Numbers& u) { return Numbers{2 * v[0] * u[0]}; };
+  for (const double tiny : {3e-18, 3e-21, 1e-100}) CHECK(gradcheck(of_square, twice, {tiny}).ok());
+  const auto beside = gradcheck(
+      [](const Numbers& v) {
+        return Numbers{1e8 * v[0], v[1]};
+      },
+      [](const Numbers&, const Numbers& u) {
+        return Numbers{1e8 * u[0], 1.5 * u[1]};
+      },
+      {1.0, 1.0});
+  CHECK(beside.rows[0].looks_like == "a factor: every wrong element is 1.5 times the right one");
   const auto loss = gradcheck(
       [](Var<double> a) {
         return record("loss", {a}, Array<double>(xt::sum(a.value() * a.value())),
@@ -408,7 +439,8 @@ TEST_CASE("every usual failure has its own sentence") {
       [](const Numbers& v) { return double(std::exp(float(v[0]))); },
       [](const Numbers& v, const Numbers& u) { return Numbers{u[0] * std::exp(v[0])}; }, {1.3});
   CHECK(!in_float.ok());
-  CHECK(contains(in_float.text(), "looks like: f is computed in float: write gradcheck<float>"));
+  CHECK(contains(in_float.text(),
+                 "looks like: f is computed in float: check it in float (gradcheck<float>, "));
 
   CHECK(error_of([] { gradcheck(GradcheckProblem{}); }) ==
         "invalid_argument: gradcheck: there is no input");
