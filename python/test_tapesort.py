@@ -362,6 +362,38 @@ class Values(unittest.TestCase):
             with self.subTest(text), self.assertRaisesRegex(error, text):
                 f()
 
+        for error, text, f in (  # numbers that no one would miss
+                (ValueError, "^fenchel_young_loss: the target is nan", lambda: tapesort.fenchel_young_loss(
+                    S, S * np.nan, lambda s: s)),
+                (ValueError, "^fenchel_young_loss: a result of f is -?inf", lambda: tapesort.fenchel_young_loss(
+                    S, S, lambda s: s * np.inf)),
+                (ValueError, "^neural_sort_smooth: smoothing must be > 0 and finite, or 0 for tau, got -1",
+                 lambda: tapesort.neural_sort_smooth(S, smoothing=-1)),
+                (ValueError, "^gumbel_sinkhorn: noise_scale must be >= 0 and finite, got nan",
+                 lambda: tapesort.gumbel_sinkhorn(np.eye(3), noise_scale=np.nan)),
+                (ValueError, "^neural_sort_logits: a score is 8e.307; need scores within",
+                 lambda: tapesort.neural_sort_logits([8e307, 8e307, 0, -8e307])),
+                (ValueError, "^soft_sort_values: a score is 3e.38; need scores within",
+                 lambda: tapesort.soft_sort_values(np.float32([3e38, -3e38, 1, 0]))),
+                (ValueError, "^soft_sort: mask is a single value", lambda: tapesort.soft_sort(S, mask=True)),
+                (ValueError, "^neural_sort_cross_entropy: truth: score 0 of row 0 is nan",
+                 lambda: tapesort.neural_sort_cross_entropy(S, S * np.nan)),
+                (ValueError, "^gradcheck: input a holds a NaN", lambda: tapesort.gradcheck(
+                    np.exp, lambda x, u: u, [S * np.nan], names=["a"])),
+                (TypeError, "^gradcheck: vjp must be a function, got 3", lambda: tapesort.gradcheck(np.exp, 3, [S]))):
+            with self.subTest(text), self.assertRaisesRegex(error, text):
+                f()
+        self.assertTrue(tapesort.gradcheck(lambda x: x**2, lambda x, u: list(2 * x * u), [np.arange(3.0)], names=[1]))
+        # Labels that differ beyond the digits of the scores' type.
+        near, s32 = [1700000001, 1700000000, 1700000002], np.float32([0.1, 0.9, 0.4])
+        for op in (tapesort.list_mle_loss, tapesort.pairwise_logistic_loss, tapesort.spearman_loss,
+                   tapesort.neural_sort_cross_entropy):
+            self.assertEqual(op(s32, near), op(s32, [1, 0, 2]))
+            self.assertEqual(op(s32, np.array(near, float)), op(s32, [1, 0, 2]))
+        np.testing.assert_array_equal(tapesort.argsort([2**60, 2**60 + 1]), [1, 0])
+        self.assertEqual(tapesort.neural_sort_quantile(S, np.array(0.5)).shape, (2, 1))
+        self.assertEqual(tapesort.pl_sample(S, 1, np.array([2, 1])).shape, (2, 1, 2, 4))
+
         def own(z):  # what a user's function throws stays as it is
             raise ValueError("mine: not so")
         with self.assertRaisesRegex(ValueError, "^mine: not so$"):
@@ -609,8 +641,10 @@ class Torch(unittest.TestCase):
                 tapesort.torch.neural_sort(wrong)
             with self.assertRaises((TypeError, ValueError)):
                 tapesort.neural_sort(wrong if wrong.dtype != torch.int64 else torch.ones(2, requires_grad=True))
-        with self.assertRaisesRegex(ValueError, "^list_net_loss: labels is torch.sparse_coo on cpu; need dense"):
+        with self.assertRaisesRegex(ValueError, "^list_net_loss: labels is torch.float32, torch.sparse_coo on cpu; need dense"):
             tapesort.torch.list_net_loss(s, torch.eye(4)[:2].to_sparse())
+        with self.assertRaisesRegex(ValueError, "^list_net_loss: labels is torch.bfloat16, torch.strided on cpu; need"):
+            tapesort.torch.list_net_loss(s, torch.eye(4)[:2].bfloat16())
         negative = torch.tensor(1j * S).conj().imag  # whose sign is a bit of the tensor
         self.assertTrue(negative.is_neg())
         np.testing.assert_array_equal(tapesort.torch.neural_sort_values(negative).numpy(),

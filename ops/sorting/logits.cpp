@@ -25,6 +25,15 @@ template <class T> T checked_inverse(const char* op, const Var<T>& scores, doubl
   return inverse;
 }
 
+// A logit is a sum of terms up to 3 n |s| / tau in all.
+template <class T> void check_range(const char* op, const Array<T>& scores, double tau) {
+  const double most = largest_of<T> / (4 * double(scores.shape().back())) * std::min(1.0, tau);
+  for (const T& s : scores) {
+    require(std::abs(double(s)) <= most, op, ": a score is ", s, "; need scores within +-", most,
+            " for this n and tau");
+  }
+}
+
 // sqrt(x^2 + b^2) - b, of no overflow.
 template <class T> Var<T> soft_abs(const Var<T>& x, T b) {
   const auto root = [b](auto size) {
@@ -45,6 +54,7 @@ template <class T> Var<T> soft_abs(const Var<T>& x, T b) {
 
 template <class T> Var<T> neural_sort_logits(const Var<T>& scores, double tau, double smoothing) {
   const T inverse = checked_inverse("neural_sort_logits", scores, tau);
+  check_range("neural_sort_logits", scores.value(), tau);
   require(smoothing >= 0 && isfinite(smoothing), "neural_sort_logits: smoothing must be >= 0 and ",
           "finite, got ", smoothing);
   const std::size_t last = scores.dimension() - 1, n = scores.shape()[last];

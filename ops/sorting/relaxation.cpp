@@ -145,6 +145,8 @@ void check_options(const Relaxation& r, bool defined, const char* what) {
   const char* name = name_of(r.method);
   require(defined, name, ": this relaxation defines no ", what);
   check_scale<double>(name, "tau", r.tau);
+  require(r.smoothing >= 0 && std::isfinite(r.smoothing), name,
+          ": smoothing must be > 0 and finite, or 0 for tau, got ", r.smoothing);
   require(r.steepness >= 0, name, ": steepness must be > 0, or 0 for 1 / tau, got ", r.steepness);
 }
 
@@ -156,8 +158,12 @@ template <class T> Var<T> flattened(const Var<T>& x, const Shape& shape) {
 // --- From the matrix
 
 // P_hat s, of the scores less their offset, as rows sum to one: beside a large one P_hat's gradient
-// would be lost in rounding.
-template <class T> Var<T> sorted_by(const Var<T>& P_hat, const Var<T>& s) {
+// would be lost in rounding. Their differences are needed for it.
+template <class T> Var<T> sorted_by(const char* op, const Var<T>& P_hat, const Var<T>& s) {
+  for (const T& score : s.value()) {
+    require(std::abs(score) <= T(largest_of<T> / 2), op, ": a score is ", score,
+            "; need scores within +-", largest_of<T> / 2);
+  }
   Array<T> offset = uninitialized<T>(s.shape());
   const std::size_t n = s.shape().back();
   for (std::size_t i = 0; i < offset.size(); i += n) {
@@ -256,7 +262,7 @@ FirstOrder<T> Relaxation::sorted(const Var<T>& input, const OptionalMask& mask) 
   check_options(*this, has_sorted(), "sorted values");
   const Row& row = row_of(method);
   const Var<T> soft =
-      row.sorted ? row.sorted(*this, input) : sorted_by(row.matrix(*this, input), input);
+      row.sorted ? row.sorted(*this, input) : sorted_by(row.name, row.matrix(*this, input), input);
   if (!hard) return soft;
   const Indices order = argsort(input.value(), direction);
   return straight_through(take_along_axis(constant(input.value()), order).value(), soft);

@@ -32,6 +32,11 @@ template <class T> std::size_t checked_axis(const char* op, const Array<T>& scor
   return scores.shape().back();
 }
 
+// The largest number of T; of a Dual, its value's.
+template <class T>
+constexpr double largest_of = std::is_same_v<T, float> ? std::numeric_limits<float>::max()
+                                                       : std::numeric_limits<double>::max();
+
 // The same of scores that must be finite numbers.
 template <class T> std::size_t checked_set_size(const char* op, const Array<T>& scores) {
   const std::size_t n = checked_axis(op, scores);

@@ -209,6 +209,8 @@ template <class T>
 FirstOrder<T> gumbel_sinkhorn(const Var<T>& log_alpha, double tau, Generator& random,
                               double noise_scale, const SinkhornOptions& options) {
   const std::size_t n = checked_matrix_size("gumbel_sinkhorn", "log_alpha", log_alpha.shape());
+  require(noise_scale >= 0 && std::isfinite(noise_scale),
+          "gumbel_sinkhorn: noise_scale must be >= 0 and finite, got ", noise_scale);
   Array<T> noise = gumbel_noise<T>(log_alpha.shape(), random);
   for (T& g : noise) g *= T(noise_scale);
   const Var<T> from_largest = log_alpha - constant(largest_of_rows(log_alpha.value(), n));

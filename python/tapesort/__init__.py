@@ -161,6 +161,17 @@ def _check_numbers(what, values):
     return array
 
 
+def _compared(what, values, scores):
+    """What only the order of counts, as labels: where the scores' type would round it, its ranks."""
+    array = _check_numbers(what, values)
+    digits = 24 if np.asarray(scores).dtype == np.float32 else 53
+    if array.dtype.kind in "iu" and array.size and max(int(array.max()), -int(array.min())) > 2**digits or \
+            array.dtype == np.float64 and digits == 24 and (array.astype(np.float32) != array).any():
+        ranks = np.unique(array, return_inverse=True)[1].reshape(array.shape)
+        return np.where(array == array, ranks, np.nan)
+    return array
+
+
 def _whole(what, value, least=0):
     try:
         number = operator.index(value)
@@ -200,6 +211,8 @@ def _mask(mask):
     if mask is None:
         return None
     array = _as_array("mask", mask)
+    if array.ndim == 0:
+        raise ValueError("mask is a single value; need one for each item, (..., n)")
     if array.dtype != bool:
         raise TypeError(f"mask must hold booleans, True for items that are there, got an array of "
                         f"{array.dtype}")
@@ -217,13 +230,11 @@ def _checked(what, function):
 
 
 def _listed(values):
-    return list(values) if hasattr(values, "__len__") else [values]
+    return list(np.atleast_1d(values))
 
 
 def _extents(samples):
-    if not isinstance(samples, (tuple, list)):
-        samples = (samples,)
-    return [_whole("samples", s) for s in samples]
+    return [_whole("samples", s) for s in np.atleast_1d(np.asarray(samples, dtype=object))]
 
 
 def _iterations(iterations):
@@ -272,7 +283,7 @@ neural_sort_logits = _relaxed("neural_sort_logits", "neural_sort", "logits", ("d
 neural_sort_smooth = _relaxed(
     "neural_sort_smooth", "neural_sort_smooth", "matrix", _usual + ("smoothing",),
     _P + "With sqrt(d^2 + smoothing^2) for the absolute value of differences d, smooth at ties; smoothing "
-    "is tau unless given. " + _options + _grover)
+    "0 stands for tau. " + _options + _grover)
 neural_sort_values = _relaxed("neural_sort_values", "neural_sort", "sorted", _usual,
                               _values + "In O(n) memory. " + _options + _grover)
 neural_sort_ranks = _relaxed("neural_sort_ranks", "neural_sort", "ranks", _usual,
@@ -314,7 +325,10 @@ perturbed_sort = _relaxed("perturbed_sort", "perturbed", "matrix",
                           ("direction", "samples", "seed"), _P + _noise)
 sinkhorn = _relaxed(
     "sinkhorn", "sinkhorn", "matrix", ("hard", "iterations", "tolerance"),
-    "log_alpha (..., n, n) -> doubly stochastic (..., n, n). Sinkhorn 1964, Mena et al. 2018.")
+    "log_alpha (..., n, n) -> nearly doubly stochastic (..., n, n): exp(log_alpha / tau), whose rows and then "
+    "columns are normalised `iterations` times, or until all row sums are within tolerance of 1; a small tau "
+    "takes many. With a mask (..., n) of m items the columns of the others, and the last n - m rows, are left out. "
+    "Sinkhorn 1964, Mena et al. 2018.")
 
 
 @_operator("scores")
@@ -420,9 +434,9 @@ def neural_sort_mean_ranks(scores, tau=1.0, *, record, direction="descending", m
 
 @_operator("scores")
 def neural_sort_cross_entropy(scores, truth, tau=1.0, *, record, direction="descending", mask=None):
-    """The mean cross-entropy (...) of P_hat's rows against the order of truth (..., n)."""
-    _check_numbers("truth", truth)
-    return _tapesort.neural_sort_cross_entropy(scores, truth, _number("tau", tau), str(direction),
+    """The mean cross-entropy (...) of P_hat's rows against the order of truth (..., n), the mean over all
+    orders of equal ones."""
+    return _tapesort.neural_sort_cross_entropy(scores, _compared("truth", truth, scores), _number("tau", tau), str(direction),
                                                _mask(mask), record)
 
 
@@ -438,8 +452,7 @@ def gumbel_sinkhorn(log_alpha, tau=1.0, *, record, seed=0, noise_scale=1.0, iter
 @_named
 def argsort(scores, direction="descending"):
     """The item at each place: scores (..., n) -> (..., n). Stable."""
-    _check_numbers("scores", scores)
-    return _tapesort.argsort(scores, str(direction))
+    return _tapesort.argsort(_compared("scores", scores, 0.0), str(direction))
 
 
 @_named
@@ -457,8 +470,10 @@ def shuffle_soft_sort(items, loss, seed, phases=400, steps=4, learning_rate=0.2,
         value, gradient = _number("the loss's value", result[0]), result[1]
         if _check_numbers("the loss's gradient", gradient).shape != arranged.shape:
             raise ValueError(f"the loss's gradient is {np.shape(gradient)}, its arrangement {arranged.shape}")
-        if not np.isfinite(value) or not np.isfinite(gradient).all():
-            raise ValueError(f"the loss's value is {value}, or its gradient not finite")
+        if not np.isfinite(value):
+            raise ValueError(f"the loss's value is {value}; need a finite one")
+        if not (np.abs(gradient) < 1e100).all():
+            raise ValueError("the loss's gradient is not finite, or above 1e100; its value is to be of the order of 1")
         return value, gradient
     return _tapesort.shuffle_soft_sort(items, checked, _whole("phases", phases, 1), _whole("steps", steps, 1),
                                        _number("learning_rate", learning_rate),
@@ -536,7 +551,8 @@ def _places(k):
 
 
 def _ranking_loss(name, scores, labels, mask, record, tau=1.0, k=1):
-    _check_numbers("labels", labels)
+    exact = _compared if name in ("list_mle", "pairwise_logistic", "spearman") else _check_numbers
+    labels = exact("labels", labels, *([scores] if exact is _compared else []))
     return _tapesort.ranking_loss(name, scores, labels, _number("tau", tau), k, _mask(mask), record)
 
 
@@ -588,8 +604,9 @@ def pi_rank_loss(scores, labels, tau=1.0, k=None, *, record, mask=None):
 
 @_operator("scores")
 def spearman_loss(scores, labels, tau=1.0, *, record, mask=None):
-    """1 - Spearman's coefficient of labels and soft ranks (fast_soft_rank of strength tau): (..., n) ->
-    (...). Blondel et al. 2020."""
+    """6 sum (r - t)^2 / (n (n^2 - 1)) of soft ranks r (fast_soft_rank of strength tau) and the labels' ranks t,
+    the mean of their places where labels are equal: (..., n) -> (...). Without ties it is 1 - Spearman's
+    coefficient. Blondel et al. 2020."""
     return _ranking_loss("spearman", scores, labels, mask, record, tau)
 
 
@@ -626,15 +643,19 @@ def gradcheck(f, vjp, inputs, mode="automatic", tolerance=0.0, seed=1, names=Non
     is accepted besides the error of the differences, 0 for the usual one (1e-7; of float32 1e-3)."""
     if not isinstance(inputs, (list, tuple)):
         raise TypeError("inputs must be a list or tuple of arrays, as in [x, y]")
-    names = [str(i) for i in range(len(inputs))] if names is None else list(names)
+    names = [str(i) for i in range(len(inputs))] if names is None else [str(name) for name in _listed(names)]
     if len(names) != len(inputs):
         raise ValueError(f"{len(names)} names for {len(inputs)} inputs")
     for name, x in zip(names, inputs):
-        _check_numbers(f"input {name}", x)
+        if not np.isfinite(_check_numbers(f"input {name}", x)).all():
+            raise ValueError(f"input {name} holds a NaN or an infinity; there is no derivative to check")
+    if not callable(vjp):
+        raise TypeError(f"vjp must be a function, got {vjp!r}")
 
     def checked_vjp(*arguments):
         gradients = vjp(*arguments)
-        if not isinstance(gradients, (list, tuple)):
+        one = len(inputs) == 1 and isinstance(gradients, list) and np.shape(gradients) == np.shape(inputs[0])
+        if one or not isinstance(gradients, (list, tuple)):
             gradients = (gradients,)
         if len(gradients) != len(inputs):
             raise ValueError(f"vjp gives {len(gradients)} arrays for {len(inputs)} inputs")

@@ -21,6 +21,10 @@ def _numpy(tensor):
     return tensor.detach().resolve_neg().contiguous().numpy()
 
 
+def _has_numpy(tensor):  # bfloat16 is a type of PyTorch's alone
+    return tensor.device.type == "cpu" and tensor.layout == torch.strided and tensor.dtype != torch.bfloat16
+
+
 class _Gradient(torch.autograd.Function):
     """The gradient as a function of ybar and the inputs, as PyTorch has to know what it depends on."""
 
@@ -48,16 +52,12 @@ class _Call(torch.autograd.Function):
         return (None, None, *_Gradient.apply(ctx.call, ybar, *tensors))
 
 
-def _is_dense(tensor):
-    return tensor.device.type == "cpu" and tensor.layout == torch.strided
-
-
 def _function(op):
     def function(*args, **options):
         bound = op.bind(*args, **options).arguments
         tensors = [bound.pop(name) for name in op.arrays]
         for name, t in zip(op.arrays, tensors):
-            if not isinstance(t, torch.Tensor) or not _is_dense(t) or t.dtype not in (
+            if not isinstance(t, torch.Tensor) or not _has_numpy(t) or t.dtype not in (
                     torch.float32, torch.float64):
                 got = f"{t.dtype}, {t.layout} on {t.device}" if isinstance(t, torch.Tensor) else type(t).__name__
                 raise ValueError(f"{op.__name__}: {name} is {got}; need dense CPU tensors of float32 or float64")
@@ -65,8 +65,9 @@ def _function(op):
             if isinstance(value, torch.Tensor):
                 if value.requires_grad:
                     raise ValueError(f"{op.__name__}: {name} would get no gradient; detach it")
-                if not _is_dense(value):
-                    raise ValueError(f"{op.__name__}: {name} is {value.layout} on {value.device}; need dense CPU tensors")
+                if not _has_numpy(value):
+                    raise ValueError(f"{op.__name__}: {name} is {value.dtype}, {value.layout} on {value.device}; "
+                                     "need dense CPU tensors of NumPy's types")
                 bound[name] = _numpy(value)
         return _Call.apply(op, bound, *tensors)
     function.__name__ = function.__qualname__ = op.__name__

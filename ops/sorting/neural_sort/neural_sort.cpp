@@ -275,7 +275,7 @@ FirstOrder<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& tr
       sort_all_rows("neural_sort_cross_entropy", convert<double>(scores.value()), options);
   const std::size_t n = s->n, sets = s->sets;
   // offset_j = r_j - i_j, from truth's own order, ties at the mean of their places.
-  const SortedScores<T> target("neural_sort_cross_entropy (truth)", truth, 1, options.direction);
+  const SortedScores<T> target("neural_sort_cross_entropy: truth", truth, 1, options.direction);
   std::vector<double> place(sets * n);
   for (std::size_t first = 0, next; first < sets * n; first = next) {
     const std::size_t stop = (first / n + 1) * n;
