@@ -378,6 +378,7 @@ class Values(unittest.TestCase):
                 (ValueError, "^soft_sort: mask is a single value", lambda: tapesort.soft_sort(S, mask=True)),
                 (ValueError, "^neural_sort_cross_entropy: truth: score 0 of row 0 is nan",
                  lambda: tapesort.neural_sort_cross_entropy(S, S * np.nan)),
+                (ValueError, "^pl_divergence: q holds a NaN", lambda: tapesort.pl_divergence(S, S * np.nan, 1, 2)),
                 (ValueError, "^gradcheck: input a holds a NaN", lambda: tapesort.gradcheck(
                     np.exp, lambda x, u: u, [S * np.nan], names=["a"])),
                 (TypeError, "^gradcheck: vjp must be a function, got 3", lambda: tapesort.gradcheck(np.exp, 3, [S]))):

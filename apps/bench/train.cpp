@@ -105,6 +105,11 @@ const Row rows[] = {
        return of_images("small_resnet", 100, {28, 28, 1}, 10, Loss::cross_entropy,
                         Rule::sgd_momentum);
      }},
+    {"medium-100",
+     "five convolutions (32 to 256 channels), 100 images 32 x 32 x 3, SGD with momentum", 5,
+     [] {
+       return of_images("medium", 100, {32, 32, 3}, 10, Loss::cross_entropy, Rule::sgd_momentum);
+     }},
     {"mlp-32", "MLP 784-256-128-10, batch 32, SGD", 500, [] { return mlp(32); }},
     {"mlp-1", "MLP 784-256-128-10, batch 1, SGD", 500, [] { return mlp(1); }},
     {"scalar-1000", "1,000 scalar operations, forward and backward", 500,

@@ -26,7 +26,7 @@ import time
 
 WARMUP = 3  # steps, as in tapesort bench train
 STEPS = {  # a round
-    "sort-100": 5, "sort-500": 2, "knn-100": 20, "resnet-100": 8, "mlp-32": 300, "mlp-1": 300,
+    "sort-100": 5, "sort-500": 2, "knn-100": 20, "resnet-100": 8, "medium-100": 4, "mlp-32": 300, "mlp-1": 300,
     "scalar-1000": 30,
 }
 
@@ -99,20 +99,38 @@ def conv_net(p, padding, pooled, head):
     return nn.Sequential(*layers, *head)
 
 
+def norm(p, name):
+    from torch import nn
+
+    layer = nn.BatchNorm2d(p[name + ".gamma"].numel())
+    layer.weight.data, layer.bias.data = p[name + ".gamma"].clone(), p[name + ".beta"].clone()
+    return layer
+
+
+def mean_of_pixels():
+    from torch import nn
+
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def medium(p):
+    from torch import nn
+
+    layers = []
+    for block in range(1, 6):
+        layers += [nn.MaxPool2d(2)] if block in (3, 5) else []
+        layers += [conv(p[f"conv{block}.weight"], padding=1), norm(p, f"conv{block}.norm"), nn.ReLU()]
+    return nn.Sequential(*layers, mean_of_pixels(), linear(p["fc.weight"], p["fc.bias"]))
+
+
 def resnet(p):
-    import torch
     from torch import nn
     from torch.nn import functional as F
-
-    def norm(name):
-        layer = nn.BatchNorm2d(p[name + ".gamma"].numel())
-        layer.weight.data, layer.bias.data = p[name + ".gamma"].clone(), p[name + ".beta"].clone()
-        return layer
 
     class Block(nn.Module):
         def __init__(self, name, stride):
             super().__init__()
-            self.norm1, self.norm2 = norm(name + ".norm1"), norm(name + ".norm2")
+            self.norm1, self.norm2 = norm(p, name + ".norm1"), norm(p, name + ".norm2")
             self.conv1 = conv(p[name + ".conv1.weight"], stride=stride, padding=1)
             self.conv2 = conv(p[name + ".conv2.weight"], padding=1)
             shortcut = p.get(name + ".shortcut.weight")
@@ -123,13 +141,9 @@ def resnet(p):
             y = self.conv2(F.relu(self.norm2(self.conv1(a))))
             return y + (x if self.shortcut is None else self.shortcut(a))
 
-    class Mean(nn.Module):
-        def forward(self, x):
-            return torch.mean(x, (2, 3))
-
     blocks = [Block(f"stage{stage}.{i}", 2 if stage > 1 and i == 1 else 1)
               for stage in (1, 2, 3) for i in (1, 2)]
-    return nn.Sequential(conv(p["conv.weight"], padding=1), *blocks, norm("norm"), nn.ReLU(), Mean(),
+    return nn.Sequential(conv(p["conv.weight"], padding=1), *blocks, norm(p, "norm"), nn.ReLU(), mean_of_pixels(),
                          linear(p["fc.weight"], p["fc.bias"]))
 
 
@@ -160,9 +174,10 @@ def make_step(row, initial, channels_last, traced):
         net = conv_net(p, 0, (4, 4, 50), [])
         x = same_everywhere(batch, 28, 28, 1)
         optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
-    elif row.startswith("resnet"):
-        net, loss_of = resnet(p), lambda y: F.cross_entropy(y, labels)
-        x = same_everywhere(batch, 28, 28, 1)
+    elif row.startswith(("resnet", "medium")):
+        net = resnet(p) if row.startswith("resnet") else medium(p)
+        loss_of = lambda y: F.cross_entropy(y, labels)
+        x = same_everywhere(batch, *((28, 28, 1) if row.startswith("resnet") else (32, 32, 3)))
         optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, weight_decay=5e-4)
     else:
         net = nn.Sequential(linear(p["fc1.weight"], p["fc1.bias"]), nn.ReLU(),
@@ -252,7 +267,7 @@ def compare(program, row, rounds, folder):
     initial = os.path.join(folder, row + ".safetensors")
     first = run_tapesort(program, row, 1, "--save-initial", initial)
     kernel, cores = first["machine"]["blas kernel"], first["machine"]["threads"]
-    layouts = ["contiguous"] + (["channels-last"] if row.split("-")[0] in ("sort", "knn", "resnet") else [])
+    layouts = ["contiguous"] + (["channels-last"] if row.split("-")[0] in ("sort", "knn", "resnet", "medium") else [])
     forms = ["as it is"] + (["traced"] if row != "scalar-1000" else [])
     settings = itertools.product(sorted({1, cores}), layouts, forms, HEAPS)
     torches = [Torch(row, initial)] + [Torch(row, initial, *setting, kernel) for setting in settings]

@@ -522,6 +522,9 @@ def pl_entropy(log_scores, seed, samples, *, record, mask=None):
 @_operator("p", "q")
 def pl_divergence(p, q, seed, samples, *, record, mask=None):
     """KL(p || q) (...), estimated without bias (gradient, too) from at least two samples."""
+    for name, log_scores in (("p", p), ("q", q)):
+        if not np.isfinite(_check_numbers(name, log_scores)).all() and mask is None:
+            raise ValueError(f"{name} holds a NaN or an infinity")
     return _tapesort.pl_divergence(p, q, _whole("seed", seed), _whole("samples", samples, 2),
                                    _mask(mask), record)
 
