@@ -46,6 +46,7 @@ class Checker {
 
   GradcheckReport run(GradcheckMode mode) {
     try {
+      call_elsewhere();
       y_ = evaluate(x_);
       if (y_.empty()) throw Failure("f gives an empty result: there is nothing to check");
       const std::vector<double> again = evaluate(x_);
@@ -61,7 +62,9 @@ class Checker {
             "vjp is not deterministic: two calls with the same arguments give different results; "
             "is xbar zero before it is added to?");
       }
-      check_linear(g);
+      check_scaled(ones, g, "where all of ybar is ");
+      const std::vector<double> mixed = mixed_cotangent();
+      check_scaled(mixed, pull(mixed), "where ybar is multiplied by ");
       shape_ = problem_.output_shape;
       if (shape_.empty() && y_.size() != 1) shape_ = {y_.size()};
       if (product(shape_) != y_.size()) {
@@ -164,32 +167,52 @@ class Checker {
            detail::number(above) + ", and any between them is right";
   }
 
-  // J^T ybar is linear in ybar; g is that of ones. A vjp that forgets ybar is right for ybar = 1,
-  // which most losses get, one that clips it where it is small. Powers of two round nothing.
-  void check_linear(const Values& g) const {
+  // J^T ybar is linear in ybar; g is what u gives. A vjp that forgets ybar is right for ybar = 1, which
+  // most losses get, one that clips it where it is small. Powers of two round nothing.
+  void check_scaled(const std::vector<double>& u, const Values& g, const std::string& what) const {
+    double largest = 0;
+    for (const auto& of_input : g) {
+      for (double value : of_input) largest = std::max(largest, std::abs(value));
+    }
     for (const double factor : {-0.5, -1024.0}) {
-      const Values got = pull(std::vector<double>(y_.size(), factor));
+      if (largest * std::abs(factor) > (problem_.single ? 1e35 : 1e300)) continue;
+      std::vector<double> scaled = u;
+      for (double& value : scaled) value *= factor;
       Values expected = g;
       for (auto& of_input : expected) {
         for (double& value : of_input) value *= factor;
       }
-      require_linear(got, expected, expected, "where all of ybar is " + detail::number(factor));
+      require_linear(pull(scaled), expected, expected, 0, what + detail::number(factor));
     }
   }
 
-  // Rounding is relative to `sizes`.
-  void require_linear(const Values& got, const Values& expected, const Values& sizes,
+  // Accepted is what rounding may leave: relative to `sizes`, and `floor`.
+  void require_linear(const Values& got, const Values& expected, const Values& sizes, double floor,
                       const std::string& where) const {
     const double tolerance = problem_.single ? 1e-3 : 1e-6;
     for (std::size_t k = 0; k < got.size(); ++k) {
       for (std::size_t i = 0; i < got[k].size(); ++i) {
         const double difference = std::abs(got[k][i] - expected[k][i]);
-        if (difference <= tolerance * std::abs(sizes[k][i]) + 1e-37) continue;
+        if (difference <= tolerance * std::abs(sizes[k][i]) + floor + 1e-37) continue;
         throw Failure("vjp is not linear in ybar: " + where + ", input " + problem_.inputs[k].name +
                       ", element " + detail::position_text(i, problem_.inputs[k].shape) + " gets " +
-                      detail::number(got[k][i]) + " instead of " + detail::number(expected[k][i]) +
+                      detail::number(got[k][i], "%.8g") + " instead of " +
+                      detail::number(expected[k][i], "%.8g") +
                       "; is each term multiplied by ybar, once?");
       }
+    }
+  }
+
+  // What f or vjp keep from their first call should not be what they are checked with.
+  void call_elsewhere() const {
+    Values near = x_;
+    for (auto& values : near) {
+      for (double& x : values) x = on_grid(x + unit_of(x) * 0x1p-12);
+    }
+    try {
+      const std::size_t m = problem_.f(near).size();
+      if (m > 0) problem_.vjp(near, std::vector<double>(m, 1.0));
+    } catch (const std::exception&) {  // not of their domain
     }
   }
 
@@ -371,25 +394,28 @@ class Checker {
       u[i] = 1;
       rows.push_back(pull(u));
     }
-    const std::vector<double> all = random_cotangent();
+    const std::vector<double> all = mixed_cotangent();
     Values sum = no_direction(), sizes = sum;
+    double largest_y = 0, largest_size = 0;
+    for (double y : y_) largest_y = std::max(largest_y, std::abs(y));
     for (std::size_t k = 0; k < x_.size(); ++k) {
-      double largest = 0;
       for (std::size_t j = 0; j < x_[k].size(); ++j) {
         for (std::size_t i = 0; i < m; ++i) {
           sum[k][j] += all[i] * rows[i][k][j];
           sizes[k][j] += std::abs(all[i] * rows[i][k][j]);
         }
-        largest = std::max(largest, sizes[k][j]);
+        largest_size = std::max(largest_size, sizes[k][j]);
       }
-      for (double& size : sizes[k]) size += 1e-3 * largest;  // what larger terms leave by rounding
     }
-    require_linear(pull(all), sum, sizes, "where all of ybar's elements come together");
+    // Larger terms inside a vjp leave their rounding.
+    const double floor = 1e4 * epsilon_ * (largest_y + largest_size);
+    require_linear(pull(all), sum, sizes, floor, "where all of ybar's elements come together");
     Values v = no_direction();
     for (std::size_t k = 0; k < x_.size(); ++k) {
       GradcheckRow& row = report_.rows[k];
       row.unit = "elements of the Jacobian";
       detail::Jacobians both{problem_.inputs[k], shape_, m, {}, {}, {}};
+      std::size_t at_kinks = 0;  // of the wrong ones
       double largest = 0;
       for (const Values& of_row : rows) {
         for (double a : of_row[k]) largest = std::max(largest, std::abs(a));
@@ -406,6 +432,7 @@ class Checker {
           both.analytic.push_back(a / unit);
           both.numeric.push_back(column[i].value / unit);
           both.wrong.push_back(entry.verdict == Verdict::wrong);
+          at_kinks += entry.verdict == Verdict::wrong && column[i].kink;
           if (entry.verdict == Verdict::right && !row.entries.empty() &&
               relative_error(entry) <= row.worst) {
             row.compared += 1;
@@ -417,7 +444,11 @@ class Checker {
         }
       }
       sort_entries(row);
-      if (row.wrong > 0) row.looks_like = detail::diagnosis(both);
+      if (row.wrong > 0) {
+        row.looks_like = at_kinks == row.wrong
+                             ? "a kink, and no slope between those of its two sides"
+                             : detail::diagnosis(both);
+      }
     }
   }
 
@@ -425,6 +456,16 @@ class Checker {
 
   double sign() { return random_() >> 63 ? 1.0 : -1.0; }
   double uniform() { return double(random_() >> 11) * std::exp2(-53); }  // [0, 1)
+
+  // Of both signs, the same at each call: what vjp gives for it is compared with itself alone.
+  std::vector<double> mixed_cotangent() const {
+    std::vector<double> u(y_.size());
+    for (std::size_t i = 0; i < u.size(); ++i) {
+      u[i] =
+          on_grid((1.5 + 0.5 * std::sin(double(i * i))) * (std::cos(1.7 * double(i)) < 0 ? -1 : 1));
+    }
+    return u;
+  }
 
   std::vector<double> random_cotangent() {
     std::vector<double> u(y_.size());

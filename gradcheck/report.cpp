@@ -23,11 +23,10 @@ std::string line_of(const GradcheckEntry& entry) {
     case GradcheckVerdict::unsettled:
       return text + "; differences do not settle (error " + number(entry.error, "%.1e") +
              "): f jumps here, or is noisy";
-    case GradcheckVerdict::kink:
+    default:
+      if (entry.below == entry.above) return text;
       return text + "; a kink, slopes " + number(entry.below) + " below and " +
              number(entry.above) + " above";
-    default:
-      return text;
   }
 }
 

@@ -405,6 +405,64 @@ TEST_CASE("every usual failure has its own sentence") {
                            {3.0})
                      .failure,
                  "where all of ybar is -1024, input 0, element (0) gets -6 instead of -6144"));
+  // Also where the same ybar for all gives nothing.
+  CHECK(contains(gradcheck(
+                     [](const Numbers& v) {
+                       return Numbers{v[0] - v[1], v[1] - v[0]};
+                     },
+                     [](const Numbers&, const Numbers& u) {
+                       const double a = std::clamp(u[0], -10.0, 10.0),
+                                    b = std::clamp(u[1], -10.0, 10.0);
+                       return Numbers{a - b, b - a};
+                     },
+                     {3.0, 1.0})
+                     .failure,
+                 "where ybar is multiplied by -1024, input 0, element (0) gets "));
+  // What a right pullback rounds is not held against it, nor what overflows.
+  const auto softmax = [](const Numbers& v) {
+    Numbers y(v.size());
+    double total = 0;
+    for (double x : v) total += std::exp(x - *std::max_element(v.begin(), v.end()));
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      y[i] = std::exp(v[i] - *std::max_element(v.begin(), v.end())) / total;
+    }
+    return y;
+  };
+  const auto softmax_back = [&](const Numbers& v, const Numbers& u) {
+    Numbers y = softmax(v);
+    double mean = 0;
+    for (std::size_t i = 0; i < v.size(); ++i) mean += y[i] * u[i];
+    for (std::size_t i = 0; i < v.size(); ++i) y[i] *= u[i] - mean;
+    return y;
+  };
+  Generator logits(3);
+  for (int turn = 0; turn < 200; ++turn) {
+    const double scale = turn % 2 ? 100 : 30;
+    const Array<double> x = logits.normal<double>({5}) * scale;
+    const auto saturated = gradcheck(softmax, softmax_back, Numbers(x.begin(), x.end()));
+    CHECK_MESSAGE(saturated.ok(), saturated.text());
+  }
+  CHECK(gradcheck([](const Numbers& v) { return Numbers{1e306 * std::sin(v[0])}; },
+                  [](const Numbers& v, const Numbers& u) {
+                    return Numbers{u[0] * (1e306 * std::cos(v[0]))};
+                  },
+                  {0.5})
+            .ok());
+  // The first call's input, kept.
+  Numbers first;
+  CHECK(!gradcheck([](const Numbers& v) { return Numbers{v[0] * v[0]}; },
+                   [&](const Numbers& v, const Numbers& u) {
+                     if (first.empty()) first = v;
+                     return Numbers{2 * first[0] * u[0]};
+                   },
+                   {3.0})
+             .ok());
+  const auto outside =
+      gradcheck([](const Numbers& v) { return Numbers{std::max(v[0], 0.0)}; },
+                [](const Numbers&, const Numbers& u) { return Numbers{1.5 * u[0]}; }, {0.0});
+  CHECK(
+      contains(outside.text(), "looks like: a kink, and no slope between those of its two sides"));
+  CHECK(contains(outside.text(), "ratio 3; a kink, slopes 0 below and 1 above"));
   // Far below 1, where large steps see nothing; and beside large derivatives.
   const auto of_square = [](const Numbers& v) { return Numbers{v[0] * v[0]}; };
   const auto twice = [](const Numbers& v, const Numbers& u) { return Numbers{2 * v[0] * u[0]}; };
