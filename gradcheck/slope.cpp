@@ -35,7 +35,10 @@ Slope best_slope(const std::vector<Level>& levels, double size, double epsilon) 
     const double after = richardson(levels[k], levels[k + 1]);
     const double error = std::max({std::abs(here - before), std::abs(after - here),
                                    noise(levels[k].size, epsilon, levels[k].h)});
-    if (error < slope.error) slope.value = here, slope.error = error, best = k;
+    if (error < slope.error) {
+      slope.value = here, slope.error = error, best = k;
+      slope.rounding = noise(levels[k].size, epsilon, levels[k].h);
+    }
   }
   for (const Level& level : levels) {
     const double change = level.h * std::max(std::abs(level.above), std::abs(level.below));

@@ -21,6 +21,7 @@ struct Slope {
   double below = 0, above = 0;
   double side_error = 0;  // of below and above
   double size = 0;        // the largest |f| met
+  double rounding = 0;    // of value, by f's rounding alone
 };
 
 struct SlopeScan {

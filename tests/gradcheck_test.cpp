@@ -467,6 +467,17 @@ TEST_CASE("every usual failure has its own sentence") {
   const auto of_square = [](const Numbers& v) { return Numbers{v[0] * v[0]}; };
   const auto twice = [](const Numbers& v, const Numbers& u) { return Numbers{2 * v[0] * u[0]}; };
   for (const double tiny : {3e-18, 3e-21, 1e-100}) CHECK(gradcheck(of_square, twice, {tiny}).ok());
+  // Far above 1, where every number has few steps beside it.
+  for (const double far : {1e7, 1e9, 1e11}) {
+    for (int turn = 0; turn < 20; ++turn) {
+      const auto report = gradcheck(
+          [](const Numbers& v) { return Numbers{std::sin(v[0])}; },
+          [](const Numbers& v, const Numbers& u) { return Numbers{u[0] * std::cos(v[0])}; },
+          {far + 0.1 * turn});
+      CHECK(report.rows[0].wrong == 0);
+      CHECK(report.ok() == (far < 1e10));
+    }
+  }
   const auto beside = gradcheck(
       [](const Numbers& v) {
         return Numbers{1e8 * v[0], v[1]};
