@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <limits>
 #include <numeric>
@@ -131,13 +132,22 @@ TEST_CASE("blocks that travel between threads come back: each class stays within
   const Threads two(2);
   constexpr std::size_t bytes = 50'000'000, most = 20;
   std::vector<void*> blocks;
+  // f(0) on this thread, f(1) on the other one: each waits until both have begun, or one thread
+  // might do both.
+  const auto on_both = [](const auto& f) {
+    std::atomic<int> begun{0};
+    parallel_for(2, 1, [&](std::size_t, std::size_t, std::size_t part) {
+      for (++begun; begun < 2;) std::this_thread::yield();
+      f(part);
+    });
+  };
   // `most` blocks are taken on the thread that does part `taker`, and freed on the other one's.
   const auto travel = [&](std::size_t taker) {
-    parallel_for(2, 1, [&](std::size_t, std::size_t, std::size_t part) {
+    on_both([&](std::size_t part) {
       if (part != taker) return;
       for (std::size_t i = 0; i < most; ++i) blocks.push_back(Storage::take(bytes));
     });
-    parallel_for(2, 1, [&](std::size_t, std::size_t, std::size_t part) {
+    on_both([&](std::size_t part) {
       if (part == taker) return;
       for (void* block : blocks) Storage::give(block, bytes);
       blocks.clear();
