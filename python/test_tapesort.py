@@ -391,6 +391,11 @@ class Values(unittest.TestCase):
                    tapesort.neural_sort_cross_entropy):
             self.assertEqual(op(s32, near), op(s32, [1, 0, 2]))
             self.assertEqual(op(s32, np.array(near, float)), op(s32, [1, 0, 2]))
+        with self.assertRaisesRegex(ValueError, "list_mle_loss: label 1 of row 0 is inf"):
+            tapesort.list_mle_loss(s32, [0.1, np.inf, 2])
+        tapesort.pl_sample(S, 2**64 - 1)
+        with self.assertRaisesRegex(ValueError, r"pl_sample: seed must be less than 2\*\*64"):
+            tapesort.pl_sample(S, 2**64)
         np.testing.assert_array_equal(tapesort.argsort([2**60, 2**60 + 1]), [1, 0])
         self.assertEqual(tapesort.neural_sort_quantile(S, np.array(0.5)).shape, (2, 1))
         self.assertEqual(tapesort.pl_sample(S, 1, np.array([2, 1])).shape, (2, 1, 2, 4))

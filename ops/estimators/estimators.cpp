@@ -5,6 +5,7 @@
 #include "ops/elementwise.hpp"
 #include "ops/reduce.hpp"
 #include "ops/sorting/hard.hpp"
+#include "ops/sorting/sets.hpp"
 
 namespace tapesort {
 namespace {
@@ -27,9 +28,7 @@ template <class T>
 Var<T> detail::evaluate_cost(const char* op, const OrderCost<T>& f, const Indices& orders) {
   Var<T> value = f(orders);
   check_cost(op, value.shape(), orders.shape(), 1);
-  for (const T& cost : value.value()) {
-    require(std::isfinite(cost), op, ": a cost is ", cost, "; need finite numbers");
-  }
+  check_finite(op, "a cost", value.value());
   return value;
 }
 

@@ -25,15 +25,6 @@ template <class T> T checked_inverse(const char* op, const Var<T>& scores, doubl
   return inverse;
 }
 
-// A logit is a sum of terms up to 3 n |s| / tau in all.
-template <class T> void check_range(const char* op, const Array<T>& scores, double tau) {
-  const double most = largest_of<T> / (4 * double(scores.shape().back())) * std::min(1.0, tau);
-  for (const T& s : scores) {
-    require(std::abs(double(s)) <= most, op, ": a score is ", s, "; need scores within +-", most,
-            " for this n and tau");
-  }
-}
-
 // sqrt(x^2 + b^2) - b, of no overflow.
 template <class T> Var<T> soft_abs(const Var<T>& x, T b) {
   const auto root = [b](auto size) {
@@ -54,10 +45,12 @@ template <class T> Var<T> soft_abs(const Var<T>& x, T b) {
 
 template <class T> Var<T> neural_sort_logits(const Var<T>& scores, double tau, double smoothing) {
   const T inverse = checked_inverse("neural_sort_logits", scores, tau);
-  check_range("neural_sort_logits", scores.value(), tau);
   require(smoothing >= 0 && isfinite(smoothing), "neural_sort_logits: smoothing must be >= 0 and ",
           "finite, got ", smoothing);
   const std::size_t last = scores.dimension() - 1, n = scores.shape()[last];
+  // A logit is a sum of terms up to 3 n |s| / tau in all.
+  check_within("neural_sort_logits", scores.value(),
+               largest_of<T> / (4 * double(n)) * std::min(1.0, tau), " for this n and tau");
   Array<T> weight = uninitialized<T>({n, 1});  // n + 1 - 2 i
   for (std::size_t i = 0; i < n; ++i) weight.data()[i] = T(n) - 1 - 2 * T(i);
   const Var<T> s = detail::expand(scores, last);                                       // (.., 1, n)

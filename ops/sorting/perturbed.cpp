@@ -39,12 +39,6 @@ template <class T> struct Draws {
   Array<T> Z, perturbed, y;
 };
 
-template <class T> void require_finite(const char* op, const char* what, const Array<T>& x) {
-  for (const T& value : x) {
-    require(std::isfinite(value), op, ": ", what, " is ", value, "; need finite numbers");
-  }
-}
-
 // <a, b> of two rows.
 template <class T> double inner(const T* a, const T* b, std::size_t size) {
   double sum = 0;
@@ -58,7 +52,7 @@ template <class T>
 FirstOrder<T> perturbed(const Var<T>& scores, const Converted<OfOrder<T>>& f, const Perturbation& p,
                         Generator& random) {
   const Draws<T> draws("perturbed", scores.value(), f, p, random);
-  require_finite("perturbed", "a result of f", draws.y);
+  check_finite("perturbed", "a result of f", draws.y);
   const Shape of_samples = shape_of_sets(draws.perturbed.shape()), given = draws.y.shape();
   require(given.size() >= of_samples.size() &&
               std::equal(of_samples.begin(), of_samples.end(), given.begin()),
@@ -120,8 +114,8 @@ FirstOrder<T> fenchel_young_loss(const Var<T>& scores, const Array<T>& target,
   const Draws<T> draws("fenchel_young_loss", scores.value(), f, p, random);
   require(draws.y.shape() == draws.perturbed.shape(), "fenchel_young_loss: f gave ",
           draws.y.shape(), "; need ", draws.perturbed.shape());
-  require_finite("fenchel_young_loss", "the target", target);
-  require_finite("fenchel_young_loss", "a result of f", draws.y);
+  check_finite("fenchel_young_loss", "the target", target);
+  check_finite("fenchel_young_loss", "a result of f", draws.y);
   const std::size_t n = draws.n;
   Array<T> gradient = draws.mean();
   Array<T> loss = uninitialized<T>(shape_of_sets(target.shape()));

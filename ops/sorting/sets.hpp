@@ -49,6 +49,21 @@ template <class T> std::size_t checked_set_size(const char* op, const Array<T>& 
   return n;
 }
 
+template <class T>
+void check_within(const char* op, const Array<T>& scores, double most, const char* why = "") {
+  for (const T& s : scores) {
+    require(std::abs(double(s)) <= most, op, ": a score is ", s, "; need scores within +-", most,
+            why);
+  }
+}
+
+// `what`: one of the numbers, as "a cost".
+template <class T> void check_finite(const char* op, const char* what, const Array<T>& numbers) {
+  for (const T& x : numbers) {
+    require(std::isfinite(x), op, ": ", what, " is ", x, "; need finite numbers");
+  }
+}
+
 // What a set's scores have in common: the one nearest to zero when all have its sign, else 0.
 // Subtracting it is exact or makes scores smaller, and cannot overflow; differences computed
 // afterwards do not see an offset.

@@ -168,20 +168,24 @@ def _compared(what, values, scores):
     if array.dtype.kind in "iu" and array.size and max(int(array.max()), -int(array.min())) > 2**digits or \
             array.dtype == np.float64 and digits == 24 and (array.astype(np.float32) != array).any():
         ranks = np.unique(array, return_inverse=True)[1].reshape(array.shape)
-        return np.where(array == array, ranks, np.nan)
+        return np.where(np.isfinite(array), ranks, array)  # a NaN or an infinity is refused later
     return array
 
 
-def _whole(what, value, least=0):
+def _whole(what, value, least=0, bits=63):
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{what} must be a whole number, got {value!r}") from None
     if number < least:
         raise ValueError(f"{what} must be at least {least}, got {number}")
-    if number >= 2**63:
-        raise ValueError(f"{what} must be less than 2**63, got {number}")
+    if number >= 2**bits:
+        raise ValueError(f"{what} must be less than 2**{bits}, got {number}")
     return number
+
+
+def _seed(seed):
+    return _whole("seed", seed, bits=64)
 
 
 def _flag(what, value):
@@ -249,7 +253,7 @@ def _relaxation(method, tau=1.0, direction="descending", hard=False, power=1.0, 
         _iterations(iterations), _number("tolerance", tolerance),
         _number("steepness", steepness), str(swap), _number("art_lambda", art_lambda),
         str(regularization), _number("smoothing", smoothing),
-        _whole("samples", samples, 2), _whole("seed", seed))
+        _whole("samples", samples, 2), _seed(seed))
 
 
 def _relaxed(name, method, output, allowed, doc):
@@ -381,7 +385,7 @@ def k_subset_sample(scores, k, seed, samples=(), mask=None):
     """Exact samples of subsets of k valid items: (..., n) -> (samples.., ..., k), in rising order."""
     _check_numbers("scores", scores)
     return _tapesort.k_subset_sample(scores, _whole("k", k),
-                                     _whole("seed", seed), _extents(samples), _mask(mask))
+                                     _seed(seed), _extents(samples), _mask(mask))
 
 
 @_operator("scores")
@@ -389,7 +393,7 @@ def k_subset_straight_through(scores, k, seed, samples=(), *, record, mask=None)
     """Those samples as k ones among zeros, with the gradient of the marginals: (..., n) -> (samples.., ...,
     n). Ahmed et al. 2023."""
     return _tapesort.k_subset_straight_through(
-        scores, _whole("k", k), _whole("seed", seed),
+        scores, _whole("k", k), _seed(seed),
         _extents(samples), _mask(mask), record)
 
 
@@ -401,7 +405,7 @@ def fenchel_young_loss(scores, target, f, tau=1.0, *, record, samples=100, seed=
     gradient is perturbed f - target. Berthet et al. 2020."""
     _check_numbers("target", target)
     return _tapesort.fenchel_young_loss(scores, target, _checked("f", f), _number("tau", tau),
-                                        _whole("samples", samples, 2), _whole("seed", seed),
+                                        _whole("samples", samples, 2), _seed(seed),
                                         _mask(mask), record)
 
 
@@ -445,7 +449,7 @@ def gumbel_sinkhorn(log_alpha, tau=1.0, *, record, seed=0, noise_scale=1.0, iter
                     tolerance=0.0):
     """sinkhorn(log_alpha + noise_scale * Gumbel noise of that seed). Mena et al. 2018."""
     return _tapesort.gumbel_sinkhorn(
-        log_alpha, _number("tau", tau), _whole("seed", seed), _number("noise_scale", noise_scale),
+        log_alpha, _number("tau", tau), _seed(seed), _number("noise_scale", noise_scale),
         _iterations(iterations), _number("tolerance", tolerance), record)
 
 
@@ -478,7 +482,7 @@ def shuffle_soft_sort(items, loss, seed, phases=400, steps=4, learning_rate=0.2,
     return _tapesort.shuffle_soft_sort(items, checked, _whole("phases", phases, 1), _whole("steps", steps, 1),
                                        _number("learning_rate", learning_rate),
                                        _number("tau_first", tau_first), _number("tau_last", tau_last),
-                                       _whole("seed", seed))
+                                       _seed(seed))
 
 
 @_operator("log_scores")
@@ -493,7 +497,7 @@ def pl_sample(log_scores, seed, samples=(), mask=None):
     """Exact Plackett-Luce samples: log-scores (..., n) -> orders (samples.., ..., n), in which masked
     items come last."""
     _check_numbers("log_scores", log_scores)
-    return _tapesort.pl_sample(log_scores, _whole("seed", seed), _extents(samples), _mask(mask))
+    return _tapesort.pl_sample(log_scores, _seed(seed), _extents(samples), _mask(mask))
 
 
 _MATRIX_METHODS = ("neural_sort", "neural_sort_smooth", "soft_sort", "odd_even", "bitonic", "lap_sum",
@@ -508,14 +512,14 @@ def pl_relaxed_sample(log_scores, seed, samples=(), *, record, method="neural_so
     neural_sort_smooth, soft_sort, odd_even, bitonic, lap_sum or perturbed."""
     if method not in _MATRIX_METHODS:
         raise ValueError(f"there is no method {method!r}; need one of {', '.join(_MATRIX_METHODS)}")
-    return _tapesort.pl_relaxed_sample(log_scores, _relaxation(method, tau), _whole("seed", seed),
+    return _tapesort.pl_relaxed_sample(log_scores, _relaxation(method, tau), _seed(seed),
                                        _extents(samples), _flag("straight_through", straight_through), _mask(mask), record)
 
 
 @_operator("log_scores")
 def pl_entropy(log_scores, seed, samples, *, record, mask=None):
     """The entropy (...), estimated without bias (gradient, too) from at least two samples."""
-    return _tapesort.pl_entropy(log_scores, _whole("seed", seed), _whole("samples", samples, 2),
+    return _tapesort.pl_entropy(log_scores, _seed(seed), _whole("samples", samples, 2),
                                 _mask(mask), record)
 
 
@@ -525,7 +529,7 @@ def pl_divergence(p, q, seed, samples, *, record, mask=None):
     for name, log_scores in (("p", p), ("q", q)):
         if not np.isfinite(_check_numbers(name, log_scores)).all() and mask is None:
             raise ValueError(f"{name} holds a NaN or an infinity")
-    return _tapesort.pl_divergence(p, q, _whole("seed", seed), _whole("samples", samples, 2),
+    return _tapesort.pl_divergence(p, q, _seed(seed), _whole("samples", samples, 2),
                                    _mask(mask), record)
 
 
@@ -546,7 +550,7 @@ def reinforce(log_scores, cost, samples, seed, *, record, leave_one_out=True, ma
     leave_one_out = _flag("leave_one_out", leave_one_out)
     return _tapesort.reinforce(log_scores, _checked("cost", cost),
                                _whole("samples", samples, 2 if leave_one_out else 1),
-                               _whole("seed", seed), leave_one_out, _mask(mask), record)
+                               _seed(seed), leave_one_out, _mask(mask), record)
 
 
 def _places(k):
@@ -554,8 +558,9 @@ def _places(k):
 
 
 def _ranking_loss(name, scores, labels, mask, record, tau=1.0, k=1):
-    exact = _compared if name in ("list_mle", "pairwise_logistic", "spearman") else _check_numbers
-    labels = exact("labels", labels, *([scores] if exact is _compared else []))
+    labels = _check_numbers("labels", labels)
+    if name in ("list_mle", "pairwise_logistic", "spearman"):
+        labels = _compared("labels", labels, scores)
     return _tapesort.ranking_loss(name, scores, labels, _number("tau", tau), k, _mask(mask), record)
 
 
@@ -667,4 +672,4 @@ def gradcheck(f, vjp, inputs, mode="automatic", tolerance=0.0, seed=1, names=Non
         return gradients
 
     return _tapesort.gradcheck(_checked("f", f), checked_vjp, list(inputs), names, str(mode),
-                               _number("tolerance", tolerance), _whole("seed", seed))
+                               _number("tolerance", tolerance), _seed(seed))
