@@ -78,6 +78,25 @@ TEST_CASE("numbers are uniform, and the generator alone decides, on any number o
   CHECK(draw_digit_sets(pool, 20, 5, 4, other).labels != batches[0].labels);
 }
 
+TEST_CASE("a part of the sets is the same as within all, and the generator goes on alike") {
+  const DigitPool pool(two_pixel_digits());
+  for (const auto& [name, how] : augmentations()) {
+    INFO(name);
+    Generator random(3), again(3);
+    const DigitSets all = draw_digit_sets(pool, 6, 5, 2, random, how);
+    const DigitSets part = draw_digit_sets(pool, 6, 5, 2, again, how, Part(2, 5));
+    REQUIRE(part.labels.shape() == Shape{3, 5});
+    REQUIRE(part.images.shape() == Shape{15, 4, 1, 1});
+    CHECK(std::equal(part.labels.begin(), part.labels.end(), &all.labels(2, 0)));
+    CHECK(std::equal(part.images.begin(), part.images.end(), &all.images(10, 0, 0, 0)));
+    CHECK(random.below(1u << 30) == again.below(1u << 30));
+    CHECK(draw_digit_sets(pool, 6, 5, 2, again, how, Part(4, 4)).images.size() == 0);
+  }
+  Generator random(3);
+  CHECK(error_of([&] { draw_digit_sets(pool, 2, 1, 1, random, {}, Part(1, 3)); }) ==
+        "invalid_argument: draw_digit_sets: there are 2 sets; the part is [1, 3)");
+}
+
 TEST_CASE("a pool needs every digit and nothing else") {
   ImageSet set = two_pixel_digits();
   for (Index& label : set.labels) label = label == 7 ? 6 : label;

@@ -67,14 +67,14 @@ TEST_CASE("includes go down only: engine <- ops <- models <- gradcheck <- apps, 
   }
 }
 
-TEST_CASE("what is installed is what tapesort.hpp includes, and headers for tests") {
+TEST_CASE("what is installed is what tapesort.hpp includes, and headers for tests and MPI") {
   std::set<std::string> installed, included;
   const auto visit = [&](const auto& self, const std::string& file) -> void {
     if (!included.insert(file).second) return;
     for (const std::string& header : includes_of(source / file)) self(self, header);
   };
   for (const char* file : {"tapesort.hpp", "gradcheck/catch2.hpp", "gradcheck/doctest.hpp",
-                           "gradcheck/googletest.hpp"}) {
+                           "gradcheck/googletest.hpp", "models/mpi.hpp"}) {
     visit(visit, file);
   }
   static const std::regex name(R"re(^    '([\w/]+\.hpp)',)re");
@@ -138,7 +138,7 @@ TEST_CASE("the README's table of operators is what the headers declare") {
 
 // Whoever makes a floor smaller lowers its limit.
 TEST_CASE("each floor stays small") {
-  const std::size_t most[] = {2658, 11226, 2143, 1917, 842, 10754};
+  const std::size_t most[] = {2658, 11224, 2199, 1917, 842, 11028};
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
     std::size_t lines = 0;
     for (const fs::path& file : files_of(floors[floor])) {

@@ -7,6 +7,7 @@
 #include "apps/bench/measure.hpp"
 #include "apps/program/program.hpp"
 #include "apps/report/result_row.hpp"
+#include "apps/training/ranks.hpp"
 #include "engine/blas.hpp"
 #include "models/checkpoint.hpp"
 #include "models/files/strict_json.hpp"
@@ -126,6 +127,39 @@ struct TrainBench {
 
 double peak_megabytes() { return status_bytes("VmHWM:") / (1024 * 1024); }
 
+// How long all processes of mpirun take to average what has as many numbers.
+double seconds_of_average(const std::vector<Array<float>*>& arrays) {
+  const auto turn = [&](int) {
+    largest_over_ranks(0);  // none begins before all are here
+    return seconds_of([&] { average_over_ranks(arrays); });
+  };
+  return largest_over_ranks(take_turns({turn}, 0, 31, 3).front().median());
+}
+
+// What a step with so many seconds of its own loses to averaging its gradients: measured here, and
+// for more processes by the time of a ring, 2 (N - 1) messages one after the other, each of a part in N of
+// the numbers. One number measures a message, what is left of all gradients' time their way through the network.
+void print_averaging(const State<float>& state, double own) {
+  Array<float> one = zeros<float>({1});
+  std::vector<Array<float>*> gradients;
+  double bytes = 0;
+  for (Parameter<float>* p : state.parameters) {
+    gradients.push_back(&p->grad);
+    bytes += double(p->grad.size() * sizeof(float));
+  }
+  const double n = double(rank_count()), message = seconds_of_average({&one}) / (2 * (n - 1));
+  const double all = seconds_of_average(gradients);
+  const double way = std::max(0.0, all - 2 * (n - 1) * message) * n / (n - 1);
+  if (own_rank() > 0) return;
+  std::printf("  %.2f MB of gradients, averaged over %zu processes in %.3f ms;", bytes / 1e6,
+              rank_count(), all * 1e3);
+  for (const double more : {n, 8.0, 64.0}) {
+    const double ring = 2 * (more - 1) * message + way * (more - 1) / more;
+    std::printf(" of %.0f: %.1f %%", more, 100 * own / (own + ring));
+  }
+  std::printf(" of the time is the step's own\n");
+}
+
 void bench_row(const Row& row, const TrainBench& options) {
   const double before = peak_megabytes();
   const Training training = row.make();
@@ -135,11 +169,17 @@ void bench_row(const Row& row, const TrainBench& options) {
   const auto step = [&](int) { return seconds_of([&] { losses.push_back(training.step()); }); };
   const Times times = take_turns({step}, 0, steps, warmup).front();
   const double median = times.median() * 1e3, best = times.best() * 1e3;
+  const bool prints = own_rank() == 0;
   if (!options.json) {
-    std::printf("%-12s median %9.3f ms  best %9.3f ms  %s\n", row.name, median, best, row.what);
+    if (prints) {
+      std::printf("%-12s median %9.3f ms  best %9.3f ms  %s\n", row.name, median, best, row.what);
+    }
+    if (rank_count() > 1 && !training.state.parameters.empty())
+      print_averaging(training.state, times.median());
     flush_output();
     return;
   }
+  if (!prints) return;
   nlohmann::json result = result_row("bench train", {{"row", row.name}, {"steps", steps}}, seed);
   for (double time : times.turns) result["milliseconds"].push_back(time * 1e3);
   result["median"] = median;

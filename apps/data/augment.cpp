@@ -74,7 +74,7 @@ void resample_image(const Picture& from, float* to, const AffineMap& map) {
   }
 }
 
-// Overwrites a random rectangle of an image of this size with noise; one that would not fit is cut.
+// pixels: or none, for the draws alone. Overwrites a random rectangle of an image of this size with noise; one that would not fit is cut.
 void erase_rectangle(float* pixels, const Picture& size, double most, Generator& random) {
   const double area = most * (0.05 + 0.95 * random.uniform());
   const double tall = std::exp(std::log(3.0) * (random.uniform() - 0.5));  // sqrt of height / width
@@ -86,8 +86,11 @@ void erase_rectangle(float* pixels, const Picture& size, double most, Generator&
   const Offset top = Offset(random.below(std::uint64_t(size.height - height + 1)));
   const Offset left = Offset(random.below(std::uint64_t(size.width - width + 1)));
   for (Offset y = top; y < top + height; ++y) {
-    float* row = pixels + (y * size.width + left) * size.channels;
-    for (Offset i = 0; i < width * size.channels; ++i) row[i] = float(random.uniform());
+    const Offset row = (y * size.width + left) * size.channels;
+    for (Offset i = row; i < row + width * size.channels; ++i) {
+      const float noise = float(random.uniform());
+      if (pixels) pixels[i] = noise;
+    }
   }
 }
 
@@ -107,14 +110,15 @@ void augment_image(const float* from, float* to, std::size_t height, std::size_t
                    std::size_t channels, const Augmentation& how, Generator& random) {
   const Picture image{from, Offset(height), Offset(width), Offset(channels)};
   if (how.nothing()) {
-    std::copy_n(from, height * width * channels, to);
+    if (to) std::copy_n(from, height * width * channels, to);
   } else if (how.affine()) {
-    resample_image(image, to, random_map(how, image, random));
+    const AffineMap map = random_map(how, image, random);
+    if (to) resample_image(image, to, map);
   } else {
     const auto step = [&] { return Offset(random.below(2 * how.shift + 1)) - Offset(how.shift); };
     const Offset down = step(), right = step();
     const bool mirrored = random.below(2) == 1 && how.flip;
-    shift_image(image, to, down, right, mirrored);
+    if (to) shift_image(image, to, down, right, mirrored);
   }
   if (how.erase > 0 && random.below(2) == 1) erase_rectangle(to, image, how.erase, random);
 }

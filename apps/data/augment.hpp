@@ -30,7 +30,8 @@ const std::map<std::string, Augmentation>& augmentations();
 // moves are by fractions, and a pixel is the bilinear mean of the four that it lies between. Last,
 // with probability 1/2, a rectangle is erased: its area uniform in erase / 20 .. erase of the image's,
 // its height over its width log-uniform in 1/3 .. 3, its pixels uniform in 0 .. 1 (Zhong et al. 2020).
-// The generator is not touched when nothing is asked for.
+// The generator is not touched when nothing is asked for. Without `to` it is used as with it, and
+// that is all.
 void augment_image(const float* from, float* to, std::size_t height, std::size_t width,
                    std::size_t channels, const Augmentation& how, Generator& random);
 

@@ -18,27 +18,34 @@ DigitPool::DigitPool(ImageSet set, const std::string& name) : set_(std::move(set
 }
 
 DigitSets draw_digit_sets(const DigitPool& pool, std::size_t sets, std::size_t n,
-                          std::size_t digits, Generator& random, const Augmentation& augmentation) {
+                          std::size_t digits, Generator& random, const Augmentation& augmentation,
+                          std::optional<Part> part) {
   require(digits >= 1 && digits <= 18, "draw_digit_sets: need 1 <= digits <= 18, got ", digits);
   const ImageSet& set = pool.set();
   const std::size_t size = set.image_size();
-  DigitSets batch{
-      uninitialized<float>({sets * n, digits * set.height(), set.width(), set.channels()}),
-      uninitialized<Index>({sets, n})};
+  const auto [first, last] = part.value_or(Part(0, sets));
+  require(first <= last && last <= sets, "draw_digit_sets: there are ", sets,
+          " sets; the part is [", first, ", ", last, ")");
+  const std::size_t made = (last - first) * n;  // numbers
+  DigitSets batch{uninitialized<float>({made, digits * set.height(), set.width(), set.channels()}),
+                  uninitialized<Index>({last - first, n})};
   std::uint64_t end = 1;  // 10^digits
   for (std::size_t d = 0; d < digits; ++d) end *= 10;
 
   std::vector<float> image(size);
+  // Rows come first in memory, so pictures one above the other are one after the other.
+  float* next = batch.images.data();
   for (std::size_t i = 0; i < sets * n; ++i) {
     const std::uint64_t number = random.below(end);
-    batch.labels.data()[i] = Index(number);
-    // Rows come first in memory, so pictures one above the other are one after the other.
-    float* to = batch.images.data() + i * digits * size;
-    for (std::uint64_t place = end / 10; place > 0; place /= 10, to += size) {
+    const bool wanted = first * n <= i && i < last * n;
+    if (wanted) batch.labels.data()[i - first * n] = Index(number);
+    for (std::uint64_t place = end / 10; place > 0; place /= 10) {
       const std::vector<std::size_t>& choice = pool.images_of(number / place % 10);
-      to_floats(set.image(choice[random.below(choice.size())]), size, image.data());
-      augment_image(image.data(), to, set.height(), set.width(), set.channels(), augmentation,
-                    random);
+      const std::size_t chosen = choice[random.below(choice.size())];
+      if (wanted) to_floats(set.image(chosen), size, image.data());
+      augment_image(image.data(), wanted ? next : nullptr, set.height(), set.width(),
+                    set.channels(), augmentation, random);
+      if (wanted) next += size;
     }
   }
   return batch;

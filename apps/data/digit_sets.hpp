@@ -2,7 +2,9 @@
 // above the other. Source: Grover, Wang, Zweig, Ermon, ICLR 2019, section 6.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/data/augment.hpp"
@@ -35,8 +37,12 @@ struct DigitSets {
 // most significant digit is on top.
 // Single-threaded (it runs beside the training step), so it depends on the generator alone.
 // std::invalid_argument unless 1 <= digits <= 18.
+// With `part`, [first, second) of these sets, the same ones as without, are made; the others are only
+// drawn, which takes next to no time.
+using Part = std::pair<std::size_t, std::size_t>;
 DigitSets draw_digit_sets(const DigitPool& pool, std::size_t sets, std::size_t n,
                           std::size_t digits, Generator& random,
-                          const Augmentation& augmentation = {});
+                          const Augmentation& augmentation = {},
+                          std::optional<Part> part = std::nullopt);
 
 }  // namespace tapesort

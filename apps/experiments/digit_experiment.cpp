@@ -1,6 +1,7 @@
 #include "apps/experiments/digit_experiment.hpp"
 
 #include "apps/data/data_set.hpp"
+#include "apps/training/ranks.hpp"
 #include "ops/newton.hpp"
 #include "ops/shape.hpp"
 
@@ -79,11 +80,12 @@ ImageShape DigitPools::number_shape() const {
 const DigitSets& DigitPools::batch(std::size_t step) {
   if (!batches_ || batches_->position() != step) {
     const Generator random = Generator(options_.seed).split(Stream::batches);
+    const Part part = own_part(options_.batch, "--batch");
     batches_.emplace(
-        [this, random](std::uint64_t number) {
+        [this, random, part](std::uint64_t number) {
           Generator of_batch = random.split(number);
           return draw_digit_sets(*training_, options_.batch, options_.n, options_.digits, of_batch,
-                                 augmentations().at(options_.augment));
+                                 augmentations().at(options_.augment), part);
         },
         step);
   }

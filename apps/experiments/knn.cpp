@@ -8,6 +8,7 @@
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "apps/report/neighbour_sheet.hpp"
+#include "apps/training/ranks.hpp"
 #include "apps/training/run.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
@@ -85,7 +86,7 @@ int run_knn(KnnOptions& o) {
   }
   say(o, o.method, ", k = ", k, method.make ? augmented_by(o) : "", ": test accuracy ",
       percent(test_accuracy), " (pixels: ", percent(pixel_accuracy), ")");
-  if (!o.out.empty() && answer.neighbours) {
+  if (!o.out.empty() && answer.neighbours && own_rank() == 0) {
     draw_neighbour_sheet("test images and their nearest neighbours", data.test, data.train,
                          data.classes,
                          rows_to_show(*answer.neighbours, answer.classes, data.test.labels),

@@ -1,5 +1,6 @@
 #include "apps/experiments/knn_tasks.hpp"
 
+#include "apps/training/ranks.hpp"
 #include "engine/check.hpp"
 #include "models/by_name.hpp"
 #include "models/nearest_neighbours.hpp"
@@ -24,7 +25,8 @@ class NeighbourTask : public PoolTask {
       : PoolTask(options, training, validation),
         method_(method),
         network_(make_network(options.network, shape_of(training), 0, random)) {
-    const std::size_t b = options.batch;
+    const auto [first, last] = own_part(options.batch, "--batch");
+    const std::size_t b = last - first;
     const std::size_t candidates =
         std::min(options.queries == "all" ? 2 * b - 1 : b, training.size());
     require(options.k >= 1 && options.k <= candidates, "knn: need 1 <= --k <= ", candidates,
@@ -41,8 +43,8 @@ class NeighbourTask : public PoolTask {
   // all others are its candidates: four times as many pairs from the same convolutions. In a small
   // pool the two parts may share images.
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
-    const std::size_t batch = options_.batch;
     const Indices queries = batch_of(step, 0), candidates = batch_of(step, 1);
+    const std::size_t batch = queries.size();
     Indices both = uninitialized<Index>({2 * batch});
     std::copy_n(queries.data(), batch, both.data());
     std::copy_n(candidates.data(), batch, both.data() + batch);
@@ -121,7 +123,7 @@ class AutoencoderTask : public PoolTask {
     const Pass<float> pass{tape, true, &random};
     const Var<float> x = training_images(tape, batch_of(step, 0), random);
     const Var<float> y = sigmoid(decoder_.forward(pass, encoder_.forward(pass, x)));
-    return mse(y, reshape(x, {Index(options_.batch), -1}));
+    return mse(y, reshape(x, {Index(x.shape()[0]), -1}));
   }
 
  private:
@@ -163,14 +165,16 @@ PoolTask::Answer PoolTask::classify(const ImageSet& queries, const ImageSet& kno
 
 Indices PoolTask::batch_of(std::size_t step, std::uint64_t role) {
   const std::size_t batch = options_.batch, steps_per_pass = training_.size() / batch;
+  const auto [first, last] = own_part(batch, "--batch");
   const std::size_t pass = step / steps_per_pass;
   if (shuffled_pass_[role] != pass + 1) {
     const Generator random = Generator(options_.seed).split(pass);
     shuffled_[role] = random.split(role).permutation(training_.size());
     shuffled_pass_[role] = pass + 1;
   }
-  Indices which = uninitialized<Index>({batch});
-  std::copy_n(shuffled_[role].data() + step % steps_per_pass * batch, batch, which.data());
+  const Index* of_step = shuffled_[role].data() + step % steps_per_pass * batch;
+  Indices which = uninitialized<Index>({last - first});
+  std::copy(of_step + first, of_step + last, which.data());
   return which;
 }
 
@@ -190,15 +194,18 @@ Array<float> network_outputs(Layer<float>& network, const ImageSet& set, bool mi
   Array<float> all;
   for (std::size_t begin = 0; begin < set.size(); begin += batch) {
     const std::size_t end = std::min(set.size(), begin + batch);
+    const bool own = begin / batch % rank_count() == own_rank();
+    if (!own && begin > 0) continue;  // the first batch says how many outputs there are
     Tape<float> off(Recording::off);
     const Array<float> x = images(set, begin, end);
     Var<float> y = network.forward({off}, off.constant(x));
     if (mirror) y = 0.5f * (y + network.forward({off}, off.constant(mirrored(x))));
     const std::size_t d = y.size() / (end - begin);
-    if (begin == 0) all = uninitialized<float>({set.size(), d});
-    std::copy_n(y.value().data(), y.size(), all.data() + begin * d);
+    if (begin == 0) all = zeros<float>({set.size(), d});
+    if (own) std::copy_n(y.value().data(), y.size(), all.data() + begin * d);
     if (tell) tell(end);
   }
+  if (rank_count() > 1) add_over_ranks({&all});
   return all;
 }
 
@@ -224,7 +231,20 @@ const KnnMethod& knn_method(const std::string& name) {
 
 PoolTask::Answer classify_by_neighbours(const Array<float>& queries, const Array<float>& known,
                                         const Indices& labels, std::size_t k) {
-  Indices which = nearest_neighbours(queries, known, k);
+  Indices which;
+  if (rank_count() == 1) {
+    which = nearest_neighbours(queries, known, k);
+  } else {
+    const std::size_t count = queries.shape(0), d = queries.shape(1);
+    const std::size_t first = own_rank() * count / rank_count();
+    const std::size_t last = (own_rank() + 1) * count / rank_count();
+    Array<float> own = uninitialized<float>({last - first, d});
+    std::copy_n(queries.data() + first * d, own.size(), own.data());
+    const Indices found = nearest_neighbours(own, known, k);
+    which = zeros<Index>({count, k});
+    std::copy_n(found.data(), found.size(), which.data() + first * k);
+    add_over_ranks(which);
+  }
   return {majority_vote(neighbour_labels(which, labels)), std::move(which)};
 }
 

@@ -3,7 +3,9 @@
 #include "apps/data/ranking_set.hpp"
 #include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
+#include "apps/training/ranks.hpp"
 #include "apps/training/run.hpp"
+#include "engine/check.hpp"
 #include "models/by_name.hpp"
 #include "models/checkpoint.hpp"
 #include "models/npy.hpp"
@@ -302,6 +304,7 @@ class RankTask : public Task {
 };
 
 int run_rank(RankOptions& o) {
+  require(rank_count() == 1, "rank: trains in one process, not in ", rank_count());
   const RunFolder folder(o);
   const RankingSet all = load_ranking_set(ranking_file(o.data, "train"));
   const RankingSet test = load_ranking_set(ranking_file(o.data, "test"), all.features.shape(1));

@@ -22,6 +22,7 @@
 #include "apps/program/program.hpp"
 #include "apps/report/plot.hpp"
 #include "apps/report/result_row.hpp"
+#include "apps/training/ranks.hpp"
 #include "apps/training/run.hpp"
 #include "models/files/replace_file.hpp"
 #include "models/files/strict_json.hpp"
@@ -330,6 +331,8 @@ template <class T> void require_distinct(const char* option, const std::vector<T
 }
 
 int run_table(const PaperTable& table, TableOptions& o) {
+  require(rank_count() == 1, "table: starts its own processes; start it once, not ", rank_count(),
+          " times");
   if (o.columns.empty()) {
     o.columns.assign(table.columns.begin(), table.columns.begin() + std::ptrdiff_t(table.ready));
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "apps/program/program.hpp"
+#include "apps/training/ranks.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -43,5 +44,8 @@ void limit_memory() {
 int main(int argc, char** argv) {
   open_standard_streams();
   if (!SANITIZED) limit_memory();  // a sanitizer promises itself more
-  return tapesort::run_program(argc, argv);
+  tapesort::MpiSession mpi;
+  const int status = tapesort::run_program(argc, argv);
+  mpi.end(status);
+  return status;
 }

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "apps/training/ranks.hpp"
 #include "engine/blas.hpp"
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
@@ -39,7 +40,8 @@ nlohmann::json result_row(const std::string& task, const nlohmann::json& setting
            {{"cpu features", blas.cpu},
             {"blas kernel", blas.kernel},
             {"blas kernel chosen by", blas.chosen_by},
-            {"threads", threads()}}}};
+            {"threads", threads()},
+            {"processes", rank_count()}}}};
 }
 
 void write_result(const std::string& file, const nlohmann::json& row) {

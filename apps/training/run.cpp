@@ -17,6 +17,7 @@
 #include "apps/report/plot.hpp"
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
+#include "apps/training/ranks.hpp"
 #include "models/checkpoint.hpp"
 #include "models/files/replace_file.hpp"
 #include "models/files/strict_json.hpp"
@@ -120,11 +121,15 @@ RunFolder::RunFolder(const std::string& out, const std::string& save, bool resum
   }
 }
 
+RunFolder::RunFolder(const TrainingOptions& o)
+    : RunFolder(own_rank() == 0 ? o.out : "", own_rank() == 0 ? o.save : "", o.resume) {}
+
 RunFolder::~RunFolder() {
   if (lock_ >= 0) close(lock_);
 }
 
 TrainingResult train(Task& task, const TrainingOptions& o) {
+  check_ranks();
   const auto optimizer = make_optimizer(o, task.state());
   nlohmann::json settings = o.command.settings();
   settings["seed"] = o.seed;
@@ -137,13 +142,14 @@ TrainingResult train(Task& task, const TrainingOptions& o) {
     say(o, "stopped by ", signal_name(result.interrupted), " after step ", result.steps,
         o.out.empty() ? "; with --out DIR it could be resumed"
                       : "; the same command with --resume goes on from there");
-  } else if (!o.save.empty()) {
+  } else if (!o.save.empty() && own_rank() == 0) {
     save_model(o.save, task.state(), task.metadata());
   }
   return result;
 }
 
 void say_line(const TrainingOptions& o, const std::string& line) {
+  if (own_rank() > 0) return;
   std::fprintf(o.json ? stderr : stdout, "%s\n", line.c_str());
   flush_output();
 }
@@ -161,6 +167,7 @@ std::string augmented_by(const TrainingOptions& o) {
 void finish(const TrainingOptions& o, const std::string& task, const std::string& title,
             const TrainingResult& result, const Figures& figures,
             const std::vector<MatrixPlot>& matrices) {
+  if (own_rank() > 0) return;
   nlohmann::json row = result_row(task, o.command.settings(), o.seed);
   const bool trained = !result.epochs.empty();
   if (trained) {

@@ -57,7 +57,8 @@ class RunFolder {
   // either cannot be written, save is one of run_files in out, another run has the folder or it
   // cannot be locked, or a run has left a checkpoint there and this one is not to resume it.
   RunFolder(const std::string& out, const std::string& save, bool resume);
-  explicit RunFolder(const TrainingOptions& o) : RunFolder(o.out, o.save, o.resume) {}
+  // For --out and --save, of rank 0 (ranks.hpp); the others write nothing.
+  explicit RunFolder(const TrainingOptions& o);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;

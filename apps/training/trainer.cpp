@@ -5,10 +5,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <optional>
+#include <ostream>
 
 #include "apps/program/processes.hpp"
 #include "apps/report/progress.hpp"
 #include "apps/training/finite.hpp"
+#include "apps/training/ranks.hpp"
 #include "apps/training/session.hpp"
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
@@ -56,6 +58,24 @@ double loss_and_gradients(Task& task, Optimizer<float>& optimizer, std::size_t s
   return loss;
 }
 
+// Where batches are dealt out to several processes: the mean gradients, and the mean of the losses.
+double mean_over_ranks(double loss, const State<float>& state) {
+  if (rank_count() == 1) return loss;
+  Array<float> mean_loss = full<float>({1}, float(loss));
+  std::vector<Array<float>*> arrays{&mean_loss};
+  for (Parameter<float>* parameter : state.parameters) arrays.push_back(&parameter->grad);
+  average_over_ranks(arrays);
+  return double(mean_loss(0));
+}
+
+// Buffers, such as a batch norm's statistics, come from one rank's images alone.
+void average_buffers(const State<float>& state) {
+  if (rank_count() == 1) return;
+  std::vector<Array<float>*> arrays;
+  for (const auto& buffer : state.buffers) arrays.push_back(buffer.value);
+  average_over_ranks(arrays);
+}
+
 // Throws because a number is not finite. `where` is the operator that made the first one; when
 // parameters have grown large, the learning rate may be the reason.
 [[noreturn]] void diverged(Task& task, const std::string& what, const std::string& where) {
@@ -91,13 +111,18 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
   }
   const std::size_t per_epoch = task.steps_per_epoch(), all_steps = options.epochs * per_epoch;
   const double before = result.seconds;
+  require(largest_over_ranks(double(result.steps)) == double(result.steps), "train: process ",
+          own_rank(), " does not see the checkpoint ", options.checkpoint,
+          "; need a folder that all see");
   const Generator random(options.seed);
   const FlushDenormals flush;  // P_hat is full of them
   stop_signal = 0;
   came = 0;
   const StopSignals stops(request_stop);
-  Progress progress(task.name(), options.epochs, per_epoch, result.steps,
-                    Progress::Output::standard_error(), task.unit());
+  Progress::Output output = Progress::Output::standard_error();
+  std::ostream nowhere(nullptr);
+  if (own_rank() > 0) output.stream = &nowhere;
+  Progress progress(task.name(), options.epochs, per_epoch, result.steps, output, task.unit());
   if (options.minutes > 0) progress.stop_after(std::max(1e-3, options.minutes * 60 - before));
   double saved_at = before;
   Profile profile;
@@ -107,11 +132,22 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
     if (options.profile) profile.other(what);
   };
 
+  // All ranks have one clock, and stop where one of them got a signal.
+  int stopped = 0;
+  const auto look_up = [&] {
+    result.seconds = largest_over_ranks(before + progress.seconds());
+    stopped = int(largest_over_ranks(stop_signal));
+  };
+  const auto save = [&] {
+    average_buffers(task.state());
+    if (own_rank() == 0) session.save();
+  };
   const auto out_of_time = [&] {
     return options.minutes > 0 && result.seconds >= options.minutes * 60;
   };
   const auto validate = [&] {
     double validation = 0;
+    average_buffers(task.state());
     {
       const Unobserved pause;
       session.check();
@@ -121,9 +157,13 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
                  first_non_finite([&] { task.validate(); }));
       }
     }
+    if (largest_over_ranks(validation) != validation) {
+      throw std::runtime_error(to_message(task.name(), ": after ", result.steps, " steps process ",
+                                          own_rank(), " has other parameters than another one"));
+    }
     book("validation");
     progress.validated(validation);
-    result.seconds = before + progress.seconds();
+    look_up();
     session.validated(validation, optimizer.learning_rate());
   };
 
@@ -132,7 +172,9 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
                                                 : double(result.steps) / double(all_steps);
     optimizer.set_learning_rate(rate_at(options, fraction));
     const auto compute = [&] {
-      return loss_and_gradients(task, optimizer, result.steps, random.split(result.steps));
+      const Generator of_step = random.split(result.steps);
+      return loss_and_gradients(task, optimizer, result.steps,
+                                rank_count() > 1 ? of_step.split(own_rank()) : of_step);
     };
     const auto failed = [&](const std::exception& error, const std::string& where) {
       diverged(task, to_message("step ", result.steps, ": ", error.what()), where);
@@ -148,25 +190,26 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
       failed(error, where);
     }
     book("freeing the tape");
+    loss = mean_over_ranks(loss, task.state());
     optimizer.step();
     book("optimizer");
     session.step(loss);
     if (fraction >= 1 - options.average) session.average();
     progress.step(loss, task.images_per_step());
-    result.seconds = before + progress.seconds();
+    look_up();
     if (result.steps % per_epoch == 0) validate();
 
-    if (stop_signal != 0) break;
+    if (stopped != 0) break;
     if (!options.checkpoint.empty() && result.seconds - saved_at >= options.checkpoint_seconds) {
-      session.save();
+      save();
       saved_at = result.seconds;
     }
   }
-  if (stop_signal == 0 && result.unvalidated > 0) validate();  // which may be interrupted as well
-  if (stop_signal == 0 && session.take_mean()) validate();
-  if (!options.checkpoint.empty()) session.save();
-  if (stop_signal != 0) {
-    result.interrupted = stop_signal;
+  if (stopped == 0 && result.unvalidated > 0) validate();  // which may be interrupted as well
+  if (stopped == 0 && session.take_mean()) validate();
+  if (!options.checkpoint.empty()) save();
+  if (stopped != 0) {
+    result.interrupted = stopped;
     return result;
   }
   session.restore_best();
