@@ -60,6 +60,8 @@ TEST_CASE("conv2d_relu_pool agrees with convolution, relu and pooling one after 
       {{1, 7, 12, 48}, {2, 4, 48, 3}, {1, 1}},  {{1, 9, 9, 33}, {7, 7, 33, 2}, {1, 3}},
       {{1, 12, 12, 16}, {8, 8, 16, 2}, {1, 1}}, {{1, 4, 3, 16}, {1, 1, 16, 3}, {1, 1}},
       {{2, 9, 8, 16}, {3, 3, 16, 6}, {2, 1}},   {{2, 40, 30, 16}, {3, 3, 16, 5}, {1, 1}},
+      {{3, 14, 13, 1}, {5, 5, 1, 6}, {1, 0}},   {{3, 12, 12, 6}, {5, 5, 6, 16}, {1, 0}},
+      {{2, 11, 10, 3}, {3, 3, 3, 7}, {1, 1}},   {{1, 5, 4, 2}, {2, 3, 2, 5}, {1, 1}},
   };
   for (const Case& c : cases) {
     CAPTURE(to_text(c.x));
@@ -106,20 +108,22 @@ TEST_CASE("conv2d_relu_pool by hand: ties to the first, nothing through zeros, N
   }
 }
 
-TEST_CASE("the sparse way is gone only where 32 bits hold its offsets") {
+TEST_CASE("the sparse way is gone only where it is shorter, and 32 bits hold its offsets") {
   const auto applies = [](const Shape& x, const Shape& weight, const Conv2dOptions& options = {}) {
     using namespace tapesort::detail;
     return sparse_applies<float>(ConvGeometry("f", x, weight, {weight[3]}, options));
   };
   CHECK(applies({1, 28, 28, 16}, {5, 5, 16, 32}));
   CHECK(!applies({1, 28, 28, 16}, {5, 5, 16, 32}, {2, 0}));
-  CHECK(!applies({1, 28, 28, 16}, {8, 8, 16, 32}));
+  CHECK(applies({1, 28, 28, 16}, {8, 8, 16, 32}));
+  CHECK(applies({1, 28, 28, 1}, {5, 5, 1, 6}));    // 6 of 16 lanes otherwise
+  CHECK(!applies({1, 28, 28, 1}, {5, 5, 1, 32}));  // 5 of 16 lanes
   const std::size_t large = 1 << 14;
   CHECK(applies({1, large, large - 1, 16}, {3, 3, 16, 1}));
   CHECK(!applies({1, large, large, 16}, {3, 3, 16, 1}));              // 2^32 elements
   CHECK(!applies({1, large, large - 1, 16}, {3, 3, 16, 1}, {1, 1}));  // with its border
-  CHECK(!applies({1, large, large - 1, 17}, {3, 3, 17, 1}));          // in whole registers
-  CHECK(!applies({1, 9, 9, 16}, {3, 3, 16, std::size_t{1} << 30}));   // weights
+  CHECK(!applies({1, large, large - 1, 17}, {3, 3, 17, 1}));
+  CHECK(!applies({1, 9, 9, 16}, {3, 3, 16, std::size_t{1} << 30}));  // weights
 }
 
 TEST_CASE("conv2d_relu_pool says what does not fit") {

@@ -97,10 +97,9 @@ template <class T> struct Canvas {
 
   std::size_t image_size() const { return image_h * image_w * image_channels; }
 
-  // An empty one; what is drawn on it later leaves the border as it is.
-  Array<T> clear() const {
-    element_count({h, w, channels}, "convolution");
-    return zeros<T>({h, w, channels});
+  // An empty one; what is drawn on it later leaves the border as it is. `more` numbers stand behind it.
+  Array<T> clear(std::size_t more = 0) const {
+    return zeros<T>({element_count({h, w, channels}, "convolution") + more});
   }
 
   void draw(const T* image, T* canvas) const {

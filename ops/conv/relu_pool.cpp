@@ -22,11 +22,11 @@ struct Pooled : ConvGeometry {
 };
 
 // One window for each of n channels: max(a, b, c, d, 0), NaN counted as largest, and which it was.
-// `corner` is a scratch row.
+// a, b, c, d and the scratch rows `largest` and `corner` have whole registers.
 template <class T>
-void pool_windows(const T* a, const T* b, const T* c, const T* d, std::size_t n, T* y, T* corner,
-                  std::uint8_t* corners) {
-  for (std::size_t o = 0; o < n; ++o) {
+void pool_windows(const T* a, const T* b, const T* c, const T* d, std::size_t n, T* largest,
+                  T* corner, T* y, std::uint8_t* corners) {
+  for (std::size_t o = 0; o < whole_lanes<T>(n); ++o) {
     T best = a[o], which = 0;
     const auto challenge = [&](T v, T number) {
       const bool wins = (v > best) | (v != v);
@@ -36,9 +36,10 @@ void pool_windows(const T* a, const T* b, const T* c, const T* d, std::size_t n,
     challenge(b[o], 1);
     challenge(c[o], 2);
     challenge(d[o], 3);
-    y[o] = best < 0 ? T(0) : best;
+    largest[o] = best < 0 ? T(0) : best;
     corner[o] = which;
   }
+  std::copy_n(largest, n, y);
   for (std::size_t o = 0; o < n; ++o) corners[o] = static_cast<std::uint8_t>(corner[o]);
 }
 
@@ -51,7 +52,7 @@ Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, con
   const Array<T> b = whole_lane_rows(bias.data(), 1, g.o);
   Array<T> y = uninitialized<T>(g.shape());
   parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-    Array<T> drawn = canvas.clear(), corner = uninitialized<T>({g.o});
+    Array<T> drawn = canvas.clear(), pooled = uninitialized<T>({2, conv.o});
     Array<T> rows = uninitialized<T>({2, g.ow, conv.o});
     T *upper = rows.data(), *lower = rows.data() + g.ow * conv.o;
     for (std::size_t n = begin; n < end; ++n) {
@@ -62,8 +63,8 @@ Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, con
         for (std::size_t j = 0; j < g.pw; ++j) {
           const std::size_t left = 2 * j * conv.o, right = left + conv.o;
           const std::size_t to = ((n * g.ph + i) * g.pw + j) * g.o;
-          pool_windows(upper + left, upper + right, lower + left, lower + right, g.o, y.data() + to,
-                       corner.data(), corners.data() + to);
+          pool_windows(upper + left, upper + right, lower + left, lower + right, g.o, pooled.data(),
+                       pooled.data() + conv.o, y.data() + to, corners.data() + to);
         }
       }
     }
@@ -117,17 +118,17 @@ template <class T> struct Backward {
 
   Array<T> weight_gradient(const Array<T>& x) const {
     if (!sparse_applies<T>(g)) return detail::weight_gradient(g, x, dense());
-    Canvas<T> canvas = x_canvas<T>(g);
-    const std::size_t c = canvas.channels = whole_lanes<T>(g.c);
+    const Canvas<T> canvas = x_canvas<T>(g);
+    const std::size_t row = canvas.w * g.c, width = whole_lanes<T>(g.kw * g.c);
     // As many rows of windows at a time as the first-level cache can hold the pixels of.
-    const std::size_t row_bytes = canvas.w * std::min(c, 2 * Lanes<T>::size) * sizeof(T);
-    const std::size_t fitting = (std::size_t{28} << 10) / row_bytes;
+    const std::size_t fitting = (std::size_t{28} << 10) / (row * sizeof(T));
     const std::size_t band = fitting < g.kh + 1 ? 1 : (fitting - g.kh + 1) / 2;
     const std::size_t room = band * g.pw;
 
     // (o, kh, kw, c) -> (kh, kw, c, o)
     const auto make_add = [&] {
-      return [&, drawn = canvas.clear(), elements = uninitialized<Nonzero<T>>({g.o, room}),
+      return [&, drawn = canvas.clear(Lanes<T>::size),
+              elements = uninitialized<Nonzero<T>>({g.o, room}),
               counts = uninitialized<Index>({g.o})](std::size_t n, T* sum) mutable {
         canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
         for (std::size_t i = 0; i < g.ph; i += band) {
@@ -136,21 +137,23 @@ template <class T> struct Backward {
                        [&](auto i, auto j, auto o, auto di, auto dj, T value, bool alive) {
                          const std::size_t pixel = (2 * i + di) * canvas.w + 2 * j + dj;
                          Index& count = counts.data()[o];
-                         elements.data()[o * room + count] = {value, std::uint32_t(pixel * c)};
+                         elements.data()[o * room + count] = {value, std::uint32_t(pixel * g.c)};
                          count += alive;
                        });
           for (std::size_t o = 0; o < g.o; ++o) {
             for (std::size_t k = 0; k < g.kh; ++k) {
-              add_sparse_weight_gradient(elements.data() + o * room, std::size_t(counts.data()[o]),
-                                         drawn.data() + k * canvas.w * c, g.kw, c,
-                                         sum + (o * g.kh + k) * g.kw * c);
+              for_blocks(width, widest_block, [&](std::size_t first, std::size_t registers) {
+                add_nonzeros(elements.data() + o * room, std::size_t(counts.data()[o]),
+                             drawn.data() + k * row + first, registers,
+                             sum + (o * g.kh + k) * width + first);
+              });
             }
           }
         }
       };
     };
     const Array<T> sum =
-        sum_over_images<T>(g.n, g.o * g.kh * g.kw, c, {g.o, g.kh, g.kw, g.c}, make_add);
+        sum_over_images<T>(g.n, g.o * g.kh, width, {g.o, g.kh, g.kw * g.c}, make_add);
     Array<T> wbar = uninitialized<T>(g.weight_shape());
     const std::size_t taps = g.kh * g.kw * g.c;
     for (std::size_t t = 0; t < taps; ++t) {
@@ -159,23 +162,15 @@ template <class T> struct Backward {
     return wbar;
   }
 
-  // (kh, c / lanes, o, kw + 2, lanes). A pair of neighbouring pixels of ybar reaches kw + 1 pixels of
-  // x. Their weights, read from offset 1 - dj of a line with a zero at either end, here for kw = 3:
-  //             0  w_0 w_1 w_2  0
-  //   left  (1)    w_0 w_1 w_2  0
-  //   right (0) 0  w_0 w_1 w_2
+  // (kh, o, line): as weight_line says.
   Array<T> weight_by_output(const Array<T>& weight) const {
-    constexpr std::size_t lanes = Lanes<T>::size;
-    const std::size_t registers = whole_lanes<T>(g.c) / lanes;
-    Array<T> w = zeros<T>({g.kh, registers, g.o, g.kw + 2, lanes});
+    const std::size_t line = weight_line<T>(g), row = g.kw * g.c;
+    Array<T> w = zeros<T>({g.kh, g.o, line});
     const T* from = weight.data();
     for (std::size_t k = 0; k < g.kh; ++k) {
-      for (std::size_t l = 0; l < g.kw; ++l) {
-        for (std::size_t c = 0; c < g.c; ++c) {
-          T* to = w.data() + ((k * registers + c / lanes) * g.o * (g.kw + 2) + l + 1) * lanes +
-                  c % lanes;
-          for (std::size_t o = 0; o < g.o; ++o) to[o * (g.kw + 2) * lanes] = *from++;
-        }
+      for (std::size_t l = 0; l < row; ++l) {
+        T* to = w.data() + k * g.o * line + g.c + l;
+        for (std::size_t o = 0; o < g.o; ++o) to[o * line] = *from++;
       }
     }
     return w;
@@ -183,13 +178,16 @@ template <class T> struct Backward {
 
   Array<T> input_gradient(const Array<T>& weight) const {
     if (!sparse_applies<T>(g)) return detail::input_gradient(g, weight, dense());
-    constexpr std::size_t lanes = Lanes<T>::size;
-    const std::size_t c = whole_lanes<T>(g.c), width = g.w + 2 * g.padding;
-    const std::size_t height = g.h + 2 * g.padding, slice = g.o * (g.kw + 2) * lanes;
+    const std::size_t width = g.w + 2 * g.padding, height = g.h + 2 * g.padding;
+    const std::size_t line = weight_line<T>(g), row_size = width * g.c;
+    // So few registers at a time that their weights, of all outputs, stay in the first-level cache.
+    const std::size_t fitting = (std::size_t{28} << 10) / (g.o * Lanes<T>::size * sizeof(T) + 1);
+    const std::size_t block = std::clamp<std::size_t>(fitting, 1, widest_block);
     const Array<T> w = weight_by_output(weight);
     Array<T> xbar = uninitialized<T>(g.x_shape());
     parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-      Array<T> canvas = uninitialized<T>({height, width, c});  // xbar with its border
+      // xbar with its border, and room for a register's end
+      Array<T> canvas = uninitialized<T>({height * row_size + Lanes<T>::size});
       // For every row of the convolution and pair of its pixels, the elements there.
       Array<Nonzero<T>> elements = uninitialized<Nonzero<T>>({2 * g.ph, g.pw, g.o});
       Indices counts = uninitialized<Index>({2 * g.ph, g.pw});
@@ -199,35 +197,41 @@ template <class T> struct Backward {
                      [&](auto i, auto j, auto o, auto di, auto dj, T value, bool alive) {
                        const std::size_t pair = (2 * i + di) * g.pw + j;
                        Index& count = counts.data()[pair];
-                       const std::size_t offset = (o * (g.kw + 2) + 1 - dj) * lanes;
+                       const std::size_t offset = o * line + (dj == 0 ? g.c : 0);
                        elements.data()[pair * g.o + count] = {value, std::uint32_t(offset)};
                        count += alive;
                      });
         canvas.fill(T(0));
-        // A slice of the weights at a time stays in the first-level cache.
         for (std::size_t k = 0; k < g.kh; ++k) {
-          for (std::size_t r = 0; r < c / lanes; ++r) {
-            const T* weights = w.data() + (k * (c / lanes) + r) * slice;
+          for_blocks(line - g.c, block, [&](std::size_t first, std::size_t registers) {
+            const T* weights = w.data() + k * g.o * line + first;
             for (std::size_t row = 0; row < 2 * g.ph; ++row) {
-              T* to = canvas.data() + (row + k) * width * c + r * lanes;
+              T* to = canvas.data() + (row + k) * row_size + first;
               for (std::size_t j = 0; j < g.pw; ++j) {
                 const std::size_t pair = row * g.pw + j;
-                add_sparse_input_gradient(elements.data() + pair * g.o,
-                                          std::size_t(counts.data()[pair]), weights, g.kw, c,
-                                          to + 2 * j * c);
+                add_nonzeros(elements.data() + pair * g.o, std::size_t(counts.data()[pair]),
+                             weights, registers, to + 2 * j * g.c);
               }
             }
-          }
+          });
         }
         for (std::size_t i = 0; i < g.h; ++i) {
-          for (std::size_t j = 0; j < g.w; ++j) {
-            std::copy_n(canvas.data() + ((i + g.padding) * width + j + g.padding) * c, g.c,
-                        xbar.data() + ((n * g.h + i) * g.w + j) * g.c);
-          }
+          std::copy_n(canvas.data() + (i + g.padding) * row_size + g.padding * g.c, g.w * g.c,
+                      xbar.data() + (n * g.h + i) * g.w * g.c);
         }
       }
     });
     return xbar;
+  }
+
+  // Calls f(first number, registers) for a row of `width` numbers, in blocks of about the same size.
+  template <class F> static void for_blocks(std::size_t width, std::size_t most, const F& f) {
+    const std::size_t registers = width / Lanes<T>::size;
+    const std::size_t blocks = (registers + most - 1) / most;
+    for (std::size_t b = 0; b < blocks; ++b) {
+      const std::size_t first = b * registers / blocks, last = (b + 1) * registers / blocks;
+      f(first * Lanes<T>::size, last - first);
+    }
   }
 };
 
