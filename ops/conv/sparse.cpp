@@ -13,7 +13,7 @@ void add_block(const Nonzero<T>* elements, std::size_t count, const T* from, T* 
   using Vector = Lanes<T>;
   Vector sum[R];
 #pragma GCC unroll 10
-  for (std::size_t r = 0; r < R; ++r) sum[r] = Vector::load_unaligned(to + r * Vector::size);
+  for (std::size_t r = 0; r < R; ++r) sum[r] = Vector(T(0));
   for (const Nonzero<T>* e = elements; e != elements + count; ++e) {
     const Vector value(e->value);
     const T* at = from + e->offset;
@@ -23,7 +23,10 @@ void add_block(const Nonzero<T>* elements, std::size_t count, const T* from, T* 
     }
   }
 #pragma GCC unroll 10
-  for (std::size_t r = 0; r < R; ++r) sum[r].store_unaligned(to + r * Vector::size);
+  for (std::size_t r = 0; r < R; ++r) {
+    T* at = to + r * Vector::size;
+    (Vector::load_unaligned(at) + sum[r]).store_unaligned(at);
+  }
 }
 
 // add_block<T, 1>, add_block<T, 2>, ..
