@@ -76,7 +76,7 @@ template <class T>
 void product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, const T* a, const T* b,
              T* c, bool add) {
   constexpr std::size_t lanes = Lanes<T>::size, few = 64;
-  constexpr std::size_t work = 1 << 18;  // multiply-adds that are worth a thread
+  constexpr std::size_t work = 1 << 20;  // multiply-adds that are worth a thread
   if (std::min(m, k) > few || n % lanes != 0) {
     return blas_product(transpose_a, m, n, k, a, b, c, add);
   }

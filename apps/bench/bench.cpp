@@ -5,6 +5,8 @@
 #include "apps/bench/measure.hpp"
 #include "apps/program/program.hpp"
 #include "engine/blas.hpp"
+#include "engine/check.hpp"
+#include "engine/threads.hpp"
 #include "gradcheck/derivatives.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "ops/elementwise.hpp"
@@ -111,8 +113,8 @@ void bench_derivatives() {
   }
 }
 
-// op on a leaf of normal scores, and a sweep back from a fixed cotangent; in turns with sorting
-// such scores along their last axis. Every turn has new scores, and the two never the same, or a
+// op on a leaf of normal scores, and a sweep back from a fixed cotangent; in turns with the same on
+// one thread and with sorting such scores along their last axis. Every turn has new scores, and the two never the same, or a
 // branch predictor knows a short list by heart.
 template <class T, class Op> void bench(const std::string& what, const Shape& shape, const Op& op) {
   Generator random(1);
@@ -128,11 +130,19 @@ template <class T, class Op> void bench(const std::string& what, const Shape& sh
       tape.backward(op(tape.leaf(at(turn))), cotangent);
     });
   };
+  const auto on_one_thread = [&](int turn) {
+    const int all = threads();
+    set_threads(1);
+    const double time = both_passes(turn);
+    set_threads(all);
+    return time;
+  };
   const auto sort = [&](int turn) { return seconds_of_std_sort(at(turn + int(lists.size() / 2))); };
-  const std::vector<Times> times = take_turns({both_passes, sort}, 0.5, 5);
-  const double median = times[0].median(), argsort_median = times[1].median();
-  std::printf("%-48s %10.4f %10.4f %10.4f %10.2f\n", what.c_str(), median * 1e3,
-              times[0].best() * 1e3, argsort_median * 1e3, median / argsort_median);
+  const std::vector<Times> times = take_turns({both_passes, on_one_thread, sort}, 0.5, 5);
+  const double median = times[0].median(), argsort_median = times[2].median();
+  std::printf("%-48s %10.4f %10.4f %10.2f %10.4f %10.2f\n", what.c_str(), median * 1e3,
+              times[0].best() * 1e3, times[1].median() / median, argsort_median * 1e3,
+              median / argsort_median);
 }
 
 template <class T> void bench_type(const std::string& type) {
@@ -187,8 +197,8 @@ template <class T> void bench_type(const std::string& type) {
 }
 
 void bench_relax() {
-  std::printf("%-48s %10s %10s %10s %10s\n", "forward + backward, ms", "median", "best",
-              "std::sort", "ratio");
+  std::printf("%-48s %10s %10s %10s %10s %10s\n", "forward + backward, ms", "median", "best",
+              to_message("1 to ", threads()).c_str(), "std::sort", "ratio");
   bench_type<float>("float");
   bench_type<double>("double");
 }
