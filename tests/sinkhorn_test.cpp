@@ -1,10 +1,12 @@
 #include "ops/sorting/sinkhorn.hpp"
 
+#include "engine/threads.hpp"
 #include "golden.hpp"
 #include "op_table.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/noise.hpp"
 #include "ops/shape.hpp"
+#include "ops/softmax.hpp"
 #include "ops/sorting/permutation.hpp"
 #include "relative_distance.hpp"
 
@@ -70,6 +72,38 @@ TEST_CASE("a batch of matrices gives what each gives alone") {
       CHECK(together.data()[9 * b + e] == doctest::Approx(alone.data()[e]).epsilon(1e-13));
     }
   }
+}
+
+TEST_CASE("sinkhorn of any size, on any number of threads, is log_softmax by rows and columns") {
+  const int before = threads();
+  for (const std::size_t n : {1, 7, 16, 17, 40, 330}) {
+    for (const std::size_t matrices : {1, 2}) {
+      CAPTURE(n);
+      CAPTURE(matrices);
+      Generator random(n);
+      const Shape shape{matrices, n, n};
+      Array<double> logits = random.normal<double>(shape);
+      const Array<double> ybar = random.normal<double>(shape);
+      if (n > 1) logits(0, 0, n - 1) = -1e30;  // forbidden
+      Tape<double> tape;
+      const Var<double> x = tape.leaf(logits);
+      Var<double> expected = x / 0.5;
+      for (int half = 0; half < 10; ++half) {
+        expected = transpose(log_softmax(expected), {0, 2, 1});
+      }
+      expected = exp(expected);
+      tape.backward(expected, ybar);
+      for (const int count : {1, 3}) {
+        set_threads(count);
+        const Var<double> same = tape.leaf(logits);
+        const Var<double> y = sinkhorn(same, 0.5, {5});
+        tape.backward(y, ybar);
+        CHECK(distance(y.value(), expected.value()) < 1e-13);
+        CHECK(distance(same.grad(), x.grad()) < 1e-13);
+      }
+    }
+  }
+  set_threads(before);
 }
 
 TEST_CASE("sinkhorn converges to doubly stochastic matrices, and stops at the tolerance") {

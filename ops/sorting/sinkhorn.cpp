@@ -13,21 +13,35 @@
 namespace tapesort {
 namespace {
 
-// A group of matrices (n, n) that are worked on at once: one in each lane of a Pack, element by
-// element, so that rows and columns cost the same and a set of 9 wastes no lane. A Pack of one
-// number is one matrix.
-template <class T, class Pack> class Group {
+// Matrices (n, n) that are worked on at once: one in each lane of a register, element by element, so
+// that rows and columns cost the same and a set of 9 wastes no lane.
+template <class T> class Group {
  public:
-  static constexpr std::size_t width = sizeof(Pack) / sizeof(T);
+  using Pack = Lanes<T>;
+  static constexpr std::size_t width = Pack::size;
+  static std::size_t size(std::size_t n) { return n * n * width; }
+
+  // Matrices first .. first + width - 1 of a batch <-> one group. Lanes beyond the end of the batch
+  // repeat its last matrix.
+  static void read(const Array<T>& batch, std::size_t first, std::size_t n, T* group) {
+    const std::size_t size = n * n, last = batch.size() / size - 1;
+    for (std::size_t lane = 0; lane < width; ++lane) {
+      const T* matrix = batch.data() + std::min(first + lane, last) * size;
+      for (std::size_t e = 0; e < size; ++e) group[e * width + lane] = matrix[e];
+    }
+  }
+  static void write(const T* group, std::size_t first, std::size_t n, Array<T>& batch) {
+    const std::size_t size = n * n, matrices = batch.size() / size;
+    for (std::size_t lane = 0; lane < width && first + lane < matrices; ++lane) {
+      T* matrix = batch.data() + (first + lane) * size;
+      for (std::size_t e = 0; e < size; ++e) matrix[e] = group[e * width + lane];
+    }
+  }
 
   Group(std::size_t n, std::size_t halves_kept)
-      : n_(n),
-        size_(n * n * width),
-        X_(uninitialized<T>({size_})),
-        P_(uninitialized<T>({size_ * halves_kept})) {}
+      : n_(n), X_(uninitialized<T>({size(n)})), P_(uninitialized<T>({size(n) * halves_kept})) {}
 
   T* X() { return X_.data(); }
-  std::size_t halves() const { return halves_; }
 
   // Normalises X along one axis; exp of the result goes to the half-step's place in P, or to its
   // only place when P is not kept.
@@ -63,7 +77,7 @@ template <class T, class Pack> class Group {
   void backward(T* Xbar) const {
     for (std::size_t half = halves_; half-- > 0;) {
       const bool rows = half % 2 == 0;
-      const T* P = P_.data() + half * size_;
+      const T* P = P_.data() + half * X_.size();
       const std::size_t step = (rows ? 1 : n_) * width;
       for (std::size_t line = 0; line < n_; ++line) {
         const std::size_t start = line * (rows ? n_ : 1) * width;
@@ -85,42 +99,136 @@ template <class T, class Pack> class Group {
   // exp(X) after the last half-step.
   const T* P_hat() { return place(halves_ - 1); }
 
-  // The largest |row sum - 1| of P_hat; for single matrices.
+ private:
+  T* place(std::size_t half) { return P_.data() + (half * X_.size()) % P_.size(); }
+
+  std::size_t n_, halves_ = 0;
+  Array<T> X_, P_;
+};
+
+// One matrix, each row filled up to whole registers: X with -infinity and P with 0, which count
+// nothing in a row and are never written by a column. Large ones are shared out to threads.
+template <class T> class Matrix {
+ public:
+  using Pack = Lanes<T>;
+  static constexpr std::size_t width = 1, lanes = Pack::size;
+  static std::size_t size(std::size_t n) { return n * whole_lanes<T>(n); }
+
+  static void read(const Array<T>& batch, std::size_t which, std::size_t n, T* X) {
+    const T* from = batch.data() + which * n * n;
+    for (std::size_t i = 0; i < n; ++i) std::copy_n(from + i * n, n, X + i * whole_lanes<T>(n));
+  }
+  static void write(const T* X, std::size_t which, std::size_t n, Array<T>& batch) {
+    T* to = batch.data() + which * n * n;
+    for (std::size_t i = 0; i < n; ++i) std::copy_n(X + i * whole_lanes<T>(n), n, to + i * n);
+  }
+
+  Matrix(std::size_t n, std::size_t halves_kept)
+      : n_(n),
+        row_(whole_lanes<T>(n)),
+        X_(full<T>({size(n)}, -std::numeric_limits<T>::infinity())),
+        P_(uninitialized<T>({size(n) * halves_kept})) {}
+
+  T* X() { return X_.data(); }
+
+  void iterate() {
+    T* P = place(halves_++);
+    shared(n_, [&](std::size_t i) { normalise_row(X() + i * row_, P + i * row_); });
+    P = place(halves_++);
+    shared(row_ / lanes, [&](std::size_t b) {
+      const std::size_t j = b * lanes;
+      normalise_columns(X() + j, P + j, std::min(lanes, n_ - j));
+    });
+  }
+
+  void backward(T* Xbar) const {
+    for (std::size_t half = halves_; half-- > 0;) {
+      const T* P = P_.data() + half * X_.size();
+      const bool rows = half % 2 == 0;
+      shared(rows ? n_ : row_ / lanes, [&](std::size_t line) {
+        const std::size_t start = line * (rows ? row_ : lanes), step = rows ? lanes : row_;
+        const std::size_t count = rows ? row_ / lanes : n_;
+        for (int turn = 0; turn < 2; ++turn) {  // as in Group
+          Pack total(T(0));
+          for (std::size_t k = 0; k < count; ++k) total += simd::load(Xbar + start + k * step);
+          if (rows) total = Pack(simd::sum(total));
+          for (std::size_t k = 0; k < count; ++k) {
+            T* xbar = Xbar + start + k * step;
+            simd::store(xbar, simd::load(xbar) - simd::load(P + start + k * step) * total);
+          }
+        }
+      });
+    }
+  }
+
+  const T* P_hat() { return place(halves_ - 1); }
+
+  // The largest |row sum - 1| of P_hat.
   double row_error() {
     double error = 0;
     for (std::size_t i = 0; i < n_; ++i) {
       double total = -1;
-      for (std::size_t j = 0; j < n_; ++j) total += double(P_hat()[i * n_ + j]);
+      for (std::size_t j = 0; j < n_; ++j) total += double(P_hat()[i * row_ + j]);
       error = std::max(error, std::abs(total));
     }
     return error;
   }
 
  private:
-  T* place(std::size_t half) { return P_.data() + (half * size_) % P_.size(); }
+  // Calls work(line) for each of so many, on several threads where they have enough numbers.
+  template <class Work> void shared(std::size_t lines, const Work& work) const {
+    const std::size_t grain = 1 + 100000 * lines / X_.size();
+    parallel_for(lines, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+      for (std::size_t line = begin; line < end; ++line) work(line);
+    });
+  }
 
-  std::size_t n_, size_, halves_ = 0;
+  void normalise_row(T* x, T* p) const {
+    Pack largest = simd::load(x), total(T(0));
+    for (std::size_t k = lanes; k < row_; k += lanes) {
+      largest = xsimd::max(largest, simd::load(x + k));
+    }
+    T all[lanes];
+    simd::store(all, largest);
+    const T most = *std::max_element(all, all + lanes);
+    for (std::size_t k = 0; k < row_; k += lanes) {
+      const Pack e = simd::exp(simd::load(x + k) - most);
+      simd::store(p + k, e);
+      total += e;
+    }
+    const T sum = simd::sum(total), shift = most + simd::log(sum), scale = 1 / sum;
+    for (std::size_t k = 0; k < row_; k += lanes) {
+      simd::store(x + k, simd::load(x + k) - shift);
+      simd::store(p + k, simd::load(p + k) * scale);
+    }
+  }
+
+  // `count` columns side by side.
+  void normalise_columns(T* x, T* p, std::size_t count) const {
+    const auto put = [count](T* to, const Pack& numbers) {
+      if (count == lanes) return simd::store(to, numbers);
+      simd::store_part(to, numbers, count);
+    };
+    Pack largest = simd::load(x), total(T(0));
+    for (std::size_t i = 1; i < n_; ++i) largest = xsimd::max(largest, simd::load(x + i * row_));
+    for (std::size_t i = 0; i < n_; ++i) {
+      const Pack e = simd::exp(simd::load(x + i * row_) - largest);
+      simd::store(p + i * row_, e);
+      total += e;
+    }
+    const Pack shift = largest + simd::log(total), scale = Pack(T(1)) / total;
+    for (std::size_t i = 0; i < n_; ++i) {
+      put(x + i * row_, simd::load(x + i * row_) - shift);
+      put(p + i * row_, simd::load(p + i * row_) * scale);
+      std::fill(p + i * row_ + count, p + i * row_ + lanes, T(0));
+    }
+  }
+
+  T* place(std::size_t half) { return P_.data() + (half * X_.size()) % P_.size(); }
+
+  std::size_t n_, row_, halves_ = 0;
   Array<T> X_, P_;
 };
-
-// matrices first .. first + width - 1 of a batch <-> one interleaved group. Lanes beyond the end of
-// the batch repeat its last matrix.
-template <std::size_t width, class T>
-void interleave(const Array<T>& batch, std::size_t first, std::size_t size, T* group) {
-  const std::size_t last = batch.size() / size - 1;
-  for (std::size_t lane = 0; lane < width; ++lane) {
-    const T* matrix = batch.data() + std::min(first + lane, last) * size;
-    for (std::size_t e = 0; e < size; ++e) group[e * width + lane] = matrix[e];
-  }
-}
-template <std::size_t width, class T>
-void separate(const T* group, std::size_t first, std::size_t size, Array<T>& batch) {
-  const std::size_t matrices = batch.size() / size;
-  for (std::size_t lane = 0; lane < width && first + lane < matrices; ++lane) {
-    T* matrix = batch.data() + (first + lane) * size;
-    for (std::size_t e = 0; e < size; ++e) matrix[e] = group[e * width + lane];
-  }
-}
 
 // Each row's largest entry, n times. The first half-step takes out what a row has in common; done
 // before anything is added or divided, it costs the differences no digits.
@@ -132,33 +240,32 @@ template <class T> Array<T> largest_of_rows(const Array<T>& log_alpha, std::size
   return largest;
 }
 
-template <class Pack, class T>
+// Worked on as `Part`s of the batch: Groups, or Matrix by Matrix.
+template <class Part, class T>
 Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T tau, std::size_t n,
            const SinkhornOptions& options) {
-  using PackGroup = Group<T, Pack>;
-  using Groups = std::vector<std::unique_ptr<PackGroup>>;
-  constexpr std::size_t width = PackGroup::width;
-  const std::size_t size = n * n, matrices = log_alpha.size() / size;
-  const std::size_t count = (matrices + width - 1) / width;
-  const std::size_t halves = 2 * std::size_t(options.iterations), cost = 2 * size * halves;
+  constexpr std::size_t width = Part::width;
+  const std::size_t matrices = log_alpha.size() / (n * n), count = (matrices + width - 1) / width;
+  const std::size_t halves = 2 * std::size_t(options.iterations), cost = 2 * n * n * halves;
   const bool keep = log_alpha.needs_grad();
 
   // Bounded, so that a column of nothing but forbidden places has a largest entry, too.
   constexpr T lowest = std::numeric_limits<T>::lowest() / 4;
   Array<T> start = log_alpha.value() - largest_of_rows(log_alpha.value(), n);
   for (T& x : start) x = std::max(x / tau, lowest);
-  auto groups = std::make_shared<Groups>(count);
+  auto parts = std::make_shared<std::vector<std::unique_ptr<Part>>>(count);
   Array<T> value = uninitialized<T>(log_alpha.shape());
-  for_sets(count, cost, [&](std::size_t g) {
-    const std::size_t first = g * width;
-    auto group = std::make_unique<PackGroup>(n, keep ? halves : 1);
-    interleave<width>(start, first, size, group->X());
+  for_sets(count, cost, [&](std::size_t p) {
+    auto part = std::make_unique<Part>(n, keep ? halves : 1);
+    Part::read(start, p * width, n, part->X());
     for (int i = 0; i < options.iterations; ++i) {
-      group->iterate();
-      if (width == 1 && options.tolerance > 0 && group->row_error() <= options.tolerance) break;
+      part->iterate();
+      if constexpr (width == 1) {
+        if (options.tolerance > 0 && part->row_error() <= options.tolerance) break;
+      }
     }
-    separate<width>(exponentiate ? group->P_hat() : group->X(), first, size, value);
-    if (keep) (*groups)[g] = std::move(group);
+    Part::write(exponentiate ? part->P_hat() : part->X(), p * width, n, value);
+    if (keep) (*parts)[p] = std::move(part);
   });
 
   return record(Op(op, double(tau)), {log_alpha}, std::move(value), [=](Node<T>& y) {
@@ -166,12 +273,12 @@ Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T tau, st
     if (exponentiate) {
       for (std::size_t i = 0; i < ybar.size(); ++i) ybar.data()[i] *= y.value().data()[i];
     }
-    for_sets(count, cost / 2, [&](std::size_t g) {
-      Array<T> Xbar = uninitialized<T>({size * width});
-      interleave<width>(ybar, g * width, size, Xbar.data());
-      (*groups)[g]->backward(Xbar.data());
+    for_sets(count, cost / 2, [&](std::size_t p) {
+      Array<T> Xbar = zeros<T>({Part::size(n)});
+      Part::read(ybar, p * width, n, Xbar.data());
+      (*parts)[p]->backward(Xbar.data());
       for (T& x : Xbar) x /= tau;
-      separate<width>(Xbar.data(), g * width, size, abar);
+      Part::write(Xbar.data(), p * width, n, abar);
     });
     accumulate(y.input(0), std::move(abar));
   });
@@ -186,11 +293,12 @@ Var<T> normalised(const char* op, bool exponentiate, const Var<T>& log_alpha, do
   require(options.iterations >= 1, op, ": iterations must be >= 1, got ", options.iterations);
   require(options.tolerance >= 0, op, ": tolerance must be >= 0, got ", options.tolerance);
   if (log_alpha.size() == 0) return log_alpha;
-  // Matrices that stop at different times, or that are alone, cannot share an instruction.
-  if (options.tolerance > 0 || log_alpha.size() == n * n) {
-    return run<T>(op, exponentiate, log_alpha, T(tau), n, options);
+  // Matrices that stop at different times, or that are alone, cannot share an instruction; a group of
+  // large ones leaves the caches (of 64 x 64 it would take three times as long as one by one).
+  if (options.tolerance > 0 || log_alpha.size() == n * n || n > 2 * Lanes<T>::size) {
+    return run<Matrix<T>>(op, exponentiate, log_alpha, T(tau), n, options);
   }
-  return run<Lanes<T>>(op, exponentiate, log_alpha, T(tau), n, options);
+  return run<Group<T>>(op, exponentiate, log_alpha, T(tau), n, options);
 }
 
 }  // namespace
