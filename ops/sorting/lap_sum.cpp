@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/instantiate.hpp"
+#include "engine/simd.hpp"
 #include "ops/mask.hpp"
 #include "ops/sorting/sets.hpp"
 
@@ -70,6 +71,22 @@ class LaplaceSums {
   }
   // 1 - F((s_j - b) / tau) where s_j is above b, else F((s_j - b) / tau).
   double tail(const Root& root, std::size_t j) const { return std::exp(-distance_to(root, j)) / 2; }
+  // e_j = e^(shift - |s_j - b| / tau) for all j.
+  void decays(const Root& root, double shift, std::vector<double>& e) const {
+    for (std::size_t j = 0; j < root.m; ++j) {
+      e[j] = shift - (distance(j, root.m - 1) + root.above);
+    }
+    for (std::size_t j = root.m; j < n_; ++j) e[j] = shift - (distance(root.m, j) + root.below);
+    constexpr std::size_t lanes = Lanes<double>::size;
+    for (std::size_t j = 0; j < n_; j += lanes) {
+      const std::size_t count = std::min(lanes, n_ - j);
+      if (count == lanes) {
+        simd::store(&e[j], simd::exp(simd::load(&e[j])));
+      } else {
+        simd::store_part(&e[j], simd::exp(simd::load_part(&e[j], count)), count);
+      }
+    }
+  }
   double mass(const Root& root, std::size_t j) const {
     return j < root.m ? 1 - tail(root, j) : tail(root, j);
   }
@@ -186,9 +203,9 @@ void pull_mass(const LaplaceSums& sums, const Root& root, const std::vector<doub
   const double scale = std::exp(-shift) / 2;
   thread_local std::vector<double> e;
   e.resize(n);
+  sums.decays(root, shift, e);
   double total = 0, product = 0;
   for (std::size_t j = 0; j < n; ++j) {
-    e[j] = std::exp(shift - sums.distance_to(root, j));
     total += e[j];
     product += e[j] * (pbar[j] - own);
   }
@@ -279,7 +296,8 @@ template <class T> FirstOrder<T> lap_sum(const Var<T>& scores, double tau, Direc
       if (i + 1 < n) {
         const Root& root = batch->roots[set * n + i] = sums.root(double(i + 1), above_before);
         above = root.m;
-        for (std::size_t m = 0; m < n; ++m) now[m] = sums.tail(root, m);
+        sums.decays(root, 0, now);
+        for (double& tail : now) tail /= 2;
       } else {
         std::fill(now.begin(), now.end(), 0.0);
       }
