@@ -114,8 +114,8 @@ void bench_derivatives() {
 }
 
 // op on a leaf of normal scores, and a sweep back from a fixed cotangent; in turns with the same on
-// one thread and with sorting such scores along their last axis. Every turn has new scores, and the two never the same, or a
-// branch predictor knows a short list by heart.
+// one thread and with sorting such scores along their last axis. Every turn has new scores, and the
+// two never the same, or a branch predictor knows a short list by heart.
 template <class T, class Op> void bench(const std::string& what, const Shape& shape, const Op& op) {
   Generator random(1);
   std::vector<Array<T>> lists(std::clamp<std::size_t>(500000 / element_count(shape), 2, 1000));

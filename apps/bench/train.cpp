@@ -137,8 +137,8 @@ double seconds_of_average(const std::vector<Array<float>*>& arrays) {
 }
 
 // What a step with so many seconds of its own loses to averaging its gradients: measured here, and
-// for more processes by the time of a ring, 2 (N - 1) messages one after the other, each of a part in N of
-// the numbers. One number measures a message, what is left of all gradients' time their way through the network.
+// for more processes by the time of a ring, 2 (N - 1) messages one after the other, each of an N-th of
+// the numbers. One number measures a message; what is left of the time of all is their way.
 void print_averaging(const State<float>& state, double own) {
   Array<float> one = zeros<float>({1});
   std::vector<Array<float>*> gradients;

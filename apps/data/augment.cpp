@@ -74,7 +74,8 @@ void resample_image(const Picture& from, float* to, const AffineMap& map) {
   }
 }
 
-// pixels: or none, for the draws alone. Overwrites a random rectangle of an image of this size with noise; one that would not fit is cut.
+// Overwrites a random rectangle of an image of this size with noise; one that would not fit is cut.
+// Without pixels it only draws.
 void erase_rectangle(float* pixels, const Picture& size, double most, Generator& random) {
   const double area = most * (0.05 + 0.95 * random.uniform());
   const double tall = std::exp(std::log(3.0) * (random.uniform() - 0.5));  // sqrt of height / width

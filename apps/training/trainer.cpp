@@ -208,6 +208,7 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
   if (stopped == 0 && result.unvalidated > 0) validate();  // which may be interrupted as well
   if (stopped == 0 && session.take_mean()) validate();
   if (!options.checkpoint.empty()) save();
+  stopped = int(largest_over_ranks(stop_signal));  // which may have come meanwhile
   if (stopped != 0) {
     result.interrupted = stopped;
     return result;
