@@ -1,8 +1,8 @@
 // Training in several processes, each with its part of the rows: mpirun -n 2 ./mpi. README.md beside
 // it says how to build it.
 #include <cstdio>
+#include <models/mpi.hpp>
 #include <tapesort.hpp>
-#include <tapesort/models/mpi.hpp>
 
 using namespace tapesort;
 

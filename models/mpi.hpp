@@ -2,6 +2,9 @@
 // with MPI (mpicxx); the library itself is tied to no MPI.
 #pragma once
 
+// Not MPI's own C++, which the standard has dropped.
+#define OMPI_SKIP_MPICXX 1
+#define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
 
 #include <algorithm>
@@ -13,9 +16,9 @@
 namespace tapesort {
 
 namespace detail {
-constexpr MPI_Datatype mpi_type(float) { return MPI_FLOAT; }
-constexpr MPI_Datatype mpi_type(double) { return MPI_DOUBLE; }
-constexpr MPI_Datatype mpi_type(Index) { return MPI_INT64_T; }
+inline MPI_Datatype mpi_type(float) { return MPI_FLOAT; }
+inline MPI_Datatype mpi_type(double) { return MPI_DOUBLE; }
+inline MPI_Datatype mpi_type(Index) { return MPI_INT64_T; }
 }  // namespace detail
 
 // Each element becomes its sum over the processes of `group`, which all call this with arrays of the

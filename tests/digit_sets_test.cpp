@@ -80,8 +80,9 @@ TEST_CASE("numbers are uniform, and the generator alone decides, on any number o
 
 TEST_CASE("a part of the sets is the same as within all, and the generator goes on alike") {
   const DigitPool pool(two_pixel_digits());
-  for (const auto& [name, how] : augmentations()) {
-    INFO(name);
+  for (const auto& entry : augmentations()) {
+    const Augmentation& how = entry.second;
+    CAPTURE(entry.first);
     Generator random(3), again(3);
     const DigitSets all = draw_digit_sets(pool, 6, 5, 2, random, how);
     const DigitSets part = draw_digit_sets(pool, 6, 5, 2, again, how, Part(2, 5));
