@@ -116,8 +116,8 @@ TEST_CASE("the sparse way is gone only where it is shorter, and 32 bits hold its
   CHECK(applies({1, 28, 28, 16}, {5, 5, 16, 32}));
   CHECK(!applies({1, 28, 28, 16}, {5, 5, 16, 32}, {2, 0}));
   CHECK(applies({1, 28, 28, 16}, {8, 8, 16, 32}));
-  CHECK(applies({1, 28, 28, 1}, {5, 5, 1, 6}));    // 6 of 16 lanes otherwise
-  CHECK(!applies({1, 28, 28, 1}, {5, 5, 1, 32}));  // 5 of 16 lanes
+  CHECK(applies({1, 28, 28, 1}, {5, 5, 1, 6}));    // its outputs would not fill the registers
+  CHECK(!applies({1, 28, 28, 1}, {1, 1, 1, 32}));  // nor does its one tap
   const std::size_t large = 1 << 14;
   CHECK(applies({1, large, large - 1, 16}, {3, 3, 16, 1}));
   CHECK(!applies({1, large, large, 16}, {3, 3, 16, 1}));              // 2^32 elements
