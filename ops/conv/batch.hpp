@@ -115,7 +115,6 @@ Array<T> input_gradient(const ConvGeometry& g, const Array<T>& weight, const Ima
                              g.o,
                              g.oh,
                              g.ow,
-                             g.o,
                              rows.top,
                              columns.top};
       const ImageConv conv{canvas.w,      g.o, rows.taps, columns.taps, whole_lanes<T>(g.c),

@@ -88,14 +88,14 @@ void add_pixels(const T* image, std::size_t pixels, std::size_t o, T* partial, T
   }
 }
 
-// A canvas (h, w, channels) on which images are drawn: pixel (i, j) at (top + i, left + j), with
-// `channels` >= the image's, zero elsewhere; what falls outside is left out.
+// A canvas (h, w, channels) on which images (image_h, image_w, channels) are drawn: pixel (i, j) at
+// (top + i, left + j), zero elsewhere; what falls outside is left out.
 template <class T> struct Canvas {
   std::size_t h, w, channels;
-  std::size_t image_h, image_w, image_channels;
+  std::size_t image_h, image_w;
   std::ptrdiff_t top, left;
 
-  std::size_t image_size() const { return image_h * image_w * image_channels; }
+  std::size_t image_size() const { return image_h * image_w * channels; }
 
   // An empty one; what is drawn on it later leaves the border as it is. `more` numbers stand behind it.
   Array<T> clear(std::size_t more = 0) const {
@@ -109,16 +109,16 @@ template <class T> struct Canvas {
     for (std::size_t i = 0; i < image_h; ++i) {
       const std::ptrdiff_t row = top + std::ptrdiff_t(i);
       if (!inside(row, h)) continue;
-      const T* from = image + i * image_w * image_channels;
+      const T* from = image + i * image_w * channels;
       T* to = canvas + std::size_t(row) * w * channels;
-      if (image_channels == channels && left >= 0 && left + image_w <= w) {
+      if (left >= 0 && left + image_w <= w) {
         std::copy_n(from, image_w * channels, to + std::size_t(left) * channels);
         continue;
       }
       for (std::size_t j = 0; j < image_w; ++j) {
         const std::ptrdiff_t column = left + std::ptrdiff_t(j);
         if (!inside(column, w)) continue;
-        std::copy_n(from + j * image_channels, image_channels, to + std::size_t(column) * channels);
+        std::copy_n(from + j * channels, channels, to + std::size_t(column) * channels);
       }
     }
   }
@@ -127,7 +127,7 @@ template <class T> struct Canvas {
 // x with its border of zeros.
 template <class T> Canvas<T> x_canvas(const ConvGeometry& g) {
   const auto border = std::ptrdiff_t(g.padding);
-  return {g.h + 2 * g.padding, g.w + 2 * g.padding, g.c, g.h, g.w, g.c, border, border};
+  return {g.h + 2 * g.padding, g.w + 2 * g.padding, g.c, g.h, g.w, border, border};
 }
 
 // One of the stride x stride parts of the transpose. x's row r = s i + k - p took from y's row i,

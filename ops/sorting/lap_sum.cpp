@@ -73,10 +73,7 @@ class LaplaceSums {
   double tail(const Root& root, std::size_t j) const { return std::exp(-distance_to(root, j)) / 2; }
   // e_j = e^(shift - |s_j - b| / tau) for all j.
   void decays(const Root& root, double shift, std::vector<double>& e) const {
-    for (std::size_t j = 0; j < root.m; ++j) {
-      e[j] = shift - (distance(j, root.m - 1) + root.above);
-    }
-    for (std::size_t j = root.m; j < n_; ++j) e[j] = shift - (distance(root.m, j) + root.below);
+    for (std::size_t j = 0; j < n_; ++j) e[j] = shift - distance_to(root, j);
     constexpr std::size_t lanes = Lanes<double>::size;
     for (std::size_t j = 0; j < n_; j += lanes) {
       const std::size_t count = std::min(lanes, n_ - j);
