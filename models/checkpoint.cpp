@@ -152,35 +152,6 @@ std::vector<Entry> parse_header(const std::string& file, const std::string& text
   return entries;
 }
 
-// The arrays of a state, and what a checkpoint has for them.
-template <class T> using Copies = std::vector<std::pair<Array<T>*, const Array<T>*>>;
-
-template <class T>
-Copies<T> matched(const std::string& file, const Checkpoint<T>& checkpoint, const State<T>& state,
-                  const std::string& prefix) {
-  Copies<T> copies;
-  const auto want = [&](const std::string& own_name, Array<T>& value) {
-    const std::string name = prefix + own_name;
-    const auto found = checkpoint.arrays.find(name);
-    if (found == checkpoint.arrays.end()) bad_file(file, "has no array ", name);
-    const Array<T>& array = found->second;
-    if (array.shape() != value.shape()) {
-      bad_file(file, "array ", name, " has shape ", array.shape(), "; this model expects ",
-               value.shape());
-    }
-    for (std::size_t i = 0; i < array.size(); ++i) {
-      if (!std::isfinite(array.data()[i])) {
-        bad_file(file, "array ", name, " holds ", array.data()[i], " at position ", i,
-                 "; expected finite numbers");
-      }
-    }
-    copies.push_back({&value, &array});
-  };
-  for (Parameter<T>* p : state.parameters) want(p->name, p->value);
-  for (const auto& buffer : state.buffers) want(buffer.name, *buffer.value);
-  return copies;
-}
-
 }  // namespace
 
 template <class T> void save_checkpoint(const std::string& file, const Checkpoint<T>& checkpoint) {
@@ -234,23 +205,31 @@ template <class T> Checkpoint<T> load_checkpoint(const std::string& file) {
 }
 
 template <class T> void add_to_checkpoint(Checkpoint<T>& checkpoint, const State<T>& state) {
-  const auto add = [&](const std::string& name, const Array<T>& value) {
-    require(checkpoint.arrays.emplace(name, value).second, "checkpoint: two arrays are named ",
+  for (const auto& [name, value] : state.arrays()) {
+    require(checkpoint.arrays.emplace(name, *value).second, "checkpoint: two arrays are named ",
             name, "; give each layer a name of its own");
-  };
-  for (const Parameter<T>* p : state.parameters) add(p->name, p->value);
-  for (const auto& buffer : state.buffers) add(buffer.name, *buffer.value);
-}
-
-template <class T>
-void check_restorable(const std::string& file, const Checkpoint<T>& checkpoint,
-                      const State<T>& state, const std::string& prefix) {
-  matched(file, checkpoint, state, prefix);
+  }
 }
 
 template <class T>
 void restore(const std::string& file, const Checkpoint<T>& checkpoint, const State<T>& state) {
-  for (const auto& [to, from] : matched(file, checkpoint, state, "")) *to = *from;
+  const auto own = state.arrays();
+  for (const auto& [name, value] : own) {
+    const auto found = checkpoint.arrays.find(name);
+    if (found == checkpoint.arrays.end()) bad_file(file, "has no array ", name);
+    const Array<T>& array = found->second;
+    if (array.shape() != value->shape()) {
+      bad_file(file, "array ", name, " has shape ", array.shape(), "; this model expects ",
+               value->shape());
+    }
+    for (std::size_t i = 0; i < array.size(); ++i) {
+      if (!std::isfinite(array.data()[i])) {
+        bad_file(file, "array ", name, " holds ", array.data()[i], " at position ", i,
+                 "; expected finite numbers");
+      }
+    }
+  }
+  for (const auto& [name, value] : own) *value = checkpoint.arrays.at(name);
   for (Parameter<T>* p : state.parameters) p->changed();
 }
 
@@ -266,15 +245,13 @@ template <class T> void load_model(const std::string& file, const State<T>& stat
   restore(file, load_checkpoint<T>(file), state);
 }
 
-#define INSTANTIATE_FOR(T)                                                                  \
-  template void save_checkpoint(const std::string&, const Checkpoint<T>&);                  \
-  template Checkpoint<T> load_checkpoint<T>(const std::string&);                            \
-  template void add_to_checkpoint(Checkpoint<T>&, const State<T>&);                         \
-  template void check_restorable(const std::string&, const Checkpoint<T>&, const State<T>&, \
-                                 const std::string&);                                       \
-  template void restore(const std::string&, const Checkpoint<T>&, const State<T>&);         \
-  template void save_model(const std::string&, const State<T>&,                             \
-                           const std::map<std::string, std::string>&);                      \
+#define INSTANTIATE_FOR(T)                                                          \
+  template void save_checkpoint(const std::string&, const Checkpoint<T>&);          \
+  template Checkpoint<T> load_checkpoint<T>(const std::string&);                    \
+  template void add_to_checkpoint(Checkpoint<T>&, const State<T>&);                 \
+  template void restore(const std::string&, const Checkpoint<T>&, const State<T>&); \
+  template void save_model(const std::string&, const State<T>&,                     \
+                           const std::map<std::string, std::string>&);              \
   template void load_model(const std::string&, const State<T>&);
 INSTANTIATE_FOR(float)
 INSTANTIATE_FOR(double)

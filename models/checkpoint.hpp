@@ -29,10 +29,6 @@ template <class T> Checkpoint<T> load_checkpoint(const std::string& file);
 // Between a model's state and a checkpoint. Restoring wants every name, in the model's shape and
 // with finite numbers; nothing is changed otherwise. `file` is for messages.
 template <class T> void add_to_checkpoint(Checkpoint<T>& checkpoint, const State<T>& state);
-// Throws what restore would, changing nothing; for names that stand there after a prefix.
-template <class T>
-void check_restorable(const std::string& file, const Checkpoint<T>& checkpoint,
-                      const State<T>& state, const std::string& prefix);
 template <class T>
 void restore(const std::string& file, const Checkpoint<T>& checkpoint, const State<T>& state);
 

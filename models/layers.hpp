@@ -34,6 +34,14 @@ template <class T> struct State {
   };
   std::vector<Parameter<T>*> parameters;
   std::vector<Buffer> buffers;
+
+  // The arrays of both, parameters first.
+  std::vector<Buffer> arrays() const {
+    std::vector<Buffer> all;
+    for (Parameter<T>* p : parameters) all.push_back({p->name, &p->value});
+    all.insert(all.end(), buffers.begin(), buffers.end());
+    return all;
+  }
 };
 
 template <class T> class Layer {

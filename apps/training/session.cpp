@@ -14,7 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char *best_prefix = "best.", *mean_prefix = "mean.";
 constexpr int deepest = 8;  // levels of JSON
 
 }  // namespace
@@ -52,15 +51,13 @@ void Session::validated(double validation, double learning_rate) {
 
 void Session::average() {
   const float share = 1 / float(++averaged_);
-  const auto add = [&](const std::string& name, const Array<float>& now) {
+  for (const auto& [name, now] : state_.arrays()) {
     Array<float>& mean = mean_.arrays[name];
-    if (averaged_ == 1) mean = zeros<float>(now.shape());
+    if (averaged_ == 1) mean = zeros<float>(now->shape());
     for (std::size_t i = 0; i < mean.size(); ++i) {
-      mean.data()[i] += (now.data()[i] - mean.data()[i]) * share;
+      mean.data()[i] += (now->data()[i] - mean.data()[i]) * share;
     }
-  };
-  for (const Parameter<float>* p : state_.parameters) add(p->name, p->value);
-  for (const auto& buffer : state_.buffers) add(buffer.name, *buffer.value);
+  }
 }
 
 bool Session::take_mean() {
@@ -70,24 +67,30 @@ bool Session::take_mean() {
   return true;
 }
 
-void Session::check() const {
+State<float> Session::everything(bool with_mean) {
+  State<float> all = state_;
+  for (const auto& [name, array] : optimizer_.memory()) all.buffers.push_back({name, array});
+  for (auto& [name, array] : best_.arrays) all.buffers.push_back({"best." + name, &array});
+  if (!with_mean) return all;
+  for (auto& [name, array] : mean_.arrays) all.buffers.push_back({"mean." + name, &array});
+  return all;
+}
+
+void Session::check() {
   try {
-    for (const Parameter<float>* p : state_.parameters) require_finite(p->name, p->value);
-    for (const auto& buffer : state_.buffers) require_finite(buffer.name, *buffer.value);
-    for (const auto& memory : optimizer_.memory()) require_finite(memory.name, *memory.value);
+    for (const auto& [name, array] : everything(averaged_ > 0).arrays()) {
+      require_finite(name, *array);
+    }
   } catch (const NonFiniteError& error) {
     throw std::runtime_error(to_message(task_, ": after ", result.steps, " steps ", error.what(),
                                         "; try a smaller learning rate"));
   }
 }
 
-void Session::save() const {
+void Session::save() {
   check();
   Checkpoint<float> checkpoint;
-  add_to_checkpoint(checkpoint, state_);
-  for (const auto& memory : optimizer_.memory()) checkpoint.arrays[memory.name] = *memory.value;
-  for (const auto& [name, array] : best_.arrays) checkpoint.arrays[best_prefix + name] = array;
-  for (const auto& [name, array] : mean_.arrays) checkpoint.arrays[mean_prefix + name] = array;
+  add_to_checkpoint(checkpoint, everything(averaged_ > 0));
   json epochs = json::array();
   for (const auto& e : result.epochs) {
     epochs.push_back({e.loss, e.validation, e.seconds, e.step, e.learning_rate});
@@ -170,17 +173,9 @@ void Session::load() {
   const std::size_t optimizer_steps =
       count("optimizer_steps", loaded.steps, std::numeric_limits<std::size_t>::max());
 
-  State<float> all = state_;
-  for (const auto& memory : optimizer_.memory()) {
-    all.buffers.push_back({memory.name, memory.value});
-  }
-  check_restorable(file, checkpoint, state_, best_prefix);
-  if (averaged > 0) check_restorable(file, checkpoint, state_, mean_prefix);
-  restore(file, checkpoint, all);
-  for (auto& [name, array] : best_.arrays) array = checkpoint.arrays.at(best_prefix + name);
+  if (averaged > 0) mean_ = best_;  // for its names and shapes
+  restore(file, checkpoint, everything(averaged > 0));
   averaged_ = averaged;
-  mean_ = averaged > 0 ? best_ : Checkpoint<float>();
-  for (auto& [name, array] : mean_.arrays) array = checkpoint.arrays.at(mean_prefix + name);
   optimizer_.set_steps(optimizer_steps);
   result = std::move(loaded);
 }

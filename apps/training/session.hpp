@@ -24,14 +24,17 @@ class Session {
   void restore_best() { restore("the best state", best_, state_); }
 
   // std::runtime_error when a step of the optimizer has spoilt anything that a checkpoint holds.
-  void check() const;
+  void check();
   // options.checkpoint: the model and, beside it, the optimizer, the best state so far, and the numbers
   // of `result`. std::runtime_error, and nothing is written, where check() throws; nothing is changed
   // when the file to load is faulty or of other settings.
-  void save() const;
+  void save();
   void load();
 
  private:
+  // All arrays that a checkpoint holds, each under its name there.
+  State<float> everything(bool with_mean);
+
   const std::string task_;
   State<float> state_;
   Optimizer<float>& optimizer_;
