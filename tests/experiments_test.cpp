@@ -58,6 +58,12 @@ TEST_CASE("tapesort sort runs end to end, and the same seed gives the same resul
   CHECK(report.rfind("<!doctype html>", 0) == 0);
   CHECK(report.find("<th>permutation_accuracy</th>") != std::string::npos);
   CHECK(report.find("<polyline") != std::string::npos);
+  CHECK(report.find(">validation, %</text>") != std::string::npos);
+  const auto at_axis = [&](double y) {
+    return report.find(printed("text-anchor=\"end\">%.4g</text>", y)) != std::string::npos;
+  };
+  const double best = 100 * row["validation"].get<double>();
+  CHECK((at_axis(best) || at_axis(best + 0.5)));  // the latter when both epochs' are the same
   CHECK(report.find("true order, after epoch 1<") != std::string::npos);
   CHECK(report.find("true order, after epoch 2<") != std::string::npos);
 

@@ -49,11 +49,16 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-const LinePlot line_plot{"it's", "n",
-                         "ms",   true,
-                         false,  {{"a", {1, 10}, {2, std::nan("")}, {}}, {"b", {3}, {4}, {0.5}}}};
-const BarPlot bar_plot{
-    "bars", "%", {"n = 3", "n = 5"}, {{"a", {}, {1, 2}, {}}, {"b", {}, {3, 4}, {0.1, 0.2}}}};
+const Plot line_plot{"it's", "n",
+                     "ms",   true,
+                     false,  {{"a", {1, 10}, {2, std::nan("")}, {}}, {"b", {3}, {4}, {0.5}}}};
+const Plot bar_plot{"bars",
+                    "",
+                    "%",
+                    false,
+                    false,
+                    {{"a", {}, {1, 2}, {}}, {"b", {}, {3, 4}, {0.1, 0.2}}},
+                    {"n = 3", "n = 5"}};
 
 // Images of one pixel: bright if the label is 1.
 ImageSet dots(const Indices& labels) {
@@ -69,7 +74,7 @@ TEST_CASE("what gnuplot is told of a line plot") {
   const TemporaryFolder folder;
   const PretendedGnuplot gnuplot;
   std::ostringstream messages;
-  CHECK(draw(line_plot, folder / "p.png", messages));
+  CHECK(draw({line_plot}, folder / "p.png", messages));
   CHECK(messages.str() == "");
   CHECK(std::filesystem::exists(folder / "p.png"));
   const std::string commands = gnuplot.commands();
@@ -85,20 +90,22 @@ TEST_CASE("what gnuplot is told of a line plot") {
 TEST_CASE("bars of a group stand side by side around it") {
   const TemporaryFolder folder;
   const PretendedGnuplot gnuplot;
-  CHECK(draw(bar_plot, folder / "p.png"));
+  CHECK(draw({bar_plot}, folder / "p.png"));
   const std::string commands = gnuplot.commands();
   CHECK(contains(commands, "('n = 3' 0, 'n = 5' 1)"));
   CHECK(contains(commands, "$series0 << END_OF_SERIES\n-0.2 1\n0.8 2\nEND_OF_SERIES\n"));
   CHECK(contains(commands, "$series1 << END_OF_SERIES\n0.2 3 0.1\n1.2 4 0.2\nEND_OF_SERIES\n"));
 }
 
-TEST_CASE("a learning curve shows accuracies in percent, below the losses") {
+TEST_CASE("panels stand above one another, in their order") {
   const TemporaryFolder folder;
   const PretendedGnuplot gnuplot;
-  CHECK(draw_learning_curve("t", {{"training", {1, 2}, {0.5, 0.25}, {}}},
-                            {{"validation", {1, 2}, {0.5, 0.75}, {0.01, 0.02}}}, folder / "p.png"));
+  CHECK(draw({{"t", "epoch", "loss", false, false, {{"training", {1, 2}, {0.5, 0.25}, {}}}},
+              {"", "epoch", "%", false, false, {{"validation", {1, 2}, {50, 75}, {1, 2}}}}},
+             folder / "p.png"));
   const std::string commands = gnuplot.commands();
   CHECK(contains(commands, "size 900,960\n"));
+  CHECK(contains(commands, "set multiplot layout 2,1\n"));
   const std::size_t loss = commands.find("1 0.5\n2 0.25\n"),
                     accuracy = commands.find("1 50 1\n2 75 2\n");
   CHECK(loss < accuracy);
@@ -155,7 +162,7 @@ TEST_CASE("a picture that cannot be drawn is told in a line, and leaves the old 
   std::ostringstream messages;
   {
     const SearchPath nowhere(empty.path());
-    CHECK_FALSE(draw(line_plot, folder / "p.png", messages));
+    CHECK_FALSE(draw({line_plot}, folder / "p.png", messages));
     CHECK(messages.str() ==
           "tapesort: no picture " + folder.path() +
               "/p.png: gnuplot is missing; install it: apt-get install gnuplot-nox\n");
@@ -164,14 +171,14 @@ TEST_CASE("a picture that cannot be drawn is told in a line, and leaves the old 
   {
     const PretendedGnuplot failing(
         "{ echo 'plot $x'; echo '     ^'; echo 'line 7: undefined variable: y'; } >&2; exit 1");
-    CHECK_FALSE(draw(bar_plot, folder / "p.png", messages));
+    CHECK_FALSE(draw({bar_plot}, folder / "p.png", messages));
     CHECK(messages.str() == "tapesort: no picture " + folder.path() +
                                 "/p.png: gnuplot failed: line 7: undefined variable: y\n");
   }
   messages.str("");
   {
     const PretendedGnuplot full("printf more");  // what is left out is left out at the end
-    CHECK_FALSE(draw(bar_plot, folder / "p.png", messages));
+    CHECK_FALSE(draw({bar_plot}, folder / "p.png", messages));
     CHECK(messages.str() == "tapesort: no picture " + folder.path() +
                                 "/p.png: gnuplot wrote only a part of it; is the disk full?\n");
   }
@@ -187,21 +194,21 @@ TEST_CASE("a picture is drawn whatever its name") {
   const PretendedGnuplot gnuplot;
   std::ostringstream messages;
   const std::string name = "it's\na \\picture.png";
-  CHECK(draw(line_plot, folder / name, messages));
+  CHECK(draw({line_plot}, folder / name, messages));
   CHECK(messages.str() == "");
   CHECK(folder.read(name).size() == 12);
 }
 
 TEST_CASE("plots refuse series of unequal length") {
-  LinePlot lines = line_plot;
+  Plot lines = line_plot;
   lines.series[1].y = {1, 2};
-  CHECK(error_of([&] { draw(lines, "p.png"); }) ==
+  CHECK(error_of([&] { draw({lines}, "p.png"); }) ==
         "invalid_argument: draw: series 'b' has 2 values; need 1");
-  BarPlot bars = bar_plot;
+  Plot bars = bar_plot;
   bars.series[1].error = {1};
-  CHECK(error_of([&] { draw(bars, "p.png"); }) ==
+  CHECK(error_of([&] { draw({bars}, "p.png"); }) ==
         "invalid_argument: draw: series 'b' has 1 error bars; need none or 2");
-  CHECK(error_of([&] { draw(LinePlot{}, "p.png"); }) ==
+  CHECK(error_of([&] { draw({Plot{}}, "p.png"); }) ==
         "invalid_argument: draw: a line plot without series; need at least one");
 }
 
@@ -215,8 +222,8 @@ TEST_CASE("gnuplot itself, where there is one, takes every kind of picture") {
   const std::string file = folder / "it's a picture.png";
   const ImageSet set = dots({0, 1});
   const std::vector<std::function<bool()>> pictures{
-      [&] { return draw(line_plot, file, messages); },
-      [&] { return draw(bar_plot, file, messages); },
+      [&] { return draw({line_plot}, file, messages); },
+      [&] { return draw({bar_plot}, file, messages); },
       [&] {
         return draw({line_plot, line_plot}, file, messages);
       },
@@ -231,7 +238,7 @@ TEST_CASE("gnuplot itself, where there is one, takes every kind of picture") {
   }
   CHECK(messages.str() == "");
   // a plot without a single point: gnuplot's own complaint is passed on
-  CHECK_FALSE(draw(LinePlot{"", "", "", false, false, {{"none", {1}, {std::nan("")}, {}}}}, file,
-                   messages));
+  CHECK_FALSE(
+      draw({Plot{"", "", "", false, false, {{"none", {1}, {std::nan("")}, {}}}}}, file, messages));
   CHECK(contains(messages.str(), "gnuplot failed: line "));
 }

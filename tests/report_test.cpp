@@ -22,8 +22,7 @@ using namespace tapesort::testing;
 TEST_CASE("a report is one HTML file with figures, curves and pictures") {
   const TemporaryFolder folder;
   folder.write("p.png", "abcd");
-  const LinePlot plot{"loss <1>", "epoch", "",
-                      false,      false,   {{"a & b", {1, 2, 3}, {5, NAN, 4}, {}}}};
+  const Plot plot{"", "epoch", "loss <1>", false, false, {{"a & b", {1, 2, 3}, {5, NAN, 4}, {}}}};
   const std::string html =
       html_report("t \"x\"", {{"accuracy", 0.5}, {"settings", {{"lr", "1e-3"}}}}, {plot},
                   {{"P <0>", {{0.25f, 1.0f}}}}, {folder / "p.png", folder / "none.png"});

@@ -151,17 +151,15 @@ nlohmann::json to_json(const EstimatorOptions& options, const EstimatorResults& 
 }
 
 bool draw(const EstimatorResults& results, const std::string& file) {
-  LinePlot bias{
-      printed("Bias against tau (the gradient's length is %.3g)", results.gradient_length),
-      "tau",
-      "|mean - exact gradient|",
-      true,
-      true,
-      {}};
-  LinePlot deviation{
-      "Spread of an estimate against tau", "tau", "standard deviation", true, true, {}};
+  Plot bias{printed("Bias against tau (the gradient's length is %.3g)", results.gradient_length),
+            "tau",
+            "|mean - exact gradient|",
+            true,
+            true,
+            {}};
+  Plot deviation{"Spread of an estimate against tau", "tau", "standard deviation", true, true, {}};
   const bool exact = !std::isnan(results.lowest_cost);
-  LinePlot descent{
+  Plot descent{
       "Minimising the expected cost", "step", exact ? "E f - min f" : "E f", false, exact, {}};
   for (const std::string& name : drawn) {
     const std::string title = name[0] == '+' ? "REINFORCE " + name : name;
@@ -184,7 +182,7 @@ bool draw(const EstimatorResults& results, const std::string& file) {
       descent.series.push_back(series);
     }
   }
-  std::vector<LinePlot> panels{bias, deviation};
+  std::vector<Plot> panels{bias, deviation};
   if (!descent.series.empty()) panels.push_back(descent);
   return draw(panels, file);
 }

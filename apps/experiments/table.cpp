@@ -253,7 +253,7 @@ void report(const PaperTable& table, const std::vector<TableRow>& table_rows, co
                                 "\n\nOurs: the mean over seeds +- their standard deviation [how "
                                 "many, unless one]. Paper: Grover et al. 2019.\n\n| method | |");
   std::string rule = "|---|---|";
-  BarPlot plot{table.title, table.figures[0].name, {}, {}};
+  Plot plot{table.title, "", table.figures[0].name, false, false, {}};
   for (const std::string& column : o.columns) {
     plot.groups.push_back(to_message(table.option + 2, " = ", column));
     text += " " + plot.groups.back() + " |";
@@ -321,7 +321,7 @@ void report(const PaperTable& table, const std::vector<TableRow>& table_rows, co
   write_result(
       (folder / "table.json").string(),
       {{"task", table.task}, {"option", table.option}, {"summary", summary}, {"cells", rows}});
-  draw(plot, (folder / "table.png").string());
+  draw({plot}, (folder / "table.png").string());
 }
 
 template <class T> void require_distinct(const char* option, const std::vector<T>& values) {

@@ -70,7 +70,7 @@ std::string table(const nlohmann::json& object) {
 }
 
 // The least and the largest finite value of x or y of all series.
-std::pair<double, double> range(const LinePlot& plot, std::vector<double> Series::*axis) {
+std::pair<double, double> range(const Plot& plot, std::vector<double> Series::*axis) {
   double low = INFINITY, high = -INFINITY;
   for (const Series& series : plot.series) {
     for (const double value : series.*axis) {
@@ -81,7 +81,7 @@ std::pair<double, double> range(const LinePlot& plot, std::vector<double> Series
   return low < high ? std::make_pair(low, high) : std::make_pair(low - 0.5, high + 0.5);
 }
 
-std::string svg(const LinePlot& plot) {
+std::string svg(const Plot& plot) {
   const auto [x_low, x_high] = range(plot, &Series::x);
   const auto [y_low, y_high] = range(plot, &Series::y);
   const auto across = [=, low = x_low, high = x_high](double x) {
@@ -91,7 +91,8 @@ std::string svg(const LinePlot& plot) {
     return 250 - 220 * (y - low) / (high - low);
   };
   std::string out = "<svg viewBox=\"0 0 700 290\" role=\"img\" aria-label=\"" +
-                    escaped(plot.title) + "\">\n<text x=\"60\" y=\"18\">" + escaped(plot.title) +
+                    escaped(plot.y_label) + "\">\n<text x=\"60\" y=\"18\">" +
+                    escaped(plot.y_label) +
                     "</text>\n<path class=\"axis\" fill=\"none\" d=\"M60 30V250H680\"/>\n";
   for (const double y : {y_low, y_high}) {
     out += printed("<text x=\"55\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>\n", up(y) + 4, y);
@@ -132,12 +133,12 @@ std::string svg(const MatrixPlot& matrix) {
 }  // namespace
 
 std::string html_report(const std::string& title, const nlohmann::json& row,
-                        const std::vector<LinePlot>& plots, const std::vector<MatrixPlot>& matrices,
+                        const std::vector<Plot>& plots, const std::vector<MatrixPlot>& matrices,
                         const std::vector<std::string>& pictures) {
   std::string out = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n<title>" +
                     escaped(title) + "</title>\n<style>" + style + "</style>\n<h1>" +
                     escaped(title) + "</h1>\n";
-  for (const LinePlot& plot : plots) out += svg(plot);
+  for (const Plot& plot : plots) out += svg(plot);
   for (const MatrixPlot& matrix : matrices) out += svg(matrix);
   out += table(row);
   for (const std::string& file : pictures) {

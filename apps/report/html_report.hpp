@@ -17,9 +17,10 @@ struct MatrixPlot {
 };
 
 // row: an object; its numbers and texts are listed, and those of the objects in it under their keys.
-// pictures: PNG files; those that are not there are left out. A plot's axes are linear.
+// pictures: PNG files; those that are not there are left out. Plots are of lines; their titles are
+// not shown, and their axes are linear.
 std::string html_report(const std::string& title, const nlohmann::json& row,
-                        const std::vector<LinePlot>& plots, const std::vector<MatrixPlot>& matrices,
+                        const std::vector<Plot>& plots, const std::vector<MatrixPlot>& matrices,
                         const std::vector<std::string>& pictures);
 
 }  // namespace tapesort

@@ -109,7 +109,7 @@ void put_data(std::ostream& out, std::size_t i, const std::vector<double>& x,
   out << "END_OF_SERIES\n";
 }
 
-void put_lines(std::ostream& out, const LinePlot& plot) {
+void put_lines(std::ostream& out, const Plot& plot) {
   require(!plot.series.empty(), "draw: a line plot without series; need at least one");
   put_style(out, plot.title, plot.y_label);
   out << "set xlabel " << gnuplot_text(plot.x_label)
@@ -132,6 +132,37 @@ void put_lines(std::ostream& out, const LinePlot& plot) {
   if (plot.log_x && smallest_x >= 1) out << "set format x '%.0s%c'\n";  // 100, 1k, 1M
   if (plot.log_y) out << "set logscale y\n";
   out << plots.str() << '\n';
+}
+
+// Group g stands at x = g; its bars share 0.8 of the distance between groups.
+void put_bars(std::ostream& out, const Plot& plot) {
+  require(!plot.series.empty(), "draw: a bar plot without series; need at least one");
+  const double width = 0.8 / double(plot.series.size());
+  std::ostringstream bars, errors;
+  put_style(out, plot.title, plot.y_label);
+  out << "set style fill solid 0.9 noborder\nset boxwidth " << 0.92 * width
+      << "\nset xrange [-0.6:" << double(plot.groups.size()) - 0.4
+      << "]\nset yrange [0:*]\nset offsets 0, 0, graph 0.03, 0\nset xtics scale 0 (";
+  for (std::size_t g = 0; g < plot.groups.size(); ++g) {
+    out << (g ? ", " : "") << gnuplot_text(plot.groups[g]) << ' ' << g;
+  }
+  out << ")\n";
+  for (std::size_t i = 0; i < plot.series.size(); ++i) {
+    const Series& series = plot.series[i];
+    const double shift = (double(i) - 0.5 * double(plot.series.size() - 1)) * width;
+    std::vector<double> x(plot.groups.size());
+    std::iota(x.begin(), x.end(), shift);
+    put_data(out, i, x, series);
+    bars << (i ? ", " : "plot ") << "$series" << i << " using 1:2 with boxes lc rgb '" << colour(i)
+         << "' title " << gnuplot_text(series.name);
+    if (!series.error.empty()) {
+      // flat-headed arrows: gnuplot's own error bars put a white dot on the bar
+      errors << ", $series" << i
+             << " using 1:($2 - $3):(0):(2 * $3) with vectors heads size screen 0.004,90 lw 1.5 "
+                "lc rgb '#303030' notitle";
+    }
+  }
+  out << bars.str() << errors.str() << '\n';
 }
 
 }  // namespace
@@ -161,65 +192,15 @@ bool run_gnuplot(const std::string& file, std::size_t width, std::size_t height,
   }
 }
 
-bool draw(const std::vector<LinePlot>& panels, const std::string& file, std::ostream& messages) {
+bool draw(const std::vector<Plot>& panels, const std::string& file, std::ostream& messages) {
   std::ostringstream out;
   out.precision(10);
   out << "set multiplot layout " << panels.size() << ",1\n";
-  for (const LinePlot& panel : panels) put_lines(out, panel);
+  for (const Plot& panel : panels) {
+    panel.groups.empty() ? put_lines(out, panel) : put_bars(out, panel);
+  }
   out << "unset multiplot\n";
   return run_gnuplot(file, panel_width, panel_height * panels.size(), out.str(), messages);
-}
-
-bool draw(const LinePlot& plot, const std::string& file, std::ostream& messages) {
-  return draw(std::vector<LinePlot>{plot}, file, messages);
-}
-
-// Group g stands at x = g; its bars share 0.8 of the distance between groups.
-bool draw(const BarPlot& plot, const std::string& file, std::ostream& messages) {
-  require(!plot.series.empty(), "draw: a bar plot without series; need at least one");
-  const double width = 0.8 / double(plot.series.size());
-  std::ostringstream out, bars, errors;
-  out.precision(10);
-  put_style(out, plot.title, plot.y_label);
-  out << "set style fill solid 0.9 noborder\nset boxwidth " << 0.92 * width
-      << "\nset xrange [-0.6:" << double(plot.groups.size()) - 0.4
-      << "]\nset yrange [0:*]\nset offsets 0, 0, graph 0.03, 0\nset xtics scale 0 (";
-  for (std::size_t g = 0; g < plot.groups.size(); ++g) {
-    out << (g ? ", " : "") << gnuplot_text(plot.groups[g]) << ' ' << g;
-  }
-  out << ")\n";
-  for (std::size_t i = 0; i < plot.series.size(); ++i) {
-    const Series& series = plot.series[i];
-    const double shift = (double(i) - 0.5 * double(plot.series.size() - 1)) * width;
-    std::vector<double> x(plot.groups.size());
-    std::iota(x.begin(), x.end(), shift);
-    put_data(out, i, x, series);
-    bars << (i ? ", " : "plot ") << "$series" << i << " using 1:2 with boxes lc rgb '" << colour(i)
-         << "' title " << gnuplot_text(series.name);
-    if (!series.error.empty()) {
-      // flat-headed arrows: gnuplot's own error bars put a white dot on the bar
-      errors << ", $series" << i
-             << " using 1:($2 - $3):(0):(2 * $3) with vectors heads size screen 0.004,90 lw 1.5 "
-                "lc rgb '#303030' notitle";
-    }
-  }
-  out << bars.str() << errors.str() << '\n';
-  return run_gnuplot(file, panel_width, panel_height, out.str(), messages);
-}
-
-bool draw_learning_curve(const std::string& title, std::vector<Series> losses,
-                         std::vector<Series> validations, const std::string& file,
-                         std::ostream& messages) {
-  std::vector<LinePlot> panels(1);
-  panels[0] = {title, "epoch", "loss", false, false, std::move(losses)};
-  if (!validations.empty()) {
-    for (Series& series : validations) {
-      for (double& y : series.y) y *= 100;
-      for (double& e : series.error) e *= 100;
-    }
-    panels.push_back({"", "epoch", "validation, %", false, false, std::move(validations)});
-  }
-  return draw(panels, file, messages);
 }
 
 }  // namespace tapesort

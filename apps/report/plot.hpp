@@ -15,31 +15,19 @@ struct Series {
   std::vector<double> error;  // half the length of each error bar; empty: none
 };
 
-struct LinePlot {
+// Lines over x; or, where there are groups, bars: one group for each name, in it one bar for each
+// series (Series::x is not used).
+struct Plot {
   std::string title, x_label, y_label;
   bool log_x = false, log_y = false;
   std::vector<Series> series;
+  std::vector<std::string> groups = {};
 };
 
-// One group of bars for each name, in it one bar for each series; Series::x is not used.
-struct BarPlot {
-  std::string title, y_label;
-  std::vector<std::string> groups;
-  std::vector<Series> series;
-};
-
-bool draw(const LinePlot& plot, const std::string& file, std::ostream& messages = std::cerr);
-bool draw(const BarPlot& plot, const std::string& file, std::ostream& messages = std::cerr);
-
-// Plots above one another.
-bool draw(const std::vector<LinePlot>& panels, const std::string& file,
+// Plots of one kind above one another. std::invalid_argument when a series' x and y differ in
+// length, or a plot has no series.
+bool draw(const std::vector<Plot>& panels, const std::string& file,
           std::ostream& messages = std::cerr);
-
-// Losses above figures of merit (accuracies, R2; shown in percent), both over epochs; no second panel
-// without the latter. std::invalid_argument when a series' x and y differ in length.
-bool draw_learning_curve(const std::string& title, std::vector<Series> losses,
-                         std::vector<Series> validations, const std::string& file,
-                         std::ostream& messages = std::cerr);
 
 // Any picture: a PNG of that size in pixels. Runs gnuplot on the commands, whose terminal is set
 // before, and puts the picture in place once it is whole.

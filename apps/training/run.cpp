@@ -180,22 +180,22 @@ void finish(const TrainingOptions& o, const std::string& task, const std::string
   if (o.json) std::printf("%s\n", text_of(row).c_str());
   if (o.out.empty()) return;
   write_result(o.in_out(result_name), row);
-  std::vector<LinePlot> curves;
+  std::vector<Plot> curves;
   if (trained) {
     Series loss{"training", {}, {}, {}}, validation{"validation", {}, {}, {}};
     std::string history = "epoch,step,loss,validation,learning_rate,seconds\n";
     for (const TrainingResult::Epoch& e : result.epochs) {
       loss.x.push_back(double(loss.x.size() + 1));
       loss.y.push_back(e.loss);
-      validation.y.push_back(e.validation);
+      validation.y.push_back(100 * e.validation);
       history += to_message(loss.x.size(), ",", e.step, ",", e.loss, ",", e.validation, ",",
                             e.learning_rate, ",", e.seconds, "\n");
     }
     validation.x = loss.x;
     replace_file_content(o.in_out(history_name), {history});
-    draw_learning_curve(title, {loss}, {validation}, o.in_out(curve_name));
-    curves = {{"loss", "epoch", "", false, false, {loss}},
-              {"validation", "epoch", "", false, false, {validation}}};
+    curves = {{title, "epoch", "loss", false, false, {loss}},
+              {"", "epoch", "validation, %", false, false, {validation}}};
+    draw(curves, o.in_out(curve_name));
   }
   replace_file_content(o.in_out(report_name), {html_report(task + ", " + title, row, curves,
                                                            matrices, {o.in_out(neighbours_name)})});
