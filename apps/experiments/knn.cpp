@@ -5,7 +5,6 @@
 // nearest of all training embeddings vote. Other methods stand beside it (knn_tasks.hpp).
 #include "apps/data/data_set.hpp"
 #include "apps/experiments/knn_tasks.hpp"
-#include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "apps/report/neighbour_sheet.hpp"
 #include "apps/training/ranks.hpp"
@@ -57,7 +56,7 @@ double untrained_accuracy(const DataSet& data, std::size_t k, bool pca) {
   return accuracy(answer.classes, data.test.labels);
 }
 
-int run_knn(KnnOptions& o) {
+void run_knn(KnnOptions& o) {
   const RunFolder folder(o);
   const KnnMethod& method = knn_method(o.method);
   const DataSet data = load_data(o.data);
@@ -78,7 +77,6 @@ int run_knn(KnnOptions& o) {
   if (method.make) {
     const auto task = method.make(o, pools.training, pools.validation, network_random);
     result = train(*task, o);
-    if (result.interrupted) return status_of_signal(result.interrupted);
     say(o, trained_text(result, "accuracy " + percent(result.best_validation)));
     // The test, looked at once. All training images are known, those for validation included.
     answer = task->classify(data.test, data.train);
@@ -94,7 +92,6 @@ int run_knn(KnnOptions& o) {
   }
   finish(o, "knn", o.method, result,
          {{"test_accuracy", test_accuracy}, {"pixel_accuracy", pixel_accuracy}});
-  return 0;
 }
 
 }  // namespace
@@ -125,7 +122,7 @@ void add_knn(Command program) {
                   "look at each image and its mirror image, and take the mean of the network's "
                   "outputs");
   add_training_options(command, *o, "times over --epoch-steps steps");
-  command.run([o] { return run_knn(*o); });
+  command.run([o] { run_knn(*o); });
 }
 
 }  // namespace tapesort

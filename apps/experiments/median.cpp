@@ -10,7 +10,6 @@
 #include "apps/experiments/digit_experiment.hpp"
 #include "apps/experiments/scores.hpp"
 #include "apps/experiments/sorting_methods.hpp"
-#include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "engine/check.hpp"
 #include "engine/parameter.hpp"
@@ -310,14 +309,13 @@ Made make_task(MedianOptions& o, DigitPools& pools, Generator& random) {
   return std::make_unique<Picking>(o, pools, std::move(method), random);
 }
 
-int run_median(MedianOptions& o) {
+void run_median(MedianOptions& o) {
   const RunFolder folder(o);
   DigitPools pools(o);
   say(o, pools.text());
   Generator random = network_stream(o);
   const Made task = make_task(o, pools, random);
   const TrainingResult result = train(*task, o);
-  if (result.interrupted) return status_of_signal(result.interrupted);
 
   Outcome test;  // looked at once
   pools.for_test([&](const DigitSets& sets) { task->look(sets, test); });
@@ -334,7 +332,6 @@ int run_median(MedianOptions& o) {
     say(o, "the right element was picked in ", percent(figures.back().second), " of the sets");
   }
   finish(o, "median", "median by " + o.method, result, figures);
-  return 0;
 }
 
 }  // namespace
@@ -363,7 +360,7 @@ void add_median(Command program) {
   command.run([o, command] {
     const NoSorting* baseline = baseline_of(*o);
     if (baseline && command.given("--lr").empty()) o->learning_rate = baseline->learning_rate;
-    return run_median(*o);
+    run_median(*o);
   });
 }
 

@@ -1,7 +1,6 @@
 // tapesort rank: learns to rank the documents of queries, by any loss of ops/ranking.hpp, from files
 // of SVMlight lines with query ids. tapesort score: what a saved model says of others.
 #include "apps/data/ranking_set.hpp"
-#include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "apps/training/ranks.hpp"
 #include "apps/training/run.hpp"
@@ -303,7 +302,7 @@ class RankTask : public Task {
   const Array<float> training_columns_, validation_columns_;
 };
 
-int run_rank(RankOptions& o) {
+void run_rank(RankOptions& o) {
   require(rank_count() == 1, "rank: trains in one process, not in ", rank_count());
   const RunFolder folder(o);
   const RankingSet all = load_ranking_set(ranking_file(o.data, "train"));
@@ -325,12 +324,10 @@ int run_rank(RankOptions& o) {
 
   RankTask task(o, training, validation);
   const TrainingResult result = train(task, o);
-  if (result.interrupted) return status_of_signal(result.interrupted);
   say(o, trained_text(result, printed("NDCG@5 %.4f", result.best_validation)));
   const Figures figures = task.figures(test);  // looked at once
   say(o, o.network, " by ", o.loss, ": on the test queries ", text_of(figures));
   finish(o, "rank", "ranking by " + o.loss, result, figures);
-  return 0;
 }
 
 struct ScoreOptions {
@@ -396,7 +393,7 @@ void add_rank(Command program) {
     if (command.given("--weight-decay").empty()) {
       o->weight_decay = by_name(losses, o->loss, "rank", "loss").weight_decay;
     }
-    return run_rank(*o);
+    run_rank(*o);
   });
 }
 

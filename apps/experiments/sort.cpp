@@ -6,7 +6,6 @@
 #include "apps/experiments/digit_experiment.hpp"
 #include "apps/experiments/scores.hpp"
 #include "apps/experiments/sorting_methods.hpp"
-#include "apps/program/processes.hpp"
 #include "apps/program/program.hpp"
 #include "models/saved_network.hpp"
 #include "ops/matmul.hpp"
@@ -90,7 +89,7 @@ class SortTask : public DigitTask {
   std::vector<Array<float>> seen_;
 };
 
-int run_sort(DigitOptions& o) {
+void run_sort(DigitOptions& o) {
   const RunFolder folder(o);
   const MethodEntry& entry = sorting_method(o.method);
   if (o.tau == 0) o.tau = entry.tau;
@@ -102,7 +101,6 @@ int run_sort(DigitOptions& o) {
   const auto network = make_network(o.network, pools.number_shape(), method->outputs(), random);
   SortTask task(o, pools, *network, *method);
   const TrainingResult result = train(task, o);
-  if (result.interrupted) return status_of_signal(result.interrupted);
 
   SortingScores test;  // looked at once
   pools.for_test([&](const DigitSets& sets) { task.look(sets, test); });
@@ -120,7 +118,6 @@ int run_sort(DigitOptions& o) {
   }
   finish(o, "sort", "sorting with " + o.method, result, figures,
          task.sharpening(result.epochs.size()));
-  return 0;
 }
 
 }  // namespace
@@ -132,7 +129,7 @@ void add_sort(Command program) {
   command.setting("--method", o->method, "the relaxation of sorting that is trained through",
                   one_of(names_of(sorting_methods())));
   add_digit_options(command, *o);
-  command.run([o] { return run_sort(*o); });
+  command.run([o] { run_sort(*o); });
 }
 
 }  // namespace tapesort

@@ -330,7 +330,7 @@ template <class T> void require_distinct(const char* option, const std::vector<T
   }
 }
 
-int run_table(const PaperTable& table, TableOptions& o) {
+void run_table(const PaperTable& table, TableOptions& o) {
   require(rank_count() == 1, "table: starts its own processes; start it once, not ", rank_count(),
           " times");
   if (o.columns.empty()) {
@@ -382,16 +382,16 @@ int run_table(const PaperTable& table, TableOptions& o) {
     if (const int signal = stopped_by(status)) {
       std::fprintf(stderr, "table: stopped by %s; the same command goes on from there\n",
                    signal_name(signal).c_str());
-      return status_of_signal(signal);
+      end_with(status_of_signal(signal));
     }
     if (status == 0 && cell.done()) continue;
     ++failed;
     std::fprintf(stderr, "table: that cell failed with status %d; its error is above\n", status);
   }
-  if (o.commands) return 0;
+  if (o.commands) return;
 
   report(table, rows, o, folder, cells);
-  return failed == 0 ? 0 : 1;
+  if (failed > 0) end_with(1);
 }
 
 }  // namespace
@@ -434,7 +434,7 @@ void add_table(Command program) {
         o->arguments.insert(o->arguments.begin(), {"--threads", threads});
       }
       if (!o->data.empty()) o->arguments.insert(o->arguments.begin(), {"--data", o->data});
-      return run_table(table, *o);
+      run_table(table, *o);
     });
   }
 }

@@ -9,7 +9,6 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 namespace CLI {
@@ -88,15 +87,8 @@ class Command {
   // The values that the settings have now: an object.
   nlohmann::json settings() const;
 
-  // What the command does; its result, if it has one, is the exit status.
-  template <class Run> void run(Run run) const {
-    on_run([run]() mutable -> int {
-      if constexpr (std::is_void_v<decltype(run())>)
-        return run(), 0;
-      else
-        return run();
-    });
-  }
+  // What the command does. Its status is 0, unless it throws or calls end_with.
+  void run(std::function<void()> run) const;
 
   // The text that was given for an option, the last one of several; empty: none, or no such option.
   std::string given(const std::string& flag) const;
@@ -105,7 +97,6 @@ class Command {
 
  private:
   using Settings = std::vector<std::pair<std::string, std::function<nlohmann::json()>>>;
-  void on_run(std::function<int()> run) const;
 
   CLI::App* app_ = nullptr;
   std::shared_ptr<Settings> settings_;
@@ -113,5 +104,7 @@ class Command {
 
 // Ends a command whose options do not go together, as one whose options are not understood.
 [[noreturn]] void not_understood(const std::string& message);
+// Ends a command with that status, by an exception.
+[[noreturn]] void end_with(int status);
 
 }  // namespace tapesort

@@ -179,11 +179,7 @@ nlohmann::json Command::settings() const {
   return all;
 }
 
-void Command::on_run(std::function<int()> run) const {
-  app_->callback([run = std::move(run)] {
-    if (const int status = run()) throw CLI::RuntimeError(status);
-  });
-}
+void Command::run(std::function<void()> run) const { app_->callback(std::move(run)); }
 
 std::string Command::given(const std::string& flag) const {
   const CLI::Option* option = app_->get_option_no_throw(flag);
@@ -202,6 +198,8 @@ Check Command::check_of(void (*add)(Command), const std::string& command, const 
 void not_understood(const std::string& message) {
   throw CLI::ParseError(message, CLI::ExitCodes::RequiredError);
 }
+
+void end_with(int status) { throw CLI::RuntimeError(status); }
 
 void declare(CLI::App& program) {
   program.description("tapesort: reverse-mode automatic differentiation around sorting");

@@ -124,7 +124,7 @@ void draw_on_terminal(const Array<float>& colours, std::size_t side, const std::
   std::fflush(stdout);
 }
 
-int run_grid(const GridOptions& o) {
+void run_grid(const GridOptions& o) {
   stopped = 0;
   Generator random = Generator(o.seed).split(1);
   const Array<float> items = colours(o.picture, o.side * o.side, random);
@@ -160,12 +160,12 @@ int run_grid(const GridOptions& o) {
               o.picture.empty() ? "random colours" : o.picture.c_str(), o.side, o.side,
               stopped ? printed(", stopped after %zu phases", sort.phases()).c_str() : "", before,
               distance(), scale);
-  const int status = stopped ? status_of_signal(stopped) : 0;
-  if (o.out.empty()) return status;
-  write_png(o.out + "/grid.png", sort.arranged(), o.side);
-  save_npy(o.out + "/order.npy", sort.order());
-  std::printf("%zu frames, grid.png and order.npy: %s\n", frames, o.out.c_str());
-  return status;
+  if (!o.out.empty()) {
+    write_png(o.out + "/grid.png", sort.arranged(), o.side);
+    save_npy(o.out + "/order.npy", sort.order());
+    std::printf("%zu frames, grid.png and order.npy: %s\n", frames, o.out.c_str());
+  }
+  if (stopped) end_with(status_of_signal(stopped));
 }
 
 }  // namespace
@@ -186,7 +186,7 @@ void add_grid(Command program) {
   command.add("--every", o->every, "phases from one picture to the next", a_count);
   command.add("--out", o->out, "folder for the pictures (PNG) and the order (order.npy)",
               file_name);
-  command.run([o] { return run_grid(*o); });
+  command.run([o] { run_grid(*o); });
 }
 
 }  // namespace tapesort

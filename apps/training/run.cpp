@@ -142,9 +142,9 @@ TrainingResult train(Task& task, const TrainingOptions& o) {
     say(o, "stopped by ", signal_name(result.interrupted), " after step ", result.steps,
         o.out.empty() ? "; with --out DIR it could be resumed"
                       : "; the same command with --resume goes on from there");
-  } else if (!o.save.empty() && own_rank() == 0) {
-    save_model(o.save, task.state(), task.metadata());
+    end_with(status_of_signal(result.interrupted));
   }
+  if (!o.save.empty() && own_rank() == 0) save_model(o.save, task.state(), task.metadata());
   return result;
 }
 

@@ -67,8 +67,8 @@ class RunFolder {
   int lock_ = -1;  // descriptor of an open file; its lock ends with it, also by a crash
 };
 
-// Trains as the options say. When it was interrupted, says how to go on; otherwise writes the
-// trained model where --save wants it. A run can be resumed with the same settings and seed only, but for
+// Trains as the options say, and writes the trained model where --save wants it. When a signal
+// interrupts it, says how to go on and ends the command. A run can be resumed with the same settings and seed only, but for
 // more epochs where the schedule is constant.
 TrainingResult train(Task& task, const TrainingOptions& options);
 
