@@ -122,6 +122,7 @@ TEST_CASE("tapesort knn trains, and leaves its result and a model that can be lo
 
 TEST_CASE("every kNN method that trains brings its loss down") {
   const DataSet data = load_data("digits");
+  const Split pools{data.train, data.test};
   for (const KnnMethod& method : knn_methods()) {
     if (!method.make) continue;
     CAPTURE(method.name);
@@ -135,7 +136,7 @@ TEST_CASE("every kNN method that trains brings its loss down") {
     knn.epoch_steps = 15;
     knn.seed = 0;
     Generator random(1);
-    const auto task = method.make(knn, data.train, data.test, random);
+    const auto task = method.make(knn, pools, random);
     Adam<float> optimizer(task->state().parameters, 1e-3);
     TrainerOptions options;
     options.epochs = 3;

@@ -9,6 +9,7 @@
 #include "apps/report/neighbour_sheet.hpp"
 #include "apps/training/ranks.hpp"
 #include "apps/training/run.hpp"
+#include "models/by_name.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/networks.hpp"
 #include "models/pca.hpp"
@@ -58,7 +59,7 @@ double untrained_accuracy(const DataSet& data, std::size_t k, bool pca) {
 
 void run_knn(KnnOptions& o) {
   const RunFolder folder(o);
-  const KnnMethod& method = knn_method(o.method);
+  const KnnMethod& method = by_name(knn_methods(), o.method, "knn", "method");
   const DataSet data = load_data(o.data);
   complete(o, data, method.make != nullptr);
   Generator split_random = Generator(o.seed).split(1);
@@ -75,7 +76,7 @@ void run_knn(KnnOptions& o) {
   double test_accuracy = pixel_accuracy;
   if (o.method == "pca") test_accuracy = untrained_accuracy(data, k, /*pca=*/true);
   if (method.make) {
-    const auto task = method.make(o, pools.training, pools.validation, network_random);
+    const auto task = method.make(o, pools, network_random);
     result = train(*task, o);
     say(o, trained_text(result, "accuracy " + percent(result.best_validation)));
     // The test, looked at once. All training images are known, those for validation included.

@@ -2,7 +2,6 @@
 
 #include "apps/training/ranks.hpp"
 #include "engine/check.hpp"
-#include "models/by_name.hpp"
 #include "models/nearest_neighbours.hpp"
 #include "models/saved_network.hpp"
 #include "ops/distances.hpp"
@@ -20,23 +19,20 @@ ImageShape shape_of(const ImageSet& set) { return {set.height(), set.width(), se
 // The embedding that the paper trains.
 class NeighbourTask : public PoolTask {
  public:
-  NeighbourTask(const NeighbourMethod& method, const KnnOptions& options, const ImageSet& training,
-                const ImageSet& validation, Generator& random)
-      : PoolTask(options, training, validation),
+  NeighbourTask(const NeighbourMethod& method, const KnnOptions& options, const Split& pools,
+                Generator& random)
+      : PoolTask(options, pools),
         method_(method),
-        network_(make_network(options.network, shape_of(training), 0, random)) {
+        network_(make_network(options.network, shape_of(training_), 0, random)) {
     const auto [first, last] = own_part(options.batch, "--batch");
     const std::size_t b = last - first;
     const std::size_t candidates =
-        std::min(options.queries == "all" ? 2 * b - 1 : b, training.size());
+        std::min(options.queries == "all" ? 2 * b - 1 : b, training_.size());
     require(options.k >= 1 && options.k <= candidates, "knn: need 1 <= --k <= ", candidates,
             ", the candidates of a step, got ", options.k);
   }
 
   std::size_t images_per_step() const override { return 2 * options_.batch; }
-  std::map<std::string, std::string> metadata() const override {
-    return saved_as(options_.network);
-  }
 
   // The images come from two independent shuffles, one pass embeds both. Either those of the first
   // are queries, and the others their candidates, as in the paper; or every image is a query, and
@@ -72,17 +68,13 @@ class NeighbourTask : public PoolTask {
 // The same network, with one output for each class.
 class ClassifierTask : public PoolTask {
  public:
-  ClassifierTask(const KnnOptions& options, const ImageSet& training, const ImageSet& validation,
-                 Generator& random)
-      : PoolTask(options, training, validation) {
-    network_.add(make_network(options.network, shape_of(training), 0, random));
+  ClassifierTask(const KnnOptions& options, const Split& pools, Generator& random)
+      : PoolTask(options, pools) {
+    network_.add(make_network(options.network, shape_of(training_), 0, random));
     Tape<float> off(Recording::off);
-    const auto one = off.constant(images(training, 0, 1));
+    const auto one = off.constant(images(training_, 0, 1));
     const std::size_t features = network_.forward({off}, one).size();
     network_.add<Linear<float>>("classes", features, options.classes, Init::fan_in, random);
-  }
-  std::map<std::string, std::string> metadata() const override {
-    return saved_as(options_.network);
   }
 
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
@@ -104,15 +96,15 @@ class ClassifierTask : public PoolTask {
 // 784-500-500-50-500-500-784, ReLU, a sigmoid at the end; its code of 50 numbers is the embedding.
 class AutoencoderTask : public PoolTask {
  public:
-  AutoencoderTask(const KnnOptions& options, const ImageSet& training, const ImageSet& validation,
-                  Generator& random)
-      : PoolTask(options, training, validation) {
-    const std::size_t size = training.image_size();
+  AutoencoderTask(const KnnOptions& options, const Split& pools, Generator& random)
+      : PoolTask(options, pools) {
+    const std::size_t size = training_.image_size();
     encoder_.add<Flatten<float>>();
     add_dense(encoder_, "encoder", {size, 500, 500, 50}, random);
     add_dense(decoder_, "decoder", {50, 500, 500, size}, random);
   }
 
+  std::map<std::string, std::string> metadata() const override { return {}; }  // no named network
   State<float> state() override {
     State<float> state = encoder_.state();
     decoder_.collect(state);
@@ -141,19 +133,15 @@ class AutoencoderTask : public PoolTask {
 };
 
 template <class T>
-std::unique_ptr<PoolTask> make(const KnnOptions& options, const ImageSet& training,
-                               const ImageSet& validation, Generator& random) {
-  return std::make_unique<T>(options, training, validation, random);
+std::unique_ptr<PoolTask> make(const KnnOptions& options, const Split& pools, Generator& random) {
+  return std::make_unique<T>(options, pools, random);
 }
 
 }  // namespace
 
-std::map<std::string, std::string> PoolTask::saved_as(const std::string& network) const {
-  return network_metadata(network, shape_of(training_), 0);
+std::map<std::string, std::string> PoolTask::metadata() const {
+  return network_metadata(options_.network, shape_of(training_), 0);
 }
-
-PoolTask::PoolTask(const KnnOptions& options, const ImageSet& training, const ImageSet& validation)
-    : options_(options), training_(training), validation_(validation) {}
 
 double PoolTask::validate() {
   return accuracy(classify(validation_, training_).classes, validation_.labels);
@@ -223,10 +211,6 @@ const std::vector<KnnMethod>& knn_methods() {
     return methods;
   }();
   return all;
-}
-
-const KnnMethod& knn_method(const std::string& name) {
-  return by_name(knn_methods(), name, "knn", "method");
 }
 
 PoolTask::Answer classify_by_neighbours(const Array<float>& queries, const Array<float>& known,

@@ -28,16 +28,18 @@ struct KnnOptions : TrainingOptions {
 };
 
 // Trains on one pool of images, in an order that is shuffled anew for each pass over them, and is
-// picked by the accuracy on another. Options and pools must outlive it.
+// picked by the accuracy on the other. Options and pools must outlive it.
 class PoolTask : public Task {
  public:
-  PoolTask(const KnnOptions& options, const ImageSet& training, const ImageSet& validation);
+  PoolTask(const KnnOptions& options, const Split& pools)
+      : options_(options), training_(pools.training), validation_(pools.validation) {}
 
   std::string name() const override { return "knn"; }
   std::size_t steps_per_epoch() const override { return options_.epoch_steps; }
   std::size_t images_per_step() const override { return options_.batch; }
   double validate() override;
   State<float> state() override { return network().state(); }
+  std::map<std::string, std::string> metadata() const override;
 
   // The classes of the queries, when the labels of `known` may be used, and the k known images that
   // decided it, nearest first (q, k); none for a classifier that needs no neighbours. Unless a task
@@ -50,7 +52,6 @@ class PoolTask : public Task {
 
  protected:
   virtual Layer<float>& network() = 0;
-  std::map<std::string, std::string> saved_as(const std::string& network) const;
   // The images of a step. Different roles are independent shuffles.
   Indices batch_of(std::size_t step, std::uint64_t role);
   // Those images, augmented.
@@ -72,13 +73,11 @@ struct KnnMethod {
   std::string name;
   // Its task on these pools; `random` gives the initial weights. Empty: nothing is trained.
   // std::invalid_argument for an unknown network, or one that the images are too small for.
-  std::function<std::unique_ptr<PoolTask>(const KnnOptions& options, const ImageSet& training,
-                                          const ImageSet& validation, Generator& random)>
+  std::function<std::unique_ptr<PoolTask>(const KnnOptions& options, const Split& pools,
+                                          Generator& random)>
       make;
 };
 const std::vector<KnnMethod>& knn_methods();
-// The one of that name. std::invalid_argument, with the list of names, when there is none.
-const KnnMethod& knn_method(const std::string& name);
 
 // The network's outputs for all images of a set, (N, outputs), outside of training; with `mirror`, the
 // mean of an image's and of its mirror image's. Calls tell(images done), if it is not empty.
