@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <iostream>
 #include <limits>
 
+#include "apps/bench/measure.hpp"
 #include "apps/report/printed.hpp"
 #include "engine/check.hpp"
 
@@ -41,10 +41,7 @@ std::string duration_text(double seconds) {
 
 Progress::Output Progress::Output::standard_error() {
   const bool terminal = isatty(STDERR_FILENO) == 1;
-  return {&std::cerr, terminal, terminal ? 0.1 : 10.0, [] {
-            const auto now = std::chrono::steady_clock::now().time_since_epoch();
-            return std::chrono::duration<double>(now).count();
-          }};
+  return {&std::cerr, terminal, terminal ? 0.1 : 10.0, tapesort::seconds};
 }
 
 Progress::Progress(std::string task, std::size_t epochs, std::size_t steps_per_epoch,

@@ -1,36 +1,27 @@
 #include "apps/report/result_row.hpp"
 
 #include <ctime>
+#include <iomanip>
 #include <nlohmann/json.hpp>
 
 #include "apps/training/ranks.hpp"
 #include "engine/blas.hpp"
+#include "engine/check.hpp"
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
 #include "models/files/replace_file.hpp"
 #include "models/files/strict_json.hpp"
 
 namespace tapesort {
-namespace {
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm fields{};
-  gmtime_r(&now, &fields);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &fields);
-  return text;
-}
-
-}  // namespace
 
 nlohmann::json result_row(const std::string& task, const nlohmann::json& settings,
                           std::uint64_t seed) {
+  const std::time_t now = std::time(nullptr);
   const BlasReport& blas = blas_report();
   return {{"task", task},
           {"settings", settings},
           {"seed", seed},
-          {"date", utc_now()},
+          {"date", to_message(std::put_time(std::gmtime(&now), "%Y-%m-%dT%H:%M:%SZ"))},
           {"versions",
            {{"tapesort", TAPESORT_VERSION},
             {"native", bool(TAPESORT_NATIVE)},
