@@ -186,7 +186,7 @@ TEST_CASE("each method decides for the true order when the outputs say it clearl
       Tape<float> off(Recording::off);
       const Array<float> P = softmax(method->logits({off}, constant(x))).value();
       CHECK(P.shape() == Shape{3, 3, 3});
-      soft.add_soft(P, order, labels);
+      soft.add(order, labels, P);
       CHECK(soft.soft_elements() > 0.9);
       CHECK(soft.gap() == doctest::Approx(1 - soft.soft_elements()));
     }
@@ -251,10 +251,11 @@ TEST_CASE("a place is right when its label is, whichever of equal ones stands th
   scores.add(Indices{{1, 1, 2}, {0, 1, 2}}, Indices{{20, 30, 10}, {20, 30, 10}});
   CHECK(scores.permutations() == 0.5);
   CHECK(scores.elements() == doctest::Approx(9.0 / 12));  // of the last two sets 2 and 1
-  scores.add_soft(Array<float>{{{0.2f, 0.7f, 0.1f}, {0.5f, 0.3f, 0.2f}, {0.25f, 0.25f, 0.5f}}},
-                  Indices{{1, 0, 2}}, Indices{{20, 30, 20}});
-  CHECK(scores.soft_elements() == doctest::Approx((0.7 + 0.7 + 0.75) / 3));
-  CHECK(scores.gap() == doctest::Approx((0.3 + 0.5 + 0.5) / 3));
+  SortingScores soft;
+  soft.add(Indices{{1, 0, 2}}, Indices{{20, 30, 20}},
+           Array<float>{{{0.2f, 0.7f, 0.1f}, {0.5f, 0.3f, 0.2f}, {0.25f, 0.25f, 0.5f}}});
+  CHECK(soft.soft_elements() == doctest::Approx((0.7 + 0.7 + 0.75) / 3));
+  CHECK(soft.gap() == doctest::Approx((0.3 + 0.5 + 0.5) / 3));
 }
 
 TEST_CASE("two R2: one is lowered by a prediction that is merely shifted and scaled") {

@@ -36,33 +36,27 @@ Array<float> true_ranks(const Indices& labels) {
   return ranks;
 }
 
-void SortingScores::add(const Indices& order, const Indices& labels) {
+void SortingScores::add(const Indices& order, const Indices& labels,
+                        const std::optional<Array<float>>& P_hat) {
   require_same_shape("SortingScores", "order", order.shape(), "labels", labels.shape());
   const Array<float> rows = true_rows(labels);
+  if (P_hat) require_same_shape("SortingScores", "P_hat", P_hat->shape(), "rows", rows.shape());
   const std::size_t n = labels.shape(1);
   for (std::size_t set = 0; set < labels.shape(0); ++set) {
     std::size_t right = 0;
     for (std::size_t i = set * n; i < (set + 1) * n; ++i) {  // i counts rows of all sets
-      right += rows.data()[i * n + std::size_t(order.data()[i])] > 0;
+      const float* row = rows.data() + i * n;
+      right += row[order.data()[i]] > 0;
+      if (!P_hat) continue;
+      const float* p = P_hat->data() + i * n;
+      for (std::size_t j = 0; j < n; ++j) soft_right_ += row[j] > 0 ? double(p[j]) : 0.0;
+      off_order_ += 1 - double(p[order.data()[i]]);
     }
     ++sets_;
     elements_ += n;
     right_elements_ += right;
     right_sets_ += right == n;
   }
-}
-
-void SortingScores::add_soft(const Array<float>& P_hat, const Indices& order,
-                             const Indices& labels) {
-  const Array<float> rows = true_rows(labels);
-  require_same_shape("SortingScores", "P_hat", P_hat.shape(), "rows", rows.shape());
-  const std::size_t n = labels.shape().back();
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    const float *p = P_hat.data() + i * n, *right = rows.data() + i * n;
-    for (std::size_t j = 0; j < n; ++j) soft_right_ += right[j] > 0 ? double(p[j]) : 0.0;
-    off_order_ += 1 - double(p[order.data()[i]]);
-  }
-  soft_elements_ += order.size();
 }
 
 void RegressionScores::add(double prediction, double truth) {

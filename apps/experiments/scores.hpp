@@ -1,6 +1,8 @@
 // The truth about sets of numbered items, and how well it was found.
 #pragma once
 
+#include <optional>
+
 #include "engine/array.hpp"
 
 namespace tapesort {
@@ -16,22 +18,22 @@ Array<float> true_ranks(const Indices& labels);
 // the label of the item there is that of the sorted labels.
 class SortingScores {
  public:
-  // order (sets, n), the item at each place (any item may be named twice); labels (sets, n).
-  void add(const Indices& order, const Indices& labels);
-  // P_hat (sets, n, n), and the order that it is read as. Both: std::invalid_argument unless the
-  // shapes agree.
-  void add_soft(const Array<float>& P_hat, const Indices& order, const Indices& labels);
+  // order (sets, n), the item at each place (any item may be named twice); labels (sets, n); for
+  // all sets or for none, P_hat (sets, n, n), which is read as that order. std::invalid_argument
+  // unless the shapes agree.
+  void add(const Indices& order, const Indices& labels,
+           const std::optional<Array<float>>& P_hat = {});
 
   double permutations() const { return double(right_sets_) / double(sets_); }  // of the sets
   double elements() const { return double(right_elements_) / double(elements_); }
-  // The mean mass of a row on right items.
-  double soft_elements() const { return soft_right_ / double(soft_elements_); }
+  // The mean mass of a row of P_hat on right items.
+  double soft_elements() const { return soft_right_ / double(elements_); }
   // The mean distance in total variation between a row of P_hat and that of the order: 0 when P_hat
   // is the permutation.
-  double gap() const { return off_order_ / double(soft_elements_); }
+  double gap() const { return off_order_ / double(elements_); }
 
  private:
-  std::size_t sets_ = 0, elements_ = 0, right_sets_ = 0, right_elements_ = 0, soft_elements_ = 0;
+  std::size_t sets_ = 0, elements_ = 0, right_sets_ = 0, right_elements_ = 0;
   double soft_right_ = 0, off_order_ = 0;
 };
 

@@ -54,10 +54,11 @@ class SortTask : public DigitTask {
     const Pass<float> pass{off};
     const Var<float> x = outputs_of(network_, pass, sets);
     const Indices order = method_.order(x.value());
-    scores.add(order, sets.labels);
-    if (sorting_method(options_.method).gives != Gives::matrix) return std::nullopt;
-    const Array<float> P_hat = softmax(method_.logits(pass, x)).value();
-    scores.add_soft(P_hat, order, sets.labels);
+    std::optional<Array<float>> P_hat;
+    if (sorting_method(options_.method).gives == Gives::matrix) {
+      P_hat = softmax(method_.logits(pass, x)).value();
+    }
+    scores.add(order, sets.labels, P_hat);
     return P_hat;
   }
 
