@@ -1,7 +1,5 @@
 #include "apps/experiments/sorting_methods.hpp"
 
-#include <algorithm>
-
 #include "apps/experiments/scores.hpp"
 #include "engine/check.hpp"
 #include "engine/parameter.hpp"
@@ -9,7 +7,7 @@
 #include "ops/elementwise.hpp"
 #include "ops/estimators/control_variate.hpp"
 #include "ops/losses.hpp"
-#include "ops/noise.hpp"
+#include "ops/plackett_luce.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/softmax.hpp"
@@ -25,10 +23,7 @@ using V = Var<float>;
 // Samples in front, if training asks for them, each with its own Gumbel noise.
 V perturbed(const V& x, const Pass<float>& pass, std::size_t samples) {
   if (!pass.training || samples == 0) return x;
-  Shape shape(x.dimension() + 1);
-  shape[0] = samples;
-  std::copy(x.shape().begin(), x.shape().end(), shape.begin() + 1);
-  return x + pass.tape.constant(gumbel_noise<float>(shape, *pass.random));
+  return PlackettLuce<float>(x).perturbed(*pass.random, {samples});
 }
 
 // A relaxation of sorting. Most take one score for each item; Sinkhorn's takes a matrix of logits, in
