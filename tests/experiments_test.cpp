@@ -32,6 +32,14 @@ json result(const TemporaryFolder& folder, const std::string& name = "out") {
   return json::parse(folder.read(name + "/result.json"));
 }
 
+TrainingOptions run_in(const std::string& out, bool resume = false, const std::string& save = "") {
+  TrainingOptions options;
+  options.out = out;
+  options.resume = resume;
+  options.save = save;
+  return options;
+}
+
 }  // namespace
 
 TEST_CASE("tapesort sort runs end to end, and the same seed gives the same result") {
@@ -447,7 +455,7 @@ TEST_CASE("a run whose results cannot be written, or whose folder is taken, does
         }).find(": cannot be made: ") != std::string::npos);
   const std::string out = folder / "out";
   {
-    const RunFolder held(out, "", false);
+    const RunFolder held(run_in(out));
     CHECK(error_of([&] { run(add_median, "median" + small + " --out " + out); }) ==
           "exception: " + out +
               ": another run is working here; wait for it, or use another folder");
@@ -463,17 +471,17 @@ TEST_CASE("a model is not saved over a file of the run itself") {
   for (const char* name : run_files) {
     for (const std::string& save : {out + "/" + name, out + "/./../out/" + name}) {
       CAPTURE(save);
-      CHECK(error_of([&] { RunFolder(out, save, true); }) ==
+      CHECK(error_of([&] { RunFolder(run_in(out, true, save)); }) ==
             "exception: " + save + ": the run's own file; save the model under another name");
     }
   }
   std::filesystem::create_directory_symlink(out, folder / "link");
   CHECK(error_of([&] {
-          RunFolder(out, folder / "link/checkpoint.safetensors", true);
+          RunFolder(run_in(out, true, folder / "link/checkpoint.safetensors"));
         }).find("the run's own file") != std::string::npos);
-  CHECK(error_of([&] { RunFolder(out, out + "/model.safetensors", true); }) == "no error");
+  CHECK(error_of([&] { RunFolder(run_in(out, true, out + "/model.safetensors")); }) == "no error");
   std::filesystem::create_directory(out + "/result.json");
-  CHECK(error_of([&] { RunFolder(out, "", true); }) ==
+  CHECK(error_of([&] { RunFolder(run_in(out, true)); }) ==
         "exception: " + out + "/result.json: cannot be written: it is a folder");
 }
 
@@ -482,7 +490,7 @@ TEST_CASE("a run does not begin where it cannot lock, and removes what a killed 
   const std::string out = folder / "out";
   folder.write("out/checkpoint.safetensors.part", "half");
   folder.write("out/.lock", "");
-  { const RunFolder run(out, "", false); }
+  { const RunFolder run(run_in(out)); }
   CHECK(!std::filesystem::exists(out + "/checkpoint.safetensors.part"));
 
   // The lock is of another user. Root may open it all the same.
@@ -492,7 +500,7 @@ TEST_CASE("a run does not begin where it cannot lock, and removes what a killed 
   constexpr uid_t nobody = 65534;
   if (root) REQUIRE(chmod(folder.path().c_str(), 0777) == 0);
   if (root) REQUIRE(seteuid(nobody) == 0);
-  const std::string error = error_of([&] { RunFolder(out, "", false); });
+  const std::string error = error_of([&] { RunFolder(run_in(out)); });
   if (root) REQUIRE(seteuid(0) == 0);
   CHECK(error == "exception: " + out +
                      ": its .lock cannot be opened: Permission denied, or use another folder");

@@ -86,7 +86,7 @@ TEST_CASE("a training that was interrupted and resumed equals one that was not, 
   TrainerOptions options;
   options.epochs = 6;
   options.learning_rate = 0.05;
-  options.schedule = Schedule::cosine;
+  options.schedule = "cosine";
   options.seed = 3;
   options.settings = R"({"batch": 8})";
 

@@ -20,7 +20,7 @@ enum Stream : std::uint64_t {
 
 }  // namespace
 
-void add_digit_options(Command command, DigitOptions& o, const std::string& rates) {
+void add_digit_options(Command command, DigitOptions& o) {
   command.setting("--data", o.data,
                   "digits, mnist, fashion (the class is the digit), or a folder of images",
                   file_name);
@@ -45,7 +45,7 @@ void add_digit_options(Command command, DigitOptions& o, const std::string& rate
   command.setting("--validation-sets", o.validation_sets, "sets drawn from those for validation",
                   rounds);
   command.setting("--test-sets", o.test_sets, "sets drawn from the test images", rounds);
-  add_training_options(command, o, "times over --epoch-steps steps", rates);
+  add_training_options(command, o, "times over --epoch-steps steps");
 }
 
 Generator network_stream(const DigitOptions& options) {

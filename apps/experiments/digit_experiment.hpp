@@ -23,9 +23,8 @@ struct DigitOptions : TrainingOptions {
   double newton = 0;  // lambda of Newton losses; 0: none
 };
 
-// All options of a training but --method, which is for each command to list. `rates`, if any, is
-// what --help shows as the learning rate.
-void add_digit_options(Command command, DigitOptions& options, const std::string& rates = "");
+// All options of a training but --method, which is for each command to list.
+void add_digit_options(Command command, DigitOptions& options);
 
 // What the networks begin with.
 Generator network_stream(const DigitOptions& options);

@@ -356,7 +356,8 @@ void add_median(Command program) {
   for (const NoSorting& b : baselines) {
     if (b.learning_rate != default_rate) rates += to_message(", ", b.name, " ", b.learning_rate);
   }
-  add_digit_options(command, *o, rates);
+  add_digit_options(command, *o);
+  command.option("--lr").shows_default(rates);
   command.run([o, command] {
     const NoSorting* baseline = baseline_of(*o);
     if (baseline && command.given("--lr").empty()) o->learning_rate = baseline->learning_rate;

@@ -387,8 +387,8 @@ void add_rank(Command program) {
   for (const LossEntry& entry : losses) {
     decays += to_message(decays.empty() ? "" : ", ", entry.name, " ", entry.weight_decay);
   }
-  add_training_options(command, *o, "times over the training queries", "", Examples::queries,
-                       decays);
+  add_training_options(command, *o, "times over the training queries", "queries");
+  command.option("--weight-decay").shows_default(decays);
   command.run([o, command] {
     if (command.given("--weight-decay").empty()) {
       o->weight_decay = by_name(losses, o->loss, "rank", "loss").weight_decay;

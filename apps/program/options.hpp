@@ -90,6 +90,8 @@ class Command {
   // What the command does. Its status is 0, unless it throws or calls end_with.
   void run(std::function<void()> run) const;
 
+  // One that was declared before.
+  Option option(const std::string& flag) const;
   // The text that was given for an option, the last one of several; empty: none, or no such option.
   std::string given(const std::string& flag) const;
   // The check of an option of the command that this adds.

@@ -181,6 +181,8 @@ nlohmann::json Command::settings() const {
 
 void Command::run(std::function<void()> run) const { app_->callback(std::move(run)); }
 
+Option Command::option(const std::string& flag) const { return Option(app_->get_option(flag)); }
+
 std::string Command::given(const std::string& flag) const {
   const CLI::Option* option = app_->get_option_no_throw(flag);
   return option && option->count() > 0 ? option->results().back() : "";

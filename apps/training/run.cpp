@@ -38,16 +38,15 @@ std::unique_ptr<Optimizer<float>> make_optimizer(const TrainingOptions& o,
 }  // namespace
 
 void add_training_options(Command command, TrainingOptions& o, const std::string& epoch,
-                          const std::string& rates, Examples examples, const std::string& decays) {
+                          const std::string& examples) {
   o.command = command;
   std::vector<std::string> augmented;
   for (const auto& entry : augmentations()) augmented.push_back(entry.first);
-  const bool images = examples == Examples::images;
-  command.setting("--validation", o.validation,
-                  to_message("training ", images ? "images" : "queries",
-                             " set aside for validation (default: an eighth, at most 5000)"),
-                  rounds);
-  if (images) {
+  command.setting(
+      "--validation", o.validation,
+      "training " + examples + " set aside for validation (default: an eighth, at most 5000)",
+      rounds);
+  if (examples == "images") {
     command.setting(
         "--augment", o.augment,
         "random changes to each training image: shift by up to 2 pixels, flip left-right; "
@@ -62,18 +61,15 @@ void add_training_options(Command command, TrainingOptions& o, const std::string
                number(1e-6, 1e7))
       .excludes(epochs);
   command.setting("--optimizer", o.optimizer, "", one_of({"sgd", "adam"}));
-  const Option rate = command.setting("--lr", o.learning_rate, "learning rate at the start",
-                                      learning_rate, "learning_rate");
-  if (!rates.empty()) rate.shows_default(rates);
-  command.setting("--schedule", o.learning_schedule, "of the learning rate",
-                  one_of({"constant", "cosine"}));
+  command.setting("--lr", o.learning_rate, "learning rate at the start", learning_rate,
+                  "learning_rate");
+  command.setting("--schedule", o.schedule, "of the learning rate", one_of({"constant", "cosine"}));
   command.setting("--average", o.average,
                   "keep the mean of the weights over the last part of the steps, this fraction of "
                   "them, instead of the weights of the best validation; 0: do not",
                   number(0, 0.999));
   command.setting("--momentum", o.momentum, "of sgd", number(0, 0.999999));
-  const Option decay = command.setting("--weight-decay", o.weight_decay, "", number(0, 1e38));
-  if (!decays.empty()) decay.shows_default(decays);
+  command.setting("--weight-decay", o.weight_decay, "", number(0, 1e38));
   command.add("--seed", o.seed, "of everything random", any_seed);
   command.add("--save", o.save, "write the trained network to this file (safetensors)", file_name);
   const Option out =
@@ -88,25 +84,27 @@ void complete(TrainingOptions& o, std::size_t images) {
   if (o.validation == 0) o.validation = std::clamp<std::size_t>(images / 8, 1, 5000);
 }
 
-RunFolder::RunFolder(const std::string& out, const std::string& save, bool resume) {
+RunFolder::RunFolder(const TrainingOptions& o) {
   namespace fs = std::filesystem;
-  if (!out.empty()) {
+  if (own_rank() > 0) return;
+  if (!o.out.empty()) {
     for (const char* name : run_files) {
-      const std::string file = out + "/" + name;
+      const std::string file = o.in_out(name);
       check_replaceable(file);
-      if (!save.empty() && fs::weakly_canonical(save) == fs::weakly_canonical(file)) {
-        throw std::runtime_error(save + ": the run's own file; save the model under another name");
+      if (!o.save.empty() && fs::weakly_canonical(o.save) == fs::weakly_canonical(file)) {
+        throw std::runtime_error(o.save +
+                                 ": the run's own file; save the model under another name");
       }
     }
   }
-  if (!save.empty()) check_replaceable(save);
-  if (out.empty()) return;
-  const std::string file = out + "/" + lock_name;
+  if (!o.save.empty()) check_replaceable(o.save);
+  if (o.out.empty()) return;
+  const std::string file = o.in_out(lock_name);
   lock_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   const int error = errno;
   const auto refuse = [&](const std::string& why) {
     if (lock_ >= 0) close(lock_);
-    throw std::runtime_error(out + ": " + why + ", or use another folder");
+    throw std::runtime_error(o.out + ": " + why + ", or use another folder");
   };
   // Without the lock we cannot know whether another run is here.
   if (lock_ < 0)
@@ -115,14 +113,11 @@ RunFolder::RunFolder(const std::string& out, const std::string& save, bool resum
   if (flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     refuse("another run is working here; wait for it");
   }
-  if (!resume && fs::exists(out + "/" + checkpoint_name)) {
+  if (!o.resume && fs::exists(o.in_out(checkpoint_name))) {
     refuse(std::string("a run has left its ") + checkpoint_name +
            " here; go on with it by --resume");
   }
 }
-
-RunFolder::RunFolder(const TrainingOptions& o)
-    : RunFolder(own_rank() == 0 ? o.out : "", own_rank() == 0 ? o.save : "", o.resume) {}
 
 RunFolder::~RunFolder() {
   if (lock_ >= 0) close(lock_);
@@ -134,7 +129,6 @@ TrainingResult train(Task& task, const TrainingOptions& o) {
   nlohmann::json settings = o.command.settings();
   settings["seed"] = o.seed;
   TrainerOptions options = o;
-  options.schedule = o.learning_schedule == "cosine" ? Schedule::cosine : Schedule::constant;
   if (!o.out.empty()) options.checkpoint = o.in_out(checkpoint_name);
   options.settings = text_of(settings);
   const TrainingResult result = train(task, *optimizer, options);

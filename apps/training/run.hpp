@@ -15,10 +15,11 @@ struct TrainingOptions : TrainerOptions {
   TrainingOptions() {
     epochs = 0;  // default_epochs, or no limit with a budget of minutes
     seed = 1;    // no setting: a result row has a place for it
+    schedule = "cosine";
   }
   std::size_t default_epochs = 60;
   std::size_t validation = 0;  // images; 0: an eighth of the training images, at most 5000
-  std::string optimizer = "adam", learning_schedule = "cosine", augment = "none";
+  std::string optimizer = "adam", augment = "none";
   double momentum = 0.9, weight_decay = 0;
   std::string save, out;  // empty: none
   bool json = false;
@@ -27,15 +28,11 @@ struct TrainingOptions : TrainerOptions {
   std::string in_out(const std::string& file) const { return out + "/" + file; }
 };
 
-// What a training learns from, and sets aside for validation.
-enum class Examples { images, queries };
-
 // --validation --augment (of images) --epochs --minutes --optimizer --lr --schedule --momentum --weight-decay --seed --save --out
-// --resume --profile --json. `epoch` says what an epoch is; `rates`, if any, is what --help shows as
-// the learning rate, and `decays` as the weight decay. `options` must outlive the parsing.
+// --resume --profile --json. `epoch` says what an epoch is, and `examples` what is learned from and
+// set aside for validation. `options` must outlive the parsing.
 void add_training_options(Command command, TrainingOptions& options, const std::string& epoch,
-                          const std::string& rates = "", Examples examples = Examples::images,
-                          const std::string& decays = "");
+                          const std::string& examples = "images");
 
 // Fills in `epochs` and `validation`, of so many training images; before everything below.
 void complete(TrainingOptions& options, std::size_t images);
@@ -53,11 +50,10 @@ constexpr const char* run_files[] = {checkpoint_name, lock_name,    result_name,
 // no other run can have the same folder: two would overwrite each other's checkpoints.
 class RunFolder {
  public:
-  // out: the run's folder, made if need be; save: a file. Empty: none. std::runtime_error when
-  // either cannot be written, save is one of run_files in out, another run has the folder or it
-  // cannot be locked, or a run has left a checkpoint there and this one is not to resume it.
-  RunFolder(const std::string& out, const std::string& save, bool resume);
-  // For --out and --save, of rank 0 (ranks.hpp); the others write nothing.
+  // --out, a folder, is made if need be; only rank 0 (ranks.hpp) writes there, or to --save.
+  // std::runtime_error when either cannot be written, --save is one of run_files in --out, another
+  // run has the folder or it cannot be locked, or a run has left a checkpoint there and this one is
+  // not to resume it.
   explicit RunFolder(const TrainingOptions& o);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -68,8 +64,8 @@ class RunFolder {
 };
 
 // Trains as the options say, and writes the trained model where --save wants it. When a signal
-// interrupts it, says how to go on and ends the command. A run can be resumed with the same settings and seed only, but for
-// more epochs where the schedule is constant.
+// interrupts it, says how to go on and ends the command. A run can be resumed with the same
+// settings and seed only, but for more epochs where the schedule is constant.
 TrainingResult train(Task& task, const TrainingOptions& options);
 
 // A line for people: on stdout, or on stderr when stdout is for JSON.

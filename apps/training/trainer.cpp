@@ -39,7 +39,7 @@ void request_stop(int signal, siginfo_t* info, void*) {
 }
 
 double rate_at(const TrainerOptions& options, double fraction) {
-  if (options.schedule == Schedule::constant) return options.learning_rate;
+  if (options.schedule == "constant") return options.learning_rate;
   return options.learning_rate * 0.5 * (1 + std::cos(3.141592653589793 * std::min(1.0, fraction)));
 }
 

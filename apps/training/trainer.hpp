@@ -35,13 +35,11 @@ class Task {
   virtual std::map<std::string, std::string> metadata() const { return {}; }
 };
 
-enum class Schedule { constant, cosine };  // cosine: from the learning rate down to 0
-
 struct TrainerOptions {
   std::size_t epochs = 1;
   double minutes = 0;  // > 0: stop after so long, if not before; the schedule follows time
   double learning_rate = 1e-3;
-  Schedule schedule = Schedule::constant;
+  std::string schedule = "constant";  // or "cosine": from the learning rate down to 0
   // > 0: what is kept at the end is no validation's best, but the mean of all states of the last part
   // of the steps, this fraction of them.
   double average = 0;
