@@ -32,9 +32,8 @@ struct MedianOptions : DigitOptions {
 
   // Where the quantile stands, counted from the largest: the nearest place.
   std::size_t place() const { return std::size_t(std::lround((1 - quantile) * double(n - 1))); }
-  // Networks and losses see (number - middle) / unit, the middle of all numbers and what the leading
-  // digit counts: so a network begins with numbers of the right size, and need not find their mean
-  // first, on the way to which its features would all be pushed to one side.
+  // Networks and losses see (number - middle) / unit, of the right size from the beginning
+  // (tables.md, "What is the same, and what is not").
   double unit() const { return std::pow(10.0, double(digits) - 1); }
   double middle() const { return (10 * unit() - 1) / 2; }
 };
@@ -129,7 +128,7 @@ class Constant : public MedianTask {
 };
 
 // The paper's "vanilla" network: ten features of every picture, all of them through small dense
-// layers. (The published code does not train those layers; here all is trained.)
+// layers.
 //
 // Before anything is learned, features are nearly the same for every picture, so a ReLU with bias 0
 // is on for all sets or off for all, and ten in a row are easily all off: then the output is one
@@ -190,13 +189,10 @@ struct Scoped {
   }
 };
 
-// Values, scores, and a sorting method between them. In the paper the scores come from a network of
-// their own. While it knows nothing, P_hat is uniform and the prediction is the mean of the values.
-// Enlarged values lower the error of that mean, and raise that of every choice among them, so for
-// thousands of steps the scores learn to choose nothing. Here the values can be the scores as well:
-// the number that a picture shows is the best score for it, and what is learned on the way to the
-// mean already sorts. One learned factor scales them, or noise of a fixed size would always confuse
-// numbers that are close.
+// Values, scores, and a sorting method between them. The scores come from a network of their own,
+// as in the paper, or are the values themselves, scaled (why: tables.md, "What is the same, and
+// what is not"). The factor is learned, or noise of a fixed size would always confuse numbers that
+// are close.
 class Picking : public MedianTask {
  public:
   Picking(const MedianOptions& o, DigitPools& pools, std::unique_ptr<SortingMethod> method,

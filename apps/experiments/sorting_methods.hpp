@@ -67,15 +67,9 @@ struct MethodEntry {
   std::unique_ptr<SortingMethod> (*make)(const MethodSettings& settings, Generator& random);
 };
 
-// All of them; a program may add its own (tapesort_program.hpp). Three have a second entry, _published, for what the NeuralSort paper's code does
-// where it is not what the text says:
-//   row_stochastic   the code's three dense layers follow each other without a ReLU between: they
-//                    are one linear map
-//   sinkhorn, gumbel_sinkhorn
-//                    the network's n outputs for the picture at position j are the logits of the
-//                    places of item j: column j of the matrix. The code makes them row j, and
-//                    compares it with the distribution of place j over the items, of which this one
-//                    picture knows nothing
+// All of them; a program may add its own (tapesort_program.hpp). Three have a second entry,
+// _published, for what the NeuralSort paper's code does where it is not what the text says
+// (tables.md, "Where the published code is not what the text says").
 std::vector<MethodEntry>& sorting_methods();
 // std::invalid_argument for another name.
 const MethodEntry& sorting_method(const std::string& name);
