@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "apps/data/ranking_set.hpp"
 #include "apps/report/printed.hpp"
@@ -67,6 +68,17 @@ TEST_CASE("SVMlight lines with queries, plain and gzip") {
     CHECK(turned.labels == Array<float>{1.5f, 2, 0});
     CHECK(turned.begins == std::vector<std::size_t>{0, 1, 3});
     CHECK(turned.features(0, 1) == 7);
+    std::set<float> first;  // documents of query 10, by their labels
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+      Generator random(seed);
+      const RankingSet shuffled = select_queries(set, {1, 0}, &random);
+      CHECK(shuffled.begins == turned.begins);
+      CHECK(shuffled.labels(0) == 1.5f);
+      CHECK(shuffled.labels(1) + shuffled.labels(2) == 2);
+      CHECK(shuffled.features(1, 3) == shuffled.labels(1));  // both are 2, or 0
+      first.insert(shuffled.labels(1));
+    }
+    CHECK(first == std::set<float>{0, 2});
   }
   // As many features as another set has.
   CHECK(load_ranking_set(folder / "data/train.svm", 2).features ==

@@ -161,7 +161,7 @@ std::string ranking_file(const std::string& folder, const std::string& name) {
                            ".txt, plain or .gz, of lines such as 2 qid:7 1:0.5 3:1");
 }
 
-RankingSet select_queries(const RankingSet& set, const Indices& which) {
+RankingSet select_queries(const RankingSet& set, const Indices& which, Generator* shuffle) {
   const std::size_t features = set.features.shape(1);
   std::size_t documents = 0;
   for (const Index q : which) {
@@ -172,9 +172,13 @@ RankingSet select_queries(const RankingSet& set, const Indices& which) {
   for (const Index q : which) {
     const std::size_t from = set.begins[std::size_t(q)], to = part.begins.back();
     const std::size_t count = set.begins[std::size_t(q) + 1] - from;
-    std::copy_n(set.labels.data() + from, count, part.labels.data() + to);
-    std::copy_n(set.features.data() + from * features, count * features,
-                part.features.data() + to * features);
+    const Indices order = shuffle ? shuffle->permutation(count) : Indices();
+    for (std::size_t j = 0; j < count; ++j) {
+      const std::size_t document = from + (shuffle ? std::size_t(order(j)) : j);
+      part.labels(to + j) = set.labels(document);
+      std::copy_n(set.features.data() + document * features, features,
+                  part.features.data() + (to + j) * features);
+    }
     part.begins.push_back(to + count);
   }
   return part;

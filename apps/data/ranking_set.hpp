@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/array.hpp"
+#include "engine/random.hpp"
 
 namespace tapesort {
 
@@ -31,7 +31,8 @@ RankingSet load_ranking_set(const std::string& file, std::size_t features = 0);
 // The file that is there: folder/name and .svm, .txt, or either with .gz. std::runtime_error if none is.
 std::string ranking_file(const std::string& folder, const std::string& name);
 
-// The chosen queries as a set of their own.
-RankingSet select_queries(const RankingSet& set, const Indices& which);
+// The chosen queries as a set of their own; with `shuffle`, the documents of each in random order.
+RankingSet select_queries(const RankingSet& set, const Indices& which,
+                          Generator* shuffle = nullptr);
 
 }  // namespace tapesort

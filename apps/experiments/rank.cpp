@@ -88,8 +88,8 @@ class Columns {
     state.buffers.push_back({"columns.scale", &scales_});
   }
 
-  // (documents, columns)
-  Array<float> of(const RankingSet& set) const {
+  // The set with its columns as features.
+  RankingSet of(const RankingSet& set) const {
     const bool both = means_.shape(0) == 2;
     Array<float> columns = uninitialized<float>({set.documents(), count()});
     for (std::size_t d = 0; d < set.documents(); ++d) {
@@ -99,7 +99,7 @@ class Columns {
         if (both) columns(d, features_ + f) = (there - means_(1, f)) * scales_(1, f);
       }
     }
-    return columns;
+    return {std::move(columns), set.labels, set.begins};
   }
 
  private:
@@ -167,24 +167,37 @@ RankModel load_rank_model(const std::string& file) {
   return model;
 }
 
-// Scores and labels of each query, (queries, n).
-std::tuple<Array<float>, Array<float>, ItemMask> sets_of(const RankingSet& set,
-                                                         const Array<float>& scores) {
-  const Shape shape{set.queries(), set.longest()};
-  Array<float> s = zeros<float>(shape), y = s;
-  Array<bool> there = full<bool>(shape, false);
+// The queries of a set as losses and figures take them, (queries, n).
+struct Padded {
+  Indices places;  // of each document in the set; 0 where masked
+  Array<float> labels;
+  ItemMask mask;
+};
+
+Padded padded(const RankingSet& set, std::size_t n) {
+  Indices places = zeros<Index>({set.queries(), n}), lengths = zeros<Index>({set.queries()});
+  Array<float> labels = zeros<float>(places.shape());
   for (std::size_t q = 0; q < set.queries(); ++q) {
-    for (std::size_t d = set.begins[q], j = 0; d < set.begins[q + 1]; ++d, ++j) {
-      s(q, j) = scores(d), y(q, j) = set.labels(d), there(q, j) = true;
+    for (std::size_t d = set.begins[q]; d < set.begins[q + 1]; ++d) {
+      const std::size_t j = std::size_t(lengths(q)++);
+      places(q, j) = Index(d), labels(q, j) = set.labels(d);
     }
   }
-  return {s, y, ItemMask(there)};
+  return {places, labels, ItemMask::of_lengths(lengths, n)};
+}
+
+// order[begin], .., order[end - 1]
+Indices part_of(const Indices& order, std::size_t begin, std::size_t end) {
+  Indices part = uninitialized<Index>({end - begin});
+  std::copy(order.data() + begin, order.data() + end, part.data());
+  return part;
 }
 
 double mean_of(const Array<double>& x) { return mean(constant<double>(x)).item(); }
 
 Figures figures_of(const RankingSet& test, const Array<float>& scores) {
-  const auto [s, y, mask] = sets_of(test, scores);
+  const auto [places, y, mask] = padded(test, test.longest());
+  const Array<float> s = take(constant(scores), places).value();
   static const char* const keys[] = {"ndcg_1", "ndcg_3", "ndcg_5", "ndcg_10"};
   Figures figures;
   for (std::size_t i = 0; i < 4; ++i) {
@@ -207,26 +220,16 @@ std::string text_of(const Figures& figures) {
                         figures[5].second, figures[4].second);
 }
 
-// Queries as the losses take them.
-struct Batch {
-  Array<float> columns;  // of all documents, one query after the other
-  Indices places;        // (q, n): where each stands among them; 0 where masked
-  Array<float> labels;   // (q, n)
-  ItemMask mask;
-};
-
 class RankTask : public Task {
  public:
   RankTask(const RankOptions& options, const RankingSet& training, const RankingSet& validation)
       : options_(options),
         loss_(by_name(losses, options.loss, "rank", "loss").loss),
-        training_(training),
-        validation_(validation),
         model_(columns_of(training, options.features == "both"),
                options.network == "mlp" ? options.hidden : 0, options.dropout,
                Generator(options.seed).split(2)),
-        training_columns_(model_.columns().of(training)),
-        validation_columns_(model_.columns().of(validation)) {}
+        training_(model_.columns().of(training)),
+        validation_(model_.columns().of(validation)) {}
 
   std::string name() const override { return "rank"; }
   const char* unit() const override { return "queries"; }
@@ -236,14 +239,16 @@ class RankTask : public Task {
   std::size_t images_per_step() const override { return options_.batch; }
 
   Var<float> loss(Tape<float>& tape, std::size_t step, Generator& random) override {
-    const Batch batch = batch_of(step, random);
-    const Var<float> s = model_.scores({tape, true, &random}, batch.columns);
-    return mean(loss_(take(s, batch.places), batch.labels, options_, batch.mask));
+    const RankingSet batch = batch_of(step, random);
+    const auto [places, y, mask] = padded(batch, training_.longest());
+    const Var<float> s = model_.scores({tape, true, &random}, batch.features);
+    return mean(loss_(take(s, places), y, options_, mask));
   }
 
   double validate() override {
-    const auto [s, y, mask] = sets_of(validation_, model_.scores(validation_columns_));
-    return mean_of(ndcg(s, y, 5, mask));
+    const auto [places, y, mask] = padded(validation_, validation_.longest());
+    const Var<float> s = constant(model_.scores(validation_.features));
+    return mean_of(ndcg(take(s, places).value(), y, 5, mask));
   }
 
   State<float> state() override { return model_.state(); }
@@ -252,7 +257,7 @@ class RankTask : public Task {
   }
 
   Figures figures(const RankingSet& test) {
-    return figures_of(test, model_.scores(model_.columns().of(test)));
+    return figures_of(test, model_.scores(model_.columns().of(test).features));
   }
 
  private:
@@ -264,42 +269,19 @@ class RankTask : public Task {
 
   // The last step of an epoch has the queries that are left. Documents in random order: what is
   // decided by their order, equal labels in list_mle, is decided anew in each step.
-  Batch batch_of(std::size_t step, Generator& random) {
+  RankingSet batch_of(std::size_t step, Generator& random) {
     const std::size_t per_epoch = steps_per_epoch(), epoch = step / per_epoch;
     const Indices order =
         Generator(options_.seed).split(3).split(epoch).permutation(training_.queries());
     const std::size_t begin = step % per_epoch * options_.batch;
-    const std::size_t q = std::min(options_.batch, order.size() - begin), n = training_.longest();
-    Indices places = zeros<Index>({q, n});
-    Array<float> labels = zeros<float>({q, n});
-    Indices lengths = uninitialized<Index>({q});
-    std::vector<std::size_t> documents;
-    for (std::size_t i = 0; i < q; ++i) {
-      const std::size_t query = std::size_t(order(begin + i)), first = training_.begins[query];
-      const std::size_t length = training_.begins[query + 1] - first;
-      const Indices shuffled = random.permutation(length);
-      for (std::size_t j = 0; j < length; ++j) {
-        places(i, j) = Index(documents.size());
-        documents.push_back(first + std::size_t(shuffled(j)));
-        labels(i, j) = training_.labels(documents.back());
-      }
-      lengths(i) = Index(length);
-    }
-    const std::size_t count = model_.columns().count();
-    Array<float> columns = uninitialized<float>({documents.size(), count});
-    for (std::size_t d = 0; d < documents.size(); ++d) {
-      std::copy_n(training_columns_.data() + documents[d] * count, count,
-                  columns.data() + d * count);
-    }
-    return {std::move(columns), std::move(places), std::move(labels),
-            ItemMask::of_lengths(lengths, n)};
+    const std::size_t end = std::min(begin + options_.batch, order.size());
+    return select_queries(training_, part_of(order, begin, end), &random);
   }
 
   const RankOptions& options_;
   const decltype(LossEntry::loss) loss_;
-  const RankingSet &training_, &validation_;
   RankModel model_;
-  const Array<float> training_columns_, validation_columns_;
+  const RankingSet training_, validation_;  // with columns
 };
 
 void run_rank(RankOptions& o) {
@@ -311,13 +293,8 @@ void run_rank(RankOptions& o) {
   require(o.validation < all.queries(), "rank: --validation ", o.validation, " leaves none of the ",
           all.queries(), " queries to train on");
   const Indices dealt = Generator(o.seed).split(1).permutation(all.queries());
-  const auto queries = [&](std::size_t begin, std::size_t end) {
-    Indices which = uninitialized<Index>({end - begin});
-    std::copy(dealt.data() + begin, dealt.data() + end, which.data());
-    return select_queries(all, which);
-  };
-  const RankingSet validation = queries(0, o.validation);
-  const RankingSet training = queries(o.validation, all.queries());
+  const RankingSet validation = select_queries(all, part_of(dealt, 0, o.validation));
+  const RankingSet training = select_queries(all, part_of(dealt, o.validation, all.queries()));
   say(o, "data: ", training.queries(), " queries with ", training.documents(),
       " documents to train on, ", validation.queries(), " for validation, ", test.queries(),
       " with ", test.documents(), " for the test; ", all.features.shape(1), " features");
@@ -337,7 +314,7 @@ struct ScoreOptions {
 void run_score(const ScoreOptions& o) {
   RankModel model = load_rank_model(o.model);
   const RankingSet set = load_ranking_set(o.data, model.columns().features());
-  const Array<float> scores = model.scores(model.columns().of(set));
+  const Array<float> scores = model.scores(model.columns().of(set).features);
   save_npy(o.out, scores);
   std::printf("%s: %s, the scores of the documents in order\nwith their labels: %s\n",
               o.out.c_str(), to_text(scores.shape()).c_str(),
