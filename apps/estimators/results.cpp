@@ -11,6 +11,7 @@
 #include "apps/report/result_row.hpp"
 #include "models/by_name.hpp"
 #include "models/files/strict_json.hpp"
+#include "ops/reduce.hpp"
 
 namespace tapesort {
 namespace {
@@ -50,9 +51,7 @@ EstimatorResults study_estimators(const EstimatorOptions& options) {
   const Truth truth = true_gradient(cost, scores, study.seed);
 
   EstimatorResults results;
-  double squares = 0;
-  for (double g : truth.gradient) squares += g * g;
-  results.gradient_length = std::sqrt(squares);
+  results.gradient_length = norm(constant(truth.gradient)).item();
   for (const Estimator& estimator : make_estimators(cost, study)) {
     results.table.push_back(measure(estimator, scores, truth, study));
   }

@@ -240,10 +240,7 @@ Quality measure(const Estimator& estimator, const Array<double>& log_scores, con
     }));
     for (const Array<double>& gradient : gradients) spread.add(gradient);
   }
-  const Array<double> difference = spread.mean() - truth.gradient;
-  double squares = 0;
-  for (double d : difference) squares += d * d;
-  return {estimator.name, std::sqrt(squares),
+  return {estimator.name, norm(constant<double>(spread.mean() - truth.gradient)).item(),
           std::sqrt(spread.squared_error() + truth.squared_error), spread.variance(),
           median(times) / double(chunk) * 1e6};
 }

@@ -4,6 +4,7 @@
 #include "apps/page/answers.hpp"
 #include "engine/check.hpp"
 #include "models/by_name.hpp"
+#include "ops/reduce.hpp"
 
 namespace tapesort {
 
@@ -47,21 +48,16 @@ Json Study::more(std::size_t estimates) {
     }
     Json row{{"estimator", contender.estimator.name}, {"estimates", contender.estimates}};
     if (contender.estimates >= 2) {
-      const Array<double> difference = contender.spread.mean() - truth_;
-      double squares = 0;
-      for (double d : difference) squares += d * d;
-      row["bias"] = std::sqrt(squares);
+      row["bias"] = norm(constant<double>(contender.spread.mean() - truth_)).item();
       row["noise"] = std::sqrt(contender.spread.squared_error());
       row["variance"] = contender.spread.variance();
       row["mean"] = to_json(contender.spread.mean());
     }
     rows.push_back(std::move(row));
   }
-  double squares = 0;
-  for (double g : truth_) squares += g * g;
   return {{"log_scores", to_json(scores_)},
           {"gradient", to_json(truth_)},
-          {"length", std::sqrt(squares)},
+          {"length", norm(constant(truth_)).item()},
           {"estimators", std::move(rows)}};
 }
 
