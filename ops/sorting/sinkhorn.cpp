@@ -13,134 +13,67 @@
 namespace tapesort {
 namespace {
 
-// Matrices (n, n) that are worked on at once: one in each lane of a register, element by element, so
-// that rows and columns cost the same and a set of 9 wastes no lane.
-template <class T> class Group {
+// Part of a batch of matrices (n, n), in rows of whole registers.
+//   in_lanes   as many matrices as a register has lanes, one in each, element by element, so that
+//              rows and columns cost the same and a set of 9 wastes no lane
+//   otherwise  one matrix, each row filled up: X with -infinity and P with 0, which count nothing
+//              in a row and are never written by a column. Large ones are shared out to threads.
+template <class T, bool in_lanes> class Part {
  public:
   using Pack = Lanes<T>;
-  static constexpr std::size_t width = Pack::size;
-  static std::size_t size(std::size_t n) { return n * n * width; }
+  static constexpr std::size_t lanes = Pack::size, width = in_lanes ? lanes : 1;
 
-  // Matrices first .. first + width - 1 of a batch <-> one group. Lanes beyond the end of the batch
-  // repeat its last matrix.
-  static void read(const Array<T>& batch, std::size_t first, std::size_t n, T* group) {
-    const std::size_t size = n * n, last = batch.size() / size - 1;
-    for (std::size_t lane = 0; lane < width; ++lane) {
-      const T* matrix = batch.data() + std::min(first + lane, last) * size;
-      for (std::size_t e = 0; e < size; ++e) group[e * width + lane] = matrix[e];
-    }
-  }
-  static void write(const T* group, std::size_t first, std::size_t n, Array<T>& batch) {
-    const std::size_t size = n * n, matrices = batch.size() / size;
-    for (std::size_t lane = 0; lane < width && first + lane < matrices; ++lane) {
-      T* matrix = batch.data() + (first + lane) * size;
-      for (std::size_t e = 0; e < size; ++e) matrix[e] = group[e * width + lane];
-    }
-  }
-
-  Group(std::size_t n, std::size_t halves_kept)
-      : n_(n), X_(uninitialized<T>({size(n)})), P_(uninitialized<T>({size(n) * halves_kept})) {}
-
-  T* X() { return X_.data(); }
-
-  // Normalises X along one axis; exp of the result goes to the half-step's place in P, or to its
-  // only place when P is not kept.
-  void half_step(std::size_t line_stride, std::size_t stride) {
-    T* P = place(halves_++);
-    for (std::size_t line = 0; line < n_; ++line) {
-      T *x = X() + line * line_stride * width, *p = P + line * line_stride * width;
-      const std::size_t step = stride * width;
-      Pack largest = simd::load_as<Pack>(x);
-      for (std::size_t k = 1; k < n_; ++k) {
-        const Pack next = simd::load_as<Pack>(x + k * step);
-        largest = simd::select(next > largest, next, largest);
-      }
-      Pack total(T(0));
-      for (std::size_t k = 0; k < n_; ++k) {
-        const Pack e = simd::exp(simd::load_as<Pack>(x + k * step) - largest);
-        simd::store(p + k * step, e);
-        total = total + e;
-      }
-      const Pack shift = largest + simd::log(total), scale = Pack(T(1)) / total;
-      for (std::size_t k = 0; k < n_; ++k) {
-        simd::store(x + k * step, simd::load_as<Pack>(x + k * step) - shift);
-        simd::store(p + k * step, simd::load_as<Pack>(p + k * step) * scale);
-      }
-    }
-  }
-  void iterate() {
-    half_step(n_, 1);
-    half_step(1, n_);
-  }
-
-  // Undoes all half-steps on the cotangent Xbar.
-  void backward(T* Xbar) const {
-    for (std::size_t half = halves_; half-- > 0;) {
-      const bool rows = half % 2 == 0;
-      const T* P = P_.data() + half * X_.size();
-      const std::size_t step = (rows ? 1 : n_) * width;
-      for (std::size_t line = 0; line < n_; ++line) {
-        const std::size_t start = line * (rows ? n_ : 1) * width;
-        T* xbar = Xbar + start;
-        // Twice: where one p is near 1, the first time leaves its xbar with the rounding error of
-        // a difference of large numbers, which is what the line then sums to.
-        for (int turn = 0; turn < 2; ++turn) {
-          Pack total(T(0));
-          for (std::size_t k = 0; k < n_; ++k) total = total + simd::load_as<Pack>(xbar + k * step);
-          for (std::size_t k = 0; k < n_; ++k) {
-            const Pack p = simd::load_as<Pack>(P + start + k * step);
-            simd::store(xbar + k * step, simd::load_as<Pack>(xbar + k * step) - p * total);
-          }
-        }
-      }
-    }
-  }
-
-  // exp(X) after the last half-step.
-  const T* P_hat() { return place(halves_ - 1); }
-
- private:
-  T* place(std::size_t half) { return P_.data() + (half * X_.size()) % P_.size(); }
-
-  std::size_t n_, halves_ = 0;
-  Array<T> X_, P_;
-};
-
-// One matrix, each row filled up to whole registers: X with -infinity and P with 0, which count
-// nothing in a row and are never written by a column. Large ones are shared out to threads.
-template <class T> class Matrix {
- public:
-  using Pack = Lanes<T>;
-  static constexpr std::size_t width = 1, lanes = Pack::size;
-  static std::size_t size(std::size_t n) { return n * whole_lanes<T>(n); }
-
-  static void read(const Array<T>& batch, std::size_t which, std::size_t n, T* X) {
-    const T* from = batch.data() + which * n * n;
-    for (std::size_t i = 0; i < n; ++i) std::copy_n(from + i * n, n, X + i * whole_lanes<T>(n));
-  }
-  static void write(const T* X, std::size_t which, std::size_t n, Array<T>& batch) {
-    T* to = batch.data() + which * n * n;
-    for (std::size_t i = 0; i < n; ++i) std::copy_n(X + i * whole_lanes<T>(n), n, to + i * n);
-  }
-
-  Matrix(std::size_t n, std::size_t halves_kept)
+  Part(std::size_t n, std::size_t halves_kept)
       : n_(n),
-        row_(whole_lanes<T>(n)),
-        X_(full<T>({size(n)}, -std::numeric_limits<T>::infinity())),
-        P_(uninitialized<T>({size(n) * halves_kept})) {}
+        row_(in_lanes ? n * lanes : whole_lanes<T>(n)),
+        X_(full<T>({n * row_}, -std::numeric_limits<T>::infinity())),
+        P_(uninitialized<T>({n * row_ * halves_kept})) {}
+
+  std::size_t size() const { return X_.size(); }
+
+  // Matrices first .. first + width - 1 of a batch <-> one part. Lanes beyond the end of the batch
+  // repeat its last matrix.
+  void read(const Array<T>& batch, std::size_t first, T* part) const {
+    const std::size_t last = batch.size() / (n_ * n_) - 1;
+    for (std::size_t lane = 0; lane < width; ++lane) {
+      const T* matrix = batch.data() + std::min(first + lane, last) * n_ * n_;
+      for (std::size_t i = 0; i < n_; ++i) {
+        for (std::size_t j = 0; j < n_; ++j) part[i * row_ + j * width + lane] = matrix[i * n_ + j];
+      }
+    }
+  }
+  void write(const T* part, std::size_t first, Array<T>& batch) const {
+    const std::size_t matrices = batch.size() / (n_ * n_);
+    for (std::size_t lane = 0; lane < width && first + lane < matrices; ++lane) {
+      T* matrix = batch.data() + (first + lane) * n_ * n_;
+      for (std::size_t i = 0; i < n_; ++i) {
+        for (std::size_t j = 0; j < n_; ++j) matrix[i * n_ + j] = part[i * row_ + j * width + lane];
+      }
+    }
+  }
 
   T* X() { return X_.data(); }
 
+  // Normalises rows, then columns; exp of the result goes to the half-step's place in P, or to its
+  // only place when P is not kept.
   void iterate() {
     T* P = place(halves_++);
-    shared(n_, [&](std::size_t i) { normalise_row(X() + i * row_, P + i * row_); });
+    shared(n_, [&](std::size_t i) {
+      T *x = X() + i * row_, *p = P + i * row_;
+      if constexpr (in_lanes) {
+        normalise(x, p, n_, lanes, lanes);
+      } else {
+        normalise_row(x, p);
+      }
+    });
     P = place(halves_++);
     shared(row_ / lanes, [&](std::size_t b) {
       const std::size_t j = b * lanes;
-      normalise_columns(X() + j, P + j, std::min(lanes, n_ - j));
+      normalise(X() + j, P + j, n_, row_, in_lanes ? lanes : std::min(lanes, n_ - j));
     });
   }
 
+  // Undoes all half-steps on the cotangent Xbar.
   void backward(T* Xbar) const {
     for (std::size_t half = halves_; half-- > 0;) {
       const T* P = P_.data() + half * X_.size();
@@ -148,10 +81,12 @@ template <class T> class Matrix {
       shared(rows ? n_ : row_ / lanes, [&](std::size_t line) {
         const std::size_t start = line * (rows ? row_ : lanes), step = rows ? lanes : row_;
         const std::size_t count = rows ? row_ / lanes : n_;
-        for (int turn = 0; turn < 2; ++turn) {  // as in Group
+        // Twice: where one p is near 1, the first time leaves its xbar with the rounding error of
+        // a difference of large numbers, which is what the line then sums to.
+        for (int turn = 0; turn < 2; ++turn) {
           Pack total(T(0));
           for (std::size_t k = 0; k < count; ++k) total += simd::load(Xbar + start + k * step);
-          if (rows) total = Pack(simd::sum(total));
+          if (rows && !in_lanes) total = Pack(simd::sum(total));
           for (std::size_t k = 0; k < count; ++k) {
             T* xbar = Xbar + start + k * step;
             simd::store(xbar, simd::load(xbar) - simd::load(P + start + k * step) * total);
@@ -161,9 +96,10 @@ template <class T> class Matrix {
     }
   }
 
+  // exp(X) after the last half-step.
   const T* P_hat() { return place(halves_ - 1); }
 
-  // The largest |row sum - 1| of P_hat.
+  // The largest |row sum - 1| of P_hat, of a single matrix.
   double row_error() {
     double error = 0;
     for (std::size_t i = 0; i < n_; ++i) {
@@ -203,24 +139,24 @@ template <class T> class Matrix {
     }
   }
 
-  // `count` columns side by side.
-  void normalise_columns(T* x, T* p, std::size_t count) const {
-    const auto put = [count](T* to, const Pack& numbers) {
-      if (count == lanes) return simd::store(to, numbers);
-      simd::store_part(to, numbers, count);
+  // Lines side by side, one a lane, of `count` elements `step` apart; `used` lanes are in use.
+  void normalise(T* x, T* p, std::size_t count, std::size_t step, std::size_t used) const {
+    const auto put = [used](T* to, const Pack& numbers) {
+      if (in_lanes || used == lanes) return simd::store(to, numbers);
+      simd::store_part(to, numbers, used);
     };
     Pack largest = simd::load(x), total(T(0));
-    for (std::size_t i = 1; i < n_; ++i) largest = xsimd::max(largest, simd::load(x + i * row_));
-    for (std::size_t i = 0; i < n_; ++i) {
-      const Pack e = simd::exp(simd::load(x + i * row_) - largest);
-      simd::store(p + i * row_, e);
+    for (std::size_t k = 1; k < count; ++k) largest = xsimd::max(largest, simd::load(x + k * step));
+    for (std::size_t k = 0; k < count; ++k) {
+      const Pack e = simd::exp(simd::load(x + k * step) - largest);
+      simd::store(p + k * step, e);
       total += e;
     }
     const Pack shift = largest + simd::log(total), scale = Pack(T(1)) / total;
-    for (std::size_t i = 0; i < n_; ++i) {
-      put(x + i * row_, simd::load(x + i * row_) - shift);
-      put(p + i * row_, simd::load(p + i * row_) * scale);
-      std::fill(p + i * row_ + count, p + i * row_ + lanes, T(0));
+    for (std::size_t k = 0; k < count; ++k) {
+      put(x + k * step, simd::load(x + k * step) - shift);
+      put(p + k * step, simd::load(p + k * step) * scale);
+      std::fill(p + k * step + used, p + k * step + lanes, T(0));
     }
   }
 
@@ -240,10 +176,10 @@ template <class T> Array<T> largest_of_rows(const Array<T>& log_alpha, std::size
   return largest;
 }
 
-// Worked on as `Part`s of the batch: Groups, or Matrix by Matrix.
-template <class Part, class T>
+template <bool in_lanes, class T>
 Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T tau, std::size_t n,
            const SinkhornOptions& options) {
+  using Part = Part<T, in_lanes>;
   constexpr std::size_t width = Part::width;
   const std::size_t matrices = log_alpha.size() / (n * n), count = (matrices + width - 1) / width;
   const std::size_t halves = 2 * std::size_t(options.iterations), cost = 2 * n * n * halves;
@@ -257,14 +193,12 @@ Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T tau, st
   Array<T> value = uninitialized<T>(log_alpha.shape());
   for_sets(count, cost, [&](std::size_t p) {
     auto part = std::make_unique<Part>(n, keep ? halves : 1);
-    Part::read(start, p * width, n, part->X());
+    part->read(start, p * width, part->X());
     for (int i = 0; i < options.iterations; ++i) {
       part->iterate();
-      if constexpr (width == 1) {
-        if (options.tolerance > 0 && part->row_error() <= options.tolerance) break;
-      }
+      if (options.tolerance > 0 && part->row_error() <= options.tolerance) break;
     }
-    Part::write(exponentiate ? part->P_hat() : part->X(), p * width, n, value);
+    part->write(exponentiate ? part->P_hat() : part->X(), p * width, value);
     if (keep) (*parts)[p] = std::move(part);
   });
 
@@ -274,11 +208,12 @@ Var<T> run(const char* op, bool exponentiate, const Var<T>& log_alpha, T tau, st
       for (std::size_t i = 0; i < ybar.size(); ++i) ybar.data()[i] *= y.value().data()[i];
     }
     for_sets(count, cost / 2, [&](std::size_t p) {
-      Array<T> Xbar = zeros<T>({Part::size(n)});
-      Part::read(ybar, p * width, n, Xbar.data());
-      (*parts)[p]->backward(Xbar.data());
+      const Part& part = *(*parts)[p];
+      Array<T> Xbar = zeros<T>({part.size()});
+      part.read(ybar, p * width, Xbar.data());
+      part.backward(Xbar.data());
       for (T& x : Xbar) x /= tau;
-      Part::write(Xbar.data(), p * width, n, abar);
+      part.write(Xbar.data(), p * width, abar);
     });
     accumulate(y.input(0), std::move(abar));
   });
@@ -296,9 +231,9 @@ Var<T> normalised(const char* op, bool exponentiate, const Var<T>& log_alpha, do
   // Matrices that stop at different times, or that are alone, cannot share an instruction; a group of
   // large ones leaves the caches (of 64 x 64 it would take three times as long as one by one).
   if (options.tolerance > 0 || log_alpha.size() == n * n || n > 2 * Lanes<T>::size) {
-    return run<Matrix<T>>(op, exponentiate, log_alpha, T(tau), n, options);
+    return run<false>(op, exponentiate, log_alpha, T(tau), n, options);
   }
-  return run<Group<T>>(op, exponentiate, log_alpha, T(tau), n, options);
+  return run<true>(op, exponentiate, log_alpha, T(tau), n, options);
 }
 
 }  // namespace
