@@ -28,6 +28,8 @@ NetworkOptions network_options(const Relaxation& r) {
   return options;
 }
 
+NeuralSortOptions options_of(const Relaxation& r) { return {r.tau, r.direction}; }
+
 template <class T> Var<T> logarithm(const Var<T>& P_hat) {
   return log(clip(P_hat, T(1e-30), T(1)));
 }
@@ -39,93 +41,66 @@ template <class T> Var<T> downwards(const Relaxation& r, const Var<T>& s) {
   return r.direction == Direction::descending ? s : -s;
 }
 
-// A function of a relaxation, its input, and k (of top_k alone), in both types.
-struct Function {
-  template <class T> using Of = Var<T> (*)(const Relaxation&, const Var<T>&, std::size_t k);
-  Of<float> f32 = nullptr;
-  Of<double> f64 = nullptr;
-
-  Function() = default;
-  template <class F> Function(F f) : f32(f), f64(f) {}
-  explicit operator bool() const { return f32 != nullptr; }
-  template <class T>
-  Var<T> operator()(const Relaxation& r, const Var<T>& x, std::size_t k = 0) const {
-    if constexpr (std::is_same_v<T, float>) {
-      return f32(r, x, k);
-    } else {
-      return f64(r, x, k);
-    }
-  }
-};
-
 // A method, and what it computes. Without a function of its own, it has what the matrix gives
 // (below); without a matrix, nothing.
-struct Row {
+template <class T> struct Row {
+  using Function = Var<T> (*)(const Relaxation&, const Var<T>&);
   const char* name;
-  Function matrix, sorted, ranks, top_k, logits;
+  Function matrix, sorted, ranks;
+  Var<T> (*top_k)(const Relaxation&, const Var<T>&, std::size_t k);
+  Function logits;
 };
 
-const Row& row_of(Method method) {
+template <class T> const Row<T>& row_of(Method method) {
   using R = const Relaxation&;
-  const Function none;
-  const Function network = [](R r, auto& s, auto) {
-    return sorting_network(s, network_options(r));
-  };
-  const Function network_values = [](R r, auto& s, auto) {
+  constexpr auto none = nullptr;
+  const auto network = [](R r, auto& s) { return sorting_network(s, network_options(r)); };
+  const auto network_values = [](R r, auto& s) {
     return sorting_network_values(s, network_options(r));
   };
   // In the order of Method.
-  static const Row rows[] = {
-      {"neural_sort",
-       [](R r, auto& s, auto) {
-         return neural_sort(s, {r.tau, r.direction});
-       },
-       [](R r, auto& s, auto) {
-         return neural_sort_values(s, {r.tau, r.direction});
-       },
-       [](R r, auto& s, auto) {
-         return neural_sort_ranks(s, {r.tau, r.direction});
-       },
-       [](R r, auto& s, auto k) {
-         return top_k_mass(s, k, {r.tau, r.direction});
-       },
-       [](R r, auto& s, auto) { return neural_sort_logits(downwards(r, s), r.tau); }},
+  static const Row<T> rows[] = {
+      {"neural_sort", [](R r, auto& s) { return neural_sort(s, options_of(r)); },
+       [](R r, auto& s) { return neural_sort_values(s, options_of(r)); },
+       [](R r, auto& s) { return neural_sort_ranks(s, options_of(r)); },
+       [](R r, auto& s, auto k) { return top_k_mass(s, k, options_of(r)); },
+       [](R r, auto& s) { return neural_sort_logits(downwards(r, s), r.tau); }},
       {"neural_sort_smooth",
-       [](R r, auto& s, auto) { return neural_sort_smooth(s, r.tau, smoothing(r), r.direction); },
-       none, none, none,
-       [](R r, auto& s, auto) { return neural_sort_logits(downwards(r, s), r.tau, smoothing(r)); }},
-      {"soft_sort", [](R r, auto& s, auto) { return soft_sort(s, r.tau, r.power, r.direction); },
-       none, none, none,
-       [](R r, auto& s, auto) {
+       [](R r, auto& s) { return neural_sort_smooth(s, r.tau, smoothing(r), r.direction); }, none,
+       none, none,
+       [](R r, auto& s) { return neural_sort_logits(downwards(r, s), r.tau, smoothing(r)); }},
+      {"soft_sort", [](R r, auto& s) { return soft_sort(s, r.tau, r.power, r.direction); }, none,
+       none, none,
+       [](R r, auto& s) {
          const bool usual = r.power == 1 && r.direction == Direction::descending;
          return usual ? soft_sort_logits(s, r.tau)
                       : logarithm(soft_sort(s, r.tau, r.power, r.direction));
        }},
-      {"sinkhorn", [](R r, auto& x, auto) { return sinkhorn(x, r.tau, r.sinkhorn); }, none, none,
-       none, [](R r, auto& x, auto) { return log_sinkhorn(x, r.tau, r.sinkhorn); }},
+      {"sinkhorn", [](R r, auto& x) { return sinkhorn(x, r.tau, r.sinkhorn); }, none, none, none,
+       [](R r, auto& x) { return log_sinkhorn(x, r.tau, r.sinkhorn); }},
       {"odd_even", network, network_values, none, none, none},
       {"bitonic", network, network_values, none, none, none},
       {"fast_soft_sort", none,
-       [](R r, auto& s, auto) { return fast_soft_sort(s, r.tau, r.regularization, r.direction); },
-       none, none, none},
-      {"fast_soft_rank", none, none,
-       [](R r, auto& s, auto) { return fast_soft_rank(s, r.tau, r.regularization, r.direction); },
+       [](R r, auto& s) { return fast_soft_sort(s, r.tau, r.regularization, r.direction); }, none,
        none, none},
+      {"fast_soft_rank", none, none,
+       [](R r, auto& s) { return fast_soft_rank(s, r.tau, r.regularization, r.direction); }, none,
+       none},
       {"sparse_top_k", none, none, none,
        [](R r, auto& s, auto k) { return sparse_top_k(s, k, r.tau, r.direction); }, none},
-      {"lap_sum", [](R r, auto& s, auto) { return lap_sum(s, r.tau, r.direction); },
-       [](R r, auto& s, auto) { return lap_sum_sort(s, r.tau, r.direction); },
-       [](R r, auto& s, auto) { return lap_sum_rank(s, r.tau, r.direction); },
+      {"lap_sum", [](R r, auto& s) { return lap_sum(s, r.tau, r.direction); },
+       [](R r, auto& s) { return lap_sum_sort(s, r.tau, r.direction); },
+       [](R r, auto& s) { return lap_sum_rank(s, r.tau, r.direction); },
        [](R r, auto& s, auto k) { return lap_sum_top_k(s, double(k), r.tau, r.direction); }, none},
       {"black_box_rank", none, none,
-       [](R r, auto& s, auto) { return black_box_rank(s, r.tau, r.direction); }, none, none},
+       [](R r, auto& s) { return black_box_rank(s, r.tau, r.direction); }, none, none},
       {"perturbed",
-       [](R r, auto& s, auto) {
+       [](R r, auto& s) {
          Generator random(r.seed);
          return perturbed_sort(s, {r.tau, r.samples}, random, r.direction);
        },
        none,
-       [](R r, auto& s, auto) {
+       [](R r, auto& s) {
          Generator random(r.seed);
          return perturbed_rank(s, {r.tau, r.samples}, random, r.direction);
        },
@@ -166,10 +141,8 @@ template <class T> Var<T> sorted_by(const char* op, const Var<T>& P_hat, const V
   for (std::size_t i = 0; i < offset.size(); i += n) {
     std::fill_n(offset.data() + i, n, common_offset(s.value().data() + i, n));
   }
-  std::vector<Index> column(s.shape().begin(), s.shape().end());
-  column.push_back(1);
   const Var<T> common = constant(std::move(offset));
-  return flattened(matmul(P_hat, reshape(s - common, column)), s.shape()) + common;
+  return flattened(matmul(P_hat, detail::expand(s - common, s.dimension())), s.shape()) + common;
 }
 
 // P_hat' (1, .., n)
@@ -181,7 +154,7 @@ template <class T> Var<T> ranks_by(const Var<T>& P_hat, const Shape& shape) {
 
 }  // namespace
 
-const char* name_of(Method method) { return row_of(method).name; }
+const char* name_of(Method method) { return row_of<float>(method).name; }
 
 Method method_named(const std::string& name) {
   std::string names;
@@ -192,15 +165,15 @@ Method method_named(const std::string& name) {
   bad_argument("relaxation: there is no method ", name, "; need one of ", names);
 }
 
-bool Relaxation::has_matrix() const { return bool(row_of(method).matrix); }
+bool Relaxation::has_matrix() const { return bool(row_of<float>(method).matrix); }
 bool Relaxation::has_sorted() const {
-  return row_of(method).sorted || (has_matrix() && method != Method::sinkhorn);
+  return row_of<float>(method).sorted || (has_matrix() && method != Method::sinkhorn);
 }
 bool Relaxation::has_ranks() const {
-  return row_of(method).ranks || (has_matrix() && method != Method::sinkhorn);
+  return row_of<float>(method).ranks || (has_matrix() && method != Method::sinkhorn);
 }
 
-bool Relaxation::has_top_k() const { return row_of(method).top_k || has_matrix(); }
+bool Relaxation::has_top_k() const { return row_of<float>(method).top_k || has_matrix(); }
 
 namespace {
 
@@ -232,7 +205,7 @@ FirstOrder<T> Relaxation::matrix(const Var<T>& input, const OptionalMask& mask) 
         By::place_and_item, [&](auto& x) { return matrix(x); }, split(*this, *mask, input));
   }
   check_options(*this, has_matrix(), "matrix");
-  const Var<T> soft = row_of(method).matrix(*this, input);
+  const Var<T> soft = row_of<T>(method).matrix(*this, input);
   if (!hard) return soft;
   const Indices order = method == Method::sinkhorn ? nearest_permutation(soft.value())
                                                    : argsort(input.value(), direction);
@@ -245,7 +218,7 @@ FirstOrder<T> Relaxation::logits(const Var<T>& input, const OptionalMask& mask) 
     return mask->joined(
         By::place_and_item, [&](auto& x) { return logits(x); }, split(*this, *mask, input));
   }
-  const Row& row = row_of(method);
+  const Row<T>& row = row_of<T>(method);
   if (!row.logits) check_options(*this, has_matrix(), "logits");
   return row.logits ? row.logits(*this, input) : logarithm(row.matrix(*this, input));
 }
@@ -257,7 +230,7 @@ FirstOrder<T> Relaxation::sorted(const Var<T>& input, const OptionalMask& mask) 
         By::place, [&](auto& x) { return sorted(x); }, split(*this, *mask, input));
   }
   check_options(*this, has_sorted(), "sorted values");
-  const Row& row = row_of(method);
+  const Row<T>& row = row_of<T>(method);
   const Var<T> soft =
       row.sorted ? row.sorted(*this, input) : sorted_by(row.name, row.matrix(*this, input), input);
   if (!hard) return soft;
@@ -272,7 +245,7 @@ FirstOrder<T> Relaxation::ranks(const Var<T>& input, const OptionalMask& mask) c
         By::item, [&](auto& x) { return ranks(x); }, split(*this, *mask, input));
   }
   check_options(*this, has_ranks(), "ranks");
-  const Row& row = row_of(method);
+  const Row<T>& row = row_of<T>(method);
   const Var<T> soft =
       row.ranks ? row.ranks(*this, input) : ranks_by(row.matrix(*this, input), input.shape());
   if (!hard) return soft;
@@ -289,7 +262,7 @@ FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::size_t k,
         By::item, [&](auto& x) { return top_k(x, std::min(k, x.shape().back())); },
         split(*this, *mask, input));
   }
-  const Row& row = row_of(method);
+  const Row<T>& row = row_of<T>(method);
   const Var<T> soft = row.top_k ? row.top_k(*this, input, k)
                                 : sum(slice(row.matrix(*this, input), -2, 0, Index(k)), -2);
   return hard ? straight_through(first_of<T>(order(input.value()), k), soft) : soft;
