@@ -31,11 +31,9 @@ std::size_t checked_size(const char* op, const Var<T>& scores, const Array<T>& l
   const std::size_t n = checked_set_size(op, scores.value());
   require_same_shape(op, "scores", scores.shape(), "labels", labels.shape());
   require(n > 0, op, ": scores are ", scores.shape(), "; need (.., n) with n >= 1");
-  const double most = double(std::numeric_limits<T>::max()) / 2;
+  check_within(op, scores.value(), double(std::numeric_limits<T>::max()) / 2,
+               ", half of the largest number");
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    const double s = double(scores.value().data()[i]);
-    require(std::abs(s) <= most, op, ": score ", i % n, " of row ", i / n, " is ", s,
-            "; need at most half of the largest number, ", most);
     check_label(op, double(labels.data()[i]), i % n, i / n, kind);
   }
   return n;

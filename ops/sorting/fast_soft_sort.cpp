@@ -144,11 +144,9 @@ struct Solution {
         begins(sets) {
     check_scale<double>(op, "strength", strength);
     // Sums of n differences must not overflow; of floats they cannot.
-    const double most =
-        std::numeric_limits<double>::max() / (2 * double(std::max<std::size_t>(n, 1)));
-    for (std::size_t i = 0; std::is_same_v<T, double> && i < scores.size(); ++i) {
-      require(std::abs(double(scores.data()[i])) <= most, op, ": score ", i % n, " of row ", i / n,
-              " is ", scores.data()[i], "; need at most ", most, " in magnitude, in sets of ", n);
+    if constexpr (std::is_same_v<T, double>) {
+      check_within(op, scores, std::numeric_limits<double>::max() / (2 * double(n)), " in sets of ",
+                   n);
     }
     order = argsort(scores, downwards ? Direction::descending : Direction::ascending);
     if (kl) p = uninitialized<double>(scores.shape());

@@ -2,18 +2,17 @@
 
 #include <cmath>
 
-#include "engine/check.hpp"
 #include "engine/instantiate.hpp"
 #include "ops/axis.hpp"
 #include "ops/mask.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/radix_sort.hpp"
+#include "ops/sorting/sets.hpp"
 
 namespace tapesort {
 
 template <class T> Indices argsort(const Array<T>& scores, Direction direction) {
-  require(scores.dimension() >= 1, "argsort: scores are 0-d; need (..., n)");
-  const std::size_t n = scores.shape().back();
+  const std::size_t n = checked_axis("argsort", scores);
   Indices order = uninitialized<Index>(scores.shape());
   for (std::size_t start = 0; start < scores.size(); start += n) {
     const T* s = scores.data() + start;

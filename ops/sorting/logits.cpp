@@ -15,16 +15,6 @@
 namespace tapesort {
 namespace {
 
-using std::isfinite;
-
-template <class T> T checked_inverse(const char* op, const Var<T>& scores, double tau) {
-  const T inverse = T(1 / tau);
-  require(tau > 0 && inverse > 0 && isfinite(inverse), op, ": tau is ", tau,
-          "; need tau > 0 whose inverse is a number of the type, 3e-39 to 1e38 for float");
-  checked_set_size(op, scores.value());
-  return inverse;
-}
-
 // sqrt(x^2 + b^2) - b, of no overflow.
 template <class T> Var<T> soft_abs(const Var<T>& x, T b) {
   const auto root = [b](auto size) {
@@ -44,19 +34,21 @@ template <class T> Var<T> soft_abs(const Var<T>& x, T b) {
 }  // namespace
 
 template <class T> Var<T> neural_sort_logits(const Var<T>& scores, double tau, double smoothing) {
-  const T inverse = checked_inverse("neural_sort_logits", scores, tau);
-  require(smoothing >= 0 && isfinite(smoothing), "neural_sort_logits: smoothing must be >= 0 and ",
-          "finite, got ", smoothing);
-  const std::size_t last = scores.dimension() - 1, n = scores.shape()[last];
+  check_scale<T>("neural_sort_logits", "tau", tau);
+  const std::size_t n = checked_set_size("neural_sort_logits", scores.value());
+  require(smoothing >= 0 && std::isfinite(smoothing),
+          "neural_sort_logits: smoothing must be >= 0 and finite, got ", smoothing);
+  const std::size_t last = scores.dimension() - 1;
   // A logit is a sum of terms up to 3 n |s| / tau in all.
   check_within("neural_sort_logits", scores.value(),
-               largest_of<T> / (4 * double(n)) * std::min(1.0, tau), " for this n and tau");
+               double(std::numeric_limits<T>::max()) / (4 * double(n)) * std::min(1.0, tau),
+               " for this n and tau");
   Array<T> weight = uninitialized<T>({n, 1});  // n + 1 - 2 i
   for (std::size_t i = 0; i < n; ++i) weight.data()[i] = T(n) - 1 - 2 * T(i);
   const Var<T> s = detail::expand(scores, last);                                       // (.., 1, n)
   const Var<T> d = detail::expand(scores, last + 1) - s;                               // (.., n, n)
   const Var<T> A = sum(smoothing > 0 ? soft_abs(d, T(smoothing)) : abs(d), -2, true);  // (.., 1, n)
-  return (s * weight - A) * inverse;
+  return (s * weight - A) * T(1 / tau);
 }
 
 template <class T>
@@ -66,10 +58,11 @@ Var<T> neural_sort_smooth(const Var<T>& scores, double tau, double smoothing, Di
 }
 
 template <class T> Var<T> soft_sort_logits(const Var<T>& scores, double tau) {
-  const T inverse = checked_inverse("soft_sort_logits", scores, tau);
+  check_scale<T>("soft_sort_logits", "tau", tau);
+  checked_set_size("soft_sort_logits", scores.value());
   const std::size_t last = scores.dimension() - 1;
   const Var<T> sorted = take_along_axis(scores, argsort(scores.value()));
-  return abs(detail::expand(sorted, last + 1) - detail::expand(scores, last)) * -inverse;
+  return abs(detail::expand(sorted, last + 1) - detail::expand(scores, last)) * -T(1 / tau);
 }
 
 INSTANTIATE_TWICE(neural_sort_logits)

@@ -10,8 +10,9 @@
 // near it; each set's largest row still has the order of the scores when b is below their gaps.
 // neural_sort_smooth is their softmax, P_hat, in either direction.
 //
-// std::invalid_argument for 0-d scores, smoothing that is not >= 0 and finite, and unless tau > 0 and
-// 1 / tau is a number of the type.
+// std::invalid_argument for 0-d scores, a score that is NaN or infinite, smoothing that is not >= 0
+// and finite, tau that is not a positive normal number of the type, and (neural_sort_logits) scores
+// whose logits might overflow.
 #pragma once
 
 #include "ops/sorting/hard.hpp"

@@ -135,7 +135,7 @@ template <class T> Var<T> flattened(const Var<T>& x, const Shape& shape) {
 // P_hat s, of the scores less their offset, as rows sum to one: beside a large one P_hat's gradient
 // would be lost in rounding. Their differences are needed for it.
 template <class T> Var<T> sorted_by(const char* op, const Var<T>& P_hat, const Var<T>& s) {
-  check_within(op, s.value(), largest_of<T> / 2);
+  check_within(op, s.value(), double(std::numeric_limits<T>::max()) / 2);
   Array<T> offset = uninitialized<T>(s.shape());
   const std::size_t n = s.shape().back();
   for (std::size_t i = 0; i < offset.size(); i += n) {

@@ -32,11 +32,6 @@ template <class T> std::size_t checked_axis(const char* op, const Array<T>& scor
   return scores.shape().back();
 }
 
-// The largest number of T; of a Dual, its value's.
-template <class T>
-constexpr double largest_of = std::is_same_v<T, float> ? std::numeric_limits<float>::max()
-                                                       : std::numeric_limits<double>::max();
-
 // The same of scores that must be finite numbers.
 template <class T> std::size_t checked_set_size(const char* op, const Array<T>& scores) {
   const std::size_t n = checked_axis(op, scores);
@@ -49,11 +44,14 @@ template <class T> std::size_t checked_set_size(const char* op, const Array<T>& 
   return n;
 }
 
-template <class T>
-void check_within(const char* op, const Array<T>& scores, double most, const char* why = "") {
-  for (const T& s : scores) {
-    require(std::abs(double(s)) <= most, op, ": a score is ", s, "; need scores within +-", most,
-            why);
+// `why`: parts that end the message.
+template <class T, class... Why>
+void check_within(const char* op, const Array<T>& scores, double most, const Why&... why) {
+  const std::size_t n = scores.shape().back();
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const T s = scores.data()[i];
+    require(std::abs(double(s)) <= most, op, ": score ", i % n, " of row ", i / n, " is ", s,
+            "; need scores within +-", most, why...);
   }
 }
 

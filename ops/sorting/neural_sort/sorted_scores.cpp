@@ -12,16 +12,11 @@ template <class T>
 SortedScores<T>::SortedScores(const char* op, const Array<T>& scores, double tau,
                               Direction direction)
     : tau(tau), sign(direction == Direction::descending ? T(1) : T(-1)) {
-  require(scores.dimension() >= 1, op, ": scores are 0-d; need (..., n)");
+  n = checked_axis(op, scores);
   check_scale<double>(op, "tau", tau);
-  n = scores.shape().back();
+  check_within(op, scores, double(std::numeric_limits<T>::max()) / 2,
+               " (a large negative one stands for -infinity)");
   sets = count_sets(scores, n);
-  constexpr T largest = std::numeric_limits<T>::max() / 2;
-  const T* s = scores.data();
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    require(std::abs(s[i]) <= largest, op, ": score ", i % n, " of row ", i / n, " is ", s[i],
-            "; need scores within +-", largest, " (a large negative one stands for -infinity)");
-  }
   value = Column<T>(size(), T(0));
   gap = Column<T>(size(), apart);
   order = uninitialized<std::uint32_t>({size()});
