@@ -132,49 +132,36 @@ FirstOrder<T> neural_sort_payload(const Var<T>& scores, const Var<T>& payload,
 
 namespace {
 
-// Sums over the columns of P_hat: H_c = P_hat^T a_c by place, and the gradient for cotangents Hbar
-// of them.
-template <class T> Columns<T> column_sums(Sorting<T>& s, const Columns<T>& a) {
-  s.band->log_normalisers();
-  Columns<T> H = s.zeros(a.size());
-  s.band->apply_transposed(a, H);
-  return H;
-}
-
-template <class T, class Item>
-void pull_back_column_sums(Sorting<T>& s, const Columns<T>& a, const Columns<T>& Hbar,
-                           const Var<Item>& scores) {
-  Columns<T> none, unused = s.zeros(a.size()), vbar = s.zeros();
-  const auto means = s.band->apply(Hbar, none);
-  s.band->pull_back(a, Hbar, means, vbar[0], unused);
-  s.give_gradient(scores, vbar[0]);
-}
-
-// Computed in N.
-template <class N, class T>
-Var<T> ranks_in(const Var<T>& scores, const NeuralSortOptions& options, Ranks kind) {
-  const auto s = sort_all_rows("neural_sort_ranks", convert<N>(scores.value()), options);
+// sum_i weight(i) P_hat[i, j] over the rows chosen, i counted from 0; with `mean`, divided by the
+// column's sum over them. Computed in N.
+template <class N, class T, class Weight>
+Var<T> column_sums(const Op& op, const Var<T>& scores, const std::shared_ptr<Sorting<N>>& s,
+                   bool mean, const Weight& weight) {
   const std::size_t n = s->n, size = s->size();
-  const bool mean = kind == Ranks::mean;
   auto a = std::make_shared<Columns<N>>(s->zeros(mean ? 2 : 1));
-  for (std::size_t i = 0; i < size; ++i) (*a)[0][i] = N(i % n + 1);
+  for (std::size_t i = 0; i < size; ++i) (*a)[0][i] = N(weight(i % n));
   if (mean) std::fill_n((*a)[1].data(), size, N(1));
-  Columns<N> H = column_sums(*s, *a);
+  s->band->log_normalisers();
+  Columns<N> H = s->zeros(a->size());  // P_hat^T a_c
+  s->band->apply_transposed(*a, H);
   for (std::size_t j = 0; mean && j < size; ++j) H[0][j] /= H[1][j];
-  Array<T> ranks = uninitialized<T>(scores.shape());
-  s->by_item(H[0], ranks.data());
-  return record(Op("neural_sort_ranks", options.tau), {scores}, std::move(ranks),
-                [s, a, H, mean, size](Node<T>& r) {
-                  auto Hbar = one_column(s->by_place(r.cotangent().data()));
-                  if (mean) {  // r = H_0 / H_1
-                    Hbar.push_back(Column<N>::zeros(size));
-                    for (std::size_t j = 0; j < size; ++j) {
-                      Hbar[0][j] /= H[1][j];
-                      Hbar[1][j] = -Hbar[0][j] * H[0][j];
-                    }
-                  }
-                  pull_back_column_sums(*s, *a, Hbar, r.input(0));
-                });
+  Array<T> sums = uninitialized<T>(scores.shape());
+  s->by_item(H[0], sums.data());
+  if (!mean) H.clear();  // of no use to the pullback
+  return record(op, {scores}, std::move(sums), [s, a, H = std::move(H), mean](Node<T>& sums) {
+    auto Hbar = one_column(s->by_place(sums.cotangent().data()));
+    if (mean) {  // H_0 / H_1
+      Hbar.push_back(Column<N>::zeros(s->size()));
+      for (std::size_t j = 0; j < s->size(); ++j) {
+        Hbar[0][j] /= H[1][j];
+        Hbar[1][j] = -Hbar[0][j] * H[0][j];
+      }
+    }
+    Columns<N> none, unused = s->zeros(a->size()), vbar = s->zeros();
+    const auto means = s->band->apply(Hbar, none);
+    s->band->pull_back(*a, Hbar, means, vbar[0], unused);
+    s->give_gradient(sums.input(0), vbar[0]);
+  });
 }
 
 }  // namespace
@@ -183,26 +170,24 @@ Var<T> ranks_in(const Var<T>& scores, const NeuralSortOptions& options, Ranks ki
 template <class T>
 FirstOrder<T> neural_sort_ranks(const Var<T>& scores, const NeuralSortOptions& options,
                                 Ranks kind) {
-  return kind == Ranks::mean ? ranks_in<double>(scores, options, kind)
-                             : ranks_in<T>(scores, options, kind);
+  const Op op("neural_sort_ranks", options.tau);
+  const auto sums = [&](const auto& s, bool mean) {
+    return column_sums(op, scores, sort_all_rows(op.name, s, options), mean,
+                       [](std::size_t i) { return i + 1; });
+  };
+  return kind == Ranks::mean ? sums(convert<double>(scores.value()), true)
+                             : sums(scores.value(), false);
 }
 
 template <class T>
 FirstOrder<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& options) {
   const auto s = sort("top_k_mass", scores.value(), options);
-  const std::size_t n = s->n, size = s->size();
+  const std::size_t n = s->n;
   check_count("top_k_mass", double(k), n);
   // Of short sets all rows are taken: they are done side by side.
   s->choose_rows({{0, n <= 32 ? n : k}}, options.interpolate);
-  auto a = std::make_shared<Columns<T>>(s->zeros());
-  for (std::size_t i = 0; i < size; ++i) (*a)[0][i] = T(i % n < k);
-  Array<T> mass = uninitialized<T>(scores.shape());
-  s->by_item(column_sums(*s, *a)[0], mass.data());
-  return record(Op("top_k_mass", double(k), options.tau), {scores}, std::move(mass),
-                [s, a](Node<T>& mass) {
-                  pull_back_column_sums(*s, *a, one_column(s->by_place(mass.cotangent().data())),
-                                        mass.input(0));
-                });
+  return column_sums(Op("top_k_mass", double(k), options.tau), scores, s, false,
+                     [k](std::size_t i) { return i < k; });
 }
 
 template <class T>
