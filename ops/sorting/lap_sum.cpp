@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "engine/instantiate.hpp"
-#include "engine/simd.hpp"
+#include "engine/simd_sums.hpp"
 #include "ops/mask.hpp"
 #include "ops/sorting/sets.hpp"
 
@@ -69,40 +69,35 @@ class LaplaceSums {
   double distance_to(const Root& root, std::size_t j) const {
     return j < root.m ? distance(j, root.m - 1) + root.above : distance(root.m, j) + root.below;
   }
-  // 1 - F((s_j - b) / tau) where s_j is above b, else F((s_j - b) / tau).
-  double tail(const Root& root, std::size_t j) const { return std::exp(-distance_to(root, j)) / 2; }
-  // e_j = e^(shift - |s_j - b| / tau) for all j.
+  // e_j = e^(shift - |s_j - b| / tau) for all j, filled up to whole registers.
   void decays(const Root& root, double shift, std::vector<double>& e) const {
+    e.resize(whole_lanes<double>(n_));
     for (std::size_t j = 0; j < n_; ++j) e[j] = shift - distance_to(root, j);
-    constexpr std::size_t lanes = Lanes<double>::size;
-    for (std::size_t j = 0; j < n_; j += lanes) {
-      const std::size_t count = std::min(lanes, n_ - j);
-      if (count == lanes) {
-        simd::store(&e[j], simd::exp(simd::load(&e[j])));
-      } else {
-        simd::store_part(&e[j], simd::exp(simd::load_part(&e[j], count)), count);
-      }
+    std::fill(e.begin() + std::ptrdiff_t(n_), e.end(), 0.0);
+    for (std::size_t j = 0; j < n_; j += Lanes<double>::size) {
+      simd::store(&e[j], simd::exp(simd::load(&e[j])));
     }
   }
+  // F((s_j - b) / tau), as 1 less the tail where s_j is above b.
   double mass(const Root& root, std::size_t j) const {
-    return j < root.m ? 1 - tail(root, j) : tail(root, j);
+    const double tail = std::exp(-distance_to(root, j)) / 2;
+    return j < root.m ? 1 - tail : tail;
   }
 
-  // sum over some roots of amount * softmax(-|v - b|), gathered in O(n): each root leaves its
+  // sum_i amount_i softmax(-|v - b_i|) over n roots, at each place, in O(n): each root leaves its
   // amount at its two neighbours, from where it decays upwards and downwards.
-  struct Spread {
-    std::vector<double> up, down;  // what each place passes on to those above or below, and itself
-  };
-  void spread(const Root& root, double amount, Spread& into) const {
-    if (root.m > 0) into.up[root.m - 1] += amount * root.up / a_[root.m - 1];
-    if (root.m < n_) into.down[root.m] += amount * root.down / c_[root.m];
-  }
-  // What arrives at each place.
-  std::vector<double> gather(Spread spread) const {
-    for (std::size_t m = n_; m-- > 1;) spread.up[m - 1] += e_[m - 1] * spread.up[m];
-    for (std::size_t m = 1; m < n_; ++m) spread.down[m] += e_[m - 1] * spread.down[m - 1];
-    for (std::size_t m = 0; m < n_; ++m) spread.up[m] += spread.down[m];
-    return std::move(spread.up);
+  template <class T> std::vector<double> spread(const Root* roots, const T* amounts) const {
+    std::vector<double> up(n_, 0), down(n_, 0);  // what a place passes on, and itself
+    for (std::size_t i = 0; i < n_; ++i) {
+      const Root& root = roots[i];
+      const double amount = double(amounts[i]);
+      if (root.m > 0) up[root.m - 1] += amount * root.up / a_[root.m - 1];
+      if (root.m < n_) down[root.m] += amount * root.down / c_[root.m];
+    }
+    for (std::size_t m = n_; m-- > 1;) up[m - 1] += e_[m - 1] * up[m];
+    for (std::size_t m = 1; m < n_; ++m) down[m] += e_[m - 1] * down[m - 1];
+    for (std::size_t m = 0; m < n_; ++m) up[m] += down[m];
+    return up;
   }
   // sum_j e^-|s_i - s_j|/tau (x_j - x_i), by differences of neighbours: 0 where all x are equal.
   std::vector<double> smoothed_differences(const std::vector<double>& x) const {
@@ -118,8 +113,6 @@ class LaplaceSums {
     }
     return result;
   }
-
-  std::size_t size() const { return n_; }
 
  private:
   // (s_j - s_k) / tau for places j <= k.
@@ -194,12 +187,11 @@ using Shared = std::shared_ptr<Batch>;
 // to pbar of the score nearest to b, all terms are as small as the weights of the other scores.
 void pull_mass(const LaplaceSums& sums, const Root& root, const std::vector<double>& pbar,
                std::vector<double>& vbar) {
-  const std::size_t n = sums.size(), nearest = sums.nearest(root);
+  const std::size_t n = pbar.size(), nearest = sums.nearest(root);
   const double own = pbar[nearest], shift = sums.distance_to(root, nearest);
   // e^-|s - b|/tau relative to the largest, so that q is not 0 / 0 where b is far from all scores.
   const double scale = std::exp(-shift) / 2;
   thread_local std::vector<double> e;
-  e.resize(n);
   sums.decays(root, shift, e);
   double total = 0, product = 0;
   for (std::size_t j = 0; j < n; ++j) {
@@ -266,12 +258,7 @@ FirstOrder<T> lap_sum_sort(const Var<T>& scores, double tau, Direction direction
   });
   return record(Op("lap_sum_sort", tau), {scores}, std::move(y), [batch, n](Node<T>& y) {
     const auto sbar = [&](std::size_t set, auto& sbar) {
-      const LaplaceSums& sums = *batch->sums[set];
-      LaplaceSums::Spread spread{std::vector<double>(n, 0), std::vector<double>(n, 0)};
-      for (std::size_t i = set * n; i < (set + 1) * n; ++i) {
-        sums.spread(batch->roots[i], double(y.cotangent().data()[i]), spread);
-      }
-      sbar = sums.gather(std::move(spread));
+      sbar = batch->sums[set]->spread(&batch->roots[set * n], y.cotangent().data() + set * n);
     };
     accumulate(y.input(0), batch->by_item<T>(y.value().shape(), 10 * n, sbar));
   });
