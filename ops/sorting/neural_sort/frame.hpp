@@ -115,7 +115,7 @@ void Frame<T>::set(const T* gap, std::size_t centre, double left, double right, 
 
 // A row at place x: its normaliser and means relative to the frame's centre item.
 template <class T, int columns> struct RowSums {
-  T slope, largest;
+  T largest;
   double total, mean_U, var_U;  // of e^(logit - largest); of U under the row
   double mean[columns > 0 ? columns : 1];
 };
@@ -126,9 +126,8 @@ RowSums<T, columns> sum_row(const Frame<T>& frame, double x, const T* const* b) 
   constexpr int slots = columns > 0 ? columns : 1;
   const T *U = frame.U(), *V = frame.V();
   RowSums<T, columns> row{};
-  row.slope = frame.slope(x);
   row.largest = frame.largest(x);
-  const L slope(row.slope), largest(row.largest);
+  const L slope(frame.slope(x)), largest(row.largest);
   L total(T(0)), u_sum(T(0)), uu_sum(T(0));
   L sums[slots]{L(T(0))}, own[slots]{L(T(0))};
   const T* item[slots];

@@ -3,13 +3,12 @@
 #include <memory>
 
 #include "engine/instantiate.hpp"
-#include "engine/parallel.hpp"
 #include "engine/simd_sums.hpp"
-#include "engine/threads.hpp"
 #include "ops/select.hpp"
 #include "ops/sorting/neural_sort.hpp"
 #include "ops/sorting/neural_sort/band.hpp"
 #include "ops/sorting/neural_sort/formula.hpp"
+#include "ops/sorting/sets.hpp"
 
 namespace tapesort {
 namespace {
@@ -25,8 +24,7 @@ template <class Work> void for_rows(std::size_t rows, std::size_t n, const Work&
   parallel_for(rows, 1 + 50000 / (n + 1), work);
 }
 
-// Rows i .. i + count - 1: P (from row i on) is zero and receives the band. `order` is that of all
-// sets.
+// Rows i .. i + count - 1: P (from row i on) is zero and receives the band.
 template <class T>
 void write_rows(const SortedScores<T>& s, std::size_t i, std::size_t count, T cutoff, T* P,
                 Reach* reach, std::vector<T>& scratch) {
@@ -75,9 +73,7 @@ template <class T> Var<T> neural_sort(const Var<T>& scores, const NeuralSortOpti
   const auto s = std::make_shared<SortedScores<T>>("neural_sort", scores.value(), options.tau,
                                                    options.direction);
   const std::size_t n = s->n, rows = s->size();
-  Shape shape = scores.shape();
-  shape.push_back(n);
-  Array<T> P = uninitialized<T>(shape);
+  Array<T> P = uninitialized<T>(matrix_shape(scores.shape()));
   const auto reach = std::make_shared<std::vector<Reach>>(rows);
   const T cutoff = band_cutoff<T>(n);
   for_rows(rows, n, [&](std::size_t begin, std::size_t end, std::size_t) {

@@ -55,15 +55,9 @@ template <class T> Columns<T> one_column(Column<T> column) {
 }
 
 template <class T>
-std::shared_ptr<Sorting<T>> sort(const char* op, const Array<T>& scores,
-                                 const NeuralSortOptions& options) {
-  return std::make_shared<Sorting<T>>(op, scores, options);
-}
-
-template <class T>
 std::shared_ptr<Sorting<T>> sort_all_rows(const char* op, const Array<T>& scores,
                                           const NeuralSortOptions& options) {
-  const auto s = sort(op, scores, options);
+  const auto s = std::make_shared<Sorting<T>>(op, scores, options);
   s->choose_rows({{0, s->n}}, options.interpolate);
   return s;
 }
@@ -181,7 +175,7 @@ FirstOrder<T> neural_sort_ranks(const Var<T>& scores, const NeuralSortOptions& o
 
 template <class T>
 FirstOrder<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& options) {
-  const auto s = sort("top_k_mass", scores.value(), options);
+  const auto s = std::make_shared<Sorting<T>>("top_k_mass", scores.value(), options);
   const std::size_t n = s->n;
   check_count("top_k_mass", double(k), n);
   // Of short sets all rows are taken: they are done side by side.
@@ -193,7 +187,7 @@ FirstOrder<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOp
 template <class T>
 FirstOrder<T> neural_sort_quantile(const Var<T>& scores, const std::vector<double>& fractions,
                                    const NeuralSortOptions& options) {
-  const auto s = sort("neural_sort_quantile", scores.value(), options);
+  const auto s = std::make_shared<Sorting<T>>("neural_sort_quantile", scores.value(), options);
   const std::size_t n = s->n, sets = s->sets, count = fractions.size();
   require(n >= 1, "neural_sort_quantile: scores are ", scores.shape(), "; need n >= 1");
   struct Between {
@@ -244,9 +238,8 @@ FirstOrder<T> neural_sort_quantile(const Var<T>& scores, const std::vector<doubl
 template <class T>
 FirstOrder<T> neural_sort_median(const Var<T>& scores, const NeuralSortOptions& options) {
   const Var<T> median = neural_sort_quantile(scores, {0.5}, options);
-  Shape shape = scores.shape();
-  shape.pop_back();
-  return record("neural_sort_median", {median}, with_shape(median.value(), shape), [](Node<T>& y) {
+  const Shape sets = shape_of_sets(scores.shape());
+  return record("neural_sort_median", {median}, with_shape(median.value(), sets), [](Node<T>& y) {
     accumulate(y.input(0), with_shape(y.take_cotangent(), y.input(0).shape()));
   });
 }
@@ -274,9 +267,7 @@ FirstOrder<T> neural_sort_cross_entropy(const Var<T>& scores, const Array<T>& tr
   s->for_places(
       [&](std::size_t j, std::size_t item) { (*slope)[j] = 2 * (place[item] - double(j)); });
   const Column<double> log_normalisers = s->band->log_normalisers();
-  Shape shape = scores.shape();
-  shape.pop_back();
-  Array<T> loss = zeros<T>(shape);
+  Array<T> loss = zeros<T>(shape_of_sets(scores.shape()));
   for (std::size_t set = 0; set < sets; ++set) {
     double total = 0;
     for (std::size_t j = set * n; j < (set + 1) * n; ++j) {
