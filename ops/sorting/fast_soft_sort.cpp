@@ -56,7 +56,6 @@ struct SquareBlock {
 
   // By how much the mean falls from this block to the next; exact where scores are equal.
   double fall(const SquareBlock& next) const { return (first - next.first) + (mean - next.mean); }
-  double half_count(const SquareBlock& next) const { return (double(count) + next.count) / 2; }
   void absorb(const SquareBlock& next) {
     mean -= fall(next) * next.count / (double(count) + next.count);
     count += next.count;
@@ -87,10 +86,10 @@ struct EntropyBlock {
 
 // Pools adjacent violators among blocks of one element, Block(i, data...) for i = begin .. end - 1,
 // and calls f(block, end) for each of the result: it is elements block.begin .. end - 1. Appends
-// their begins.
+// their ends.
 template <class Block, class Violates, class F, class... Data>
 void pool(std::size_t begin, std::size_t end, const Violates& violates, const F& f,
-          std::vector<std::uint32_t>& begins, const Data&... data) {
+          std::vector<std::uint32_t>& ends, const Data&... data) {
   std::vector<Block, RecyclingAllocator<Block>> blocks;
   blocks.reserve(end - begin);
   for (std::size_t i = begin; i < end; ++i) {
@@ -103,9 +102,9 @@ void pool(std::size_t begin, std::size_t end, const Violates& violates, const F&
     }
     blocks.push_back(last);
   }
-  for (const Block& block : blocks) begins.push_back(block.begin);
   for (std::size_t b = 0; b < blocks.size(); ++b) {
-    f(blocks[b], b + 1 < blocks.size() ? std::size_t(blocks[b + 1].begin) : end);
+    ends.push_back(b + 1 < blocks.size() ? blocks[b + 1].begin : std::uint32_t(end));
+    f(blocks[b], std::size_t(ends.back()));
   }
 }
 
@@ -131,8 +130,8 @@ struct Solution {
   bool kl;
   double sign;  // sign * scores are sorted downwards
   Indices order;
-  std::vector<std::vector<std::uint32_t>> begins;  // of each set's blocks, and n
-  Array<double> p;                                 // kl: softmax over each block
+  std::vector<std::vector<std::uint32_t>> ends;  // of each set's blocks
+  Array<double> p;                               // kl: softmax over each block
 
   template <class T>
   Solution(const char* op, const Array<T>& scores, double strength, Regularization regularization,
@@ -141,7 +140,7 @@ struct Solution {
         sets(count_sets(scores, n)),
         kl(regularization == Regularization::kl),
         sign(downwards ? 1 : -1),
-        begins(sets) {
+        ends(sets) {
     check_scale<double>(op, "strength", strength);
     // Sums of n differences must not overflow; of floats they cannot.
     if constexpr (std::is_same_v<T, double>) {
@@ -168,14 +167,36 @@ struct Solution {
   template <class T, class F> void pull_back(const Var<T>& scores, const F& f) {
     Array<T> sbar = uninitialized<T>(scores.shape());
     for_sets(sets, 3 * n, [&](std::size_t set) {
-      const std::vector<std::uint32_t>& b = begins[set];
-      for (std::size_t i = 0; i + 1 < b.size(); ++i) {
-        f(sbar.data() + set * n, set * n, order_of(set), p_of(set), b[i], b[i + 1]);
+      std::size_t begin = 0;
+      for (std::size_t end : ends[set]) {
+        f(sbar.data() + set * n, set * n, order_of(set), p_of(set), begin, end);
+        begin = end;
       }
     });
     accumulate(scores, std::move(sbar));
   }
 };
+
+// One set's P(sign * s / strength, w) for l2, by item; mean_w(begin, end) is the mean of w there.
+template <class T, class Mean>
+void project(Solution& solution, const Array<T>& scores, std::size_t set, double strength,
+             const Mean& mean_w, Array<T>& value) {
+  const Array<double> x = solution.sorted(scores, set);  // z * strength
+  const auto w = [&](const SquareBlock& b) { return mean_w(b.begin, b.begin + b.count); };
+  const auto violates = [&](const SquareBlock& block, const SquareBlock& next) {
+    return block.fall(next) < (w(block) - w(next)) * strength;
+  };
+  const Index* order = solution.order_of(set);
+  T* y = value.data() + set * solution.n;
+  const auto finish = [&](const SquareBlock& block, std::size_t end) {
+    const double mean = mean_from_first(x, block.begin, end), centre = mean_w(block.begin, end);
+    for (std::size_t i = block.begin; i < end; ++i) {
+      const double from_mean = (x.data()[i] - x.data()[block.begin]) - mean;
+      y[order[i]] = T(centre + from_mean / strength);
+    }
+  };
+  pool<SquareBlock>(0, solution.n, violates, finish, solution.ends[set], x);
+}
 
 // The pullback of a projection P(sign * s / strength, w), whose results are by item.
 template <class T>
@@ -240,19 +261,18 @@ FirstOrder<T> fast_soft_sort(const Var<T>& scores, double strength, Regularizati
         const double W_sum = block.W.m / W.term(begin).m, Z_sum = block.Z.m / Z.term(begin).m;
         write(w.data()[begin] + std::log(W_sum / Z_sum), begin, end);
       };
-      pool<EntropyBlock>(0, n, EntropyBlock::violate, finish, solution->begins[set], Z, W);
+      pool<EntropyBlock>(0, n, EntropyBlock::violate, finish, solution->ends[set], Z, W);
     } else {
       const auto violates = [&](const SquareBlock& block, const SquareBlock& next) {
-        return block.fall(next) * strength > block.half_count(next);
+        return block.fall(next) * strength > (double(block.count) + next.count) / 2;
       };
       const auto finish = [&](const SquareBlock& block, std::size_t end) {
         const double above_mean = double(block.count - 1) / 2 / strength;
         const double mean = mean_from_first(w, block.begin, end);
         write(w.data()[block.begin] + (mean + above_mean), block.begin, end);
       };
-      pool<SquareBlock>(0, n, violates, finish, solution->begins[set], w);
+      pool<SquareBlock>(0, n, violates, finish, solution->ends[set], w);
     }
-    solution->begins[set].push_back(std::uint32_t(n));
   });
 
   return record(Op("fast_soft_sort", strength), {scores}, std::move(value), [solution](Node<T>& y) {
@@ -274,49 +294,37 @@ FirstOrder<T> fast_soft_rank(const Var<T>& scores, double strength, Regularizati
       std::make_shared<Solution>("fast_soft_rank", scores.value(), strength, regularization,
                                  direction == Direction::ascending);
   const std::size_t n = solution->n;
-  const Array<double> ranks = countdown(n, 1);
-  const Exponentials W{ranks, zeros<double>({solution->kl ? n : 0})};  // of w = log (n, .., 1)
+  // w = log (n, .., 1) for kl, w = (n, .., 1) for l2.
+  const Exponentials W{countdown(n, 1), zeros<double>({solution->kl ? n : 0})};
+  const auto mean_w = [n](std::size_t begin, std::size_t end) {
+    return (double(n - begin) + double(n + 1 - end)) / 2;
+  };
   Array<T> value = uninitialized<T>(scores.shape());
   for_sets(solution->sets, 20 * n, [&](std::size_t set) {
+    if (!solution->kl) return project(*solution, scores.value(), set, strength, mean_w, value);
     const Index* order = solution->order_of(set);
     T* r = value.data() + set * n;
     const Array<double> x = solution->sorted(scores.value(), set);  // z * strength
-    if (solution->kl) {
-      // Across a gap of z this wide nothing is pooled, as log sum e^w varies by less than 2 log n.
-      // So z may be counted from the first element after it, and keeps the digits of near ones.
-      constexpr double wide = 256;
-      Array<double> z = uninitialized<double>({n});
-      std::vector<std::size_t> cuts{0};
-      for (std::size_t i = 0; i < n; ++i) {
-        if (i > 0 && x.data()[i - 1] - x.data()[i] > wide * strength) cuts.push_back(i);
-        z.data()[i] = (x.data()[i] - x.data()[cuts.back()]) / strength;
-      }
-      cuts.push_back(n);
-      const Exponentials Z = Exponentials::of(z);
-      const auto finish = [&](const EntropyBlock& block, std::size_t end) {
-        double* p = solution->p_of(set);
-        shares(Z, block.begin, end, block.Z, p);
-        for (std::size_t k = block.begin; k < end; ++k) r[order[k]] = T(p[k] * block.W.m);
-      };
-      for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
-        pool<EntropyBlock>(cuts[c], cuts[c + 1], EntropyBlock::violate, finish,
-                           solution->begins[set], Z, W);
-      }
-    } else {
-      const auto violates = [&](const SquareBlock& block, const SquareBlock& next) {
-        return block.fall(next) < block.half_count(next) * strength;
-      };
-      const auto finish = [&](const SquareBlock& block, std::size_t end) {
-        const double mean = mean_from_first(x, block.begin, end);
-        const double rank_mean = (ranks.data()[block.begin] + ranks.data()[end - 1]) / 2;
-        for (std::size_t k = block.begin; k < end; ++k) {
-          const double from_mean = (x.data()[k] - x.data()[block.begin]) - mean;
-          r[order[k]] = T(rank_mean + from_mean / strength);
-        }
-      };
-      pool<SquareBlock>(0, n, violates, finish, solution->begins[set], x);
+    // Across a gap of z this wide nothing is pooled, as log sum e^w varies by less than 2 log n.
+    // So z may be counted from the first element after it, and keeps the digits of near ones.
+    constexpr double wide = 256;
+    Array<double> z = uninitialized<double>({n});
+    std::vector<std::size_t> cuts{0};
+    for (std::size_t i = 0; i < n; ++i) {
+      if (i > 0 && x.data()[i - 1] - x.data()[i] > wide * strength) cuts.push_back(i);
+      z.data()[i] = (x.data()[i] - x.data()[cuts.back()]) / strength;
     }
-    solution->begins[set].push_back(std::uint32_t(n));
+    cuts.push_back(n);
+    const Exponentials Z = Exponentials::of(z);
+    const auto finish = [&](const EntropyBlock& block, std::size_t end) {
+      double* p = solution->p_of(set);
+      shares(Z, block.begin, end, block.Z, p);
+      for (std::size_t k = block.begin; k < end; ++k) r[order[k]] = T(p[k] * block.W.m);
+    };
+    for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
+      pool<EntropyBlock>(cuts[c], cuts[c + 1], EntropyBlock::violate, finish, solution->ends[set],
+                         Z, W);
+    }
   });
 
   return record(Op("fast_soft_rank", strength), {scores}, std::move(value),
@@ -332,29 +340,12 @@ FirstOrder<T> sparse_top_k(const Var<T>& scores, std::size_t k, double strength,
   const std::size_t n = solution->n;
   check_count("sparse_top_k", double(k), n);
   Array<T> value = uninitialized<T>(scores.shape());
-  // The mean over places begin .. end - 1 of k ones and then zeros.
-  const auto mean_of_ones = [k](std::size_t begin, std::size_t end) {
+  // w: k ones and then zeros.
+  const auto mean_w = [k](std::size_t begin, std::size_t end) {
     return double(std::min(end, k) - std::min(begin, k)) / double(end - begin);
   };
-  const auto ones = [&](const SquareBlock& block) {
-    return mean_of_ones(block.begin, block.begin + block.count);
-  };
   for_sets(solution->sets, 20 * n, [&](std::size_t set) {
-    const Index* order = solution->order_of(set);
-    T* y = value.data() + set * n;
-    const Array<double> x = solution->sorted(scores.value(), set);  // z * strength
-    const auto violates = [&](const SquareBlock& block, const SquareBlock& next) {
-      return block.fall(next) < (ones(block) - ones(next)) * strength;
-    };
-    const auto finish = [&](const SquareBlock& block, std::size_t end) {
-      const double mean = mean_from_first(x, block.begin, end);
-      for (std::size_t i = block.begin; i < end; ++i) {
-        const double from_mean = (x.data()[i] - x.data()[block.begin]) - mean;
-        y[order[i]] = T(mean_of_ones(block.begin, end) + from_mean / strength);
-      }
-    };
-    pool<SquareBlock>(0, n, violates, finish, solution->begins[set], x);
-    solution->begins[set].push_back(std::uint32_t(n));
+    project(*solution, scores.value(), set, strength, mean_w, value);
   });
   return record(Op("sparse_top_k", double(k), strength), {scores}, std::move(value),
                 pull_projection<T>(solution, strength));
