@@ -29,16 +29,13 @@ struct Tail {
   double small, density;
 };
 
-Tail logistic(double u) {
-  const double e = std::exp(-u), small = e / (1 + e);
-  return {small, small / (1 + e)};
-}
-
 Tail tail(Swap swap, double u) {
   switch (swap) {
     case Swap::logistic:
-    case Swap::logistic_phi:
-      return logistic(u);
+    case Swap::logistic_phi: {
+      const double e = std::exp(-u), small = e / (1 + e);
+      return {small, small / (1 + e)};
+    }
     case Swap::gaussian:
       return {std::erfc(u * std::sqrt(0.5)) / 2, std::sqrt(0.5 / pi) * std::exp(-u * u / 2)};
     case Swap::reciprocal: {
@@ -84,10 +81,10 @@ struct Step {
 };
 
 struct Schedule {
+  std::size_t n, kept = 0;  // kept: elements of all D together
   std::vector<Step> steps;
-  std::size_t kept = 0;  // elements of all D together
 
-  Schedule(Network network, std::size_t n) {
+  Schedule(Network network, std::size_t n) : n(n) {
     std::vector<std::uint32_t> begin(n), end(n);
     for (std::size_t i = 0; i < n; ++i) end[i] = (begin[i] = std::uint32_t(i)) + 1;
     for (const auto& layer : network_layers(network, n)) {
@@ -104,16 +101,12 @@ struct Schedule {
 // Making a schedule costs as much as a run of it, and a training uses one and the same: each
 // network's latest one is kept.
 std::shared_ptr<const Schedule> schedule_of(Network network, std::size_t n) {
-  struct Latest {
-    std::size_t n = 0;
-    std::shared_ptr<const Schedule> schedule;
-  };
   static std::mutex mutex;
-  static Latest latest[2];
+  static std::shared_ptr<const Schedule> latest[2];
   std::lock_guard<std::mutex> lock(mutex);
-  Latest& entry = latest[std::size_t(network)];
-  if (!entry.schedule || entry.n != n) entry = {n, std::make_shared<Schedule>(network, n)};
-  return entry.schedule;
+  std::shared_ptr<const Schedule>& schedule = latest[std::size_t(network)];
+  if (!schedule || schedule->n != n) schedule = std::make_shared<Schedule>(network, n);
+  return schedule;
 }
 
 // One set through the network: the values x (n), whose differences are kept, and the rows X of
