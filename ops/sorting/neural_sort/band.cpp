@@ -92,9 +92,7 @@ template <class T> typename Band<T>::Means Band<T>::apply(const Columns<T>& b, C
 
 template <class T> Column<T> Band<T>::log_normalisers() {
   auto result = Column<T>::zeros(scores_->size());
-  Means none;
-  Pass pass{};
-  pass.means = &none;
+  Pass pass{};  // no columns, no means
   pass.log_normaliser = result.data();
   rows_pass<0>(pass);
   return result;
