@@ -11,62 +11,37 @@ namespace {
 
 using Net = Sequential<float>;
 
-// Two convolutions 5 x 5 of so many channels, without padding, each with ReLU and pool, then flat.
-// Returns the number of features.
-std::size_t add_unpadded(Net& net, const char* name, const ImageShape& image, std::size_t channels1,
-                         std::size_t channels2, Generator& random) {
-  // two times: 4 pixels less by the convolution, half by the pool
-  require(image.height >= 16 && image.width >= 16, name, ": images are ", image.height, " x ",
-          image.width, "; need at least 16 x 16");
-  const auto left = [](std::size_t extent) { return ((extent - 4) / 2 - 4) / 2; };
-  const Init init = Init::fan_in;
-  net.add<Conv2dReluPool<float>>("conv1", 5, image.channels, channels1, Conv2dOptions{}, init,
-                                 random);
-  net.add<Conv2dReluPool<float>>("conv2", 5, channels1, channels2, Conv2dOptions{}, init, random);
+// Two convolutions 5 x 5 of so many channels, each with ReLU and pool, then flat. Returns the number
+// of features.
+std::size_t add_reader(Net& net, const ImageShape& image, std::size_t channels1,
+                       std::size_t channels2, const Conv2dOptions& options, Init init,
+                       Generator& random) {
+  net.add<Conv2dReluPool<float>>("conv1", 5, image.channels, channels1, options, init, random);
+  net.add<Conv2dReluPool<float>>("conv2", 5, channels1, channels2, options, init, random);
   net.add<Flatten<float>>();
+  const std::size_t cut = 4 - 2 * options.padding;  // pixels less by a convolution
+  const auto left = [cut](std::size_t extent) { return ((extent - cut) / 2 - cut) / 2; };
   return left(image.height) * left(image.width) * channels2;
 }
 
-std::unique_ptr<Layer<float>> paper_mnist(const ImageShape& image, std::size_t outputs,
-                                          Generator& random) {
-  auto net = std::make_unique<Net>();
-  const std::size_t features = add_unpadded(*net, "paper_mnist", image, 20, 50, random);
-  net->add<Linear<float>>("fc1", features, 500, Init::fan_in, random).add<Relu<float>>();
-  if (outputs > 0) net->add<Linear<float>>("fc2", 500, outputs, Init::fan_in, random);
-  return net;
+void paper_mnist(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
+  const std::size_t features = add_reader(net, image, 20, 50, {}, Init::fan_in, random);
+  net.add<Linear<float>>("fc1", features, 500, Init::fan_in, random).add<Relu<float>>();
+  if (outputs > 0) net.add<Linear<float>>("fc2", 500, outputs, Init::fan_in, random);
 }
 
-std::unique_ptr<Layer<float>> lenet5(const ImageShape& image, std::size_t outputs,
-                                     Generator& random) {
-  auto net = std::make_unique<Net>();
-  const std::size_t features = add_unpadded(*net, "lenet5", image, 6, 16, random);
-  net->add<Linear<float>>("fc1", features, 120, Init::fan_in, random).add<Relu<float>>();
-  net->add<Linear<float>>("fc2", 120, 84, Init::fan_in, random).add<Relu<float>>();
-  if (outputs > 0) net->add<Linear<float>>("fc3", 84, outputs, Init::fan_in, random);
-  return net;
+void lenet5(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
+  const std::size_t features = add_reader(net, image, 6, 16, {}, Init::fan_in, random);
+  net.add<Linear<float>>("fc1", features, 120, Init::fan_in, random).add<Relu<float>>();
+  net.add<Linear<float>>("fc2", 120, 84, Init::fan_in, random).add<Relu<float>>();
+  if (outputs > 0) net.add<Linear<float>>("fc3", 84, outputs, Init::fan_in, random);
 }
 
-// Two convolutions 5 x 5 of so many channels, each with ReLU and pool, then a dense layer and ReLU.
-void add_reader(Net& net, const ImageShape& image, std::size_t channels1, std::size_t channels2,
-                std::size_t features, Init init, Generator& random) {
-  const Conv2dOptions same = Conv2dOptions::same(5);
-  const std::size_t pixels = image.height / 4 * (image.width / 4);
-  net.add<Conv2dReluPool<float>>("conv1", 5, image.channels, channels1, same, init, random);
-  net.add<Conv2dReluPool<float>>("conv2", 5, channels1, channels2, same, init, random);
-  net.add<Flatten<float>>();
-  net.add<Linear<float>>("fc1", pixels * channels2, features, init, random);
-  net.add<Relu<float>>();
-}
-
-std::unique_ptr<Layer<float>> paper_sort(const ImageShape& image, std::size_t outputs,
-                                         Generator& random) {
-  require(image.height >= 4 && image.width >= 4, "paper_sort: images are ", image.height, " x ",
-          image.width, "; need at least 4 x 4");
+void paper_sort(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
   const Init init = Init::truncated_normal;
-  auto net = std::make_unique<Net>();
-  add_reader(*net, image, 32, 64, 64, init, random);
-  net->add<Linear<float>>("fc2", 64, outputs ? outputs : 1, init, random);
-  return net;
+  const std::size_t features = add_reader(net, image, 32, 64, Conv2dOptions::same(5), init, random);
+  net.add<Linear<float>>("fc1", features, 64, init, random).add<Relu<float>>();
+  net.add<Linear<float>>("fc2", 64, outputs ? outputs : 1, init, random);
 }
 
 // A column of square pictures, each looked at by the same layers, whose features stand side by
@@ -87,21 +62,20 @@ class EachSquare : public Layer<float> {
 // The reader of a square ends in sigmoids, for a reason: the last layer adds up the places of a
 // number, and what it takes from the first digit must not vary by a tenth of a digit's worth, or the
 // second digit is lost in it. Sigmoids that are sure of themselves do not vary; ReLUs do.
-std::unique_ptr<Layer<float>> column(const ImageShape& image, std::size_t outputs,
-                                     Generator& random) {
+void column(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
   const std::size_t side = image.width, features = 64;
   require(side >= 4 && image.height >= side && image.height % side == 0, "column: images are ",
           image.height, " x ", image.width,
           "; need squares of at least 4 x 4, one above the other");
   auto each = std::make_unique<EachSquare>();
   Net& reader = each->layers;
-  add_reader(reader, {side, side, image.channels}, 16, 32, features, Init::he, random);
+  const std::size_t flat = add_reader(reader, {side, side, image.channels}, 16, 32,
+                                      Conv2dOptions::same(5), Init::he, random);
+  reader.add<Linear<float>>("fc1", flat, features, Init::he, random).add<Relu<float>>();
   reader.add<Linear<float>>("fc2", features, features, Init::he, random).add<Sigmoid<float>>();
-  auto net = std::make_unique<Net>();
-  net->add(std::move(each));
-  net->add<Linear<float>>("fc3", image.height / side * features, outputs ? outputs : 1,
-                          Init::fan_in, random);
-  return net;
+  net.add(std::move(each));
+  net.add<Linear<float>>("fc3", image.height / side * features, outputs ? outputs : 1, Init::fan_in,
+                         random);
 }
 
 // Convolution 3 x 3, normalised, rectified.
@@ -119,88 +93,72 @@ void add_head(Net& net, std::size_t features, std::size_t outputs, Generator& ra
 }
 
 // Five blocks of so many channels, a pool after the second and the fourth.
-std::unique_ptr<Layer<float>> five_blocks(const char* name,
-                                          const std::vector<std::size_t>& channels,
-                                          const ImageShape& image, std::size_t outputs,
-                                          Generator& random) {
-  require(image.height >= 4 && image.width >= 4, name, ": images are ", image.height, " x ",
-          image.width, "; need at least 4 x 4");
-  auto net = std::make_unique<Net>();
+void five_blocks(Net& net, const std::vector<std::size_t>& channels, const ImageShape& image,
+                 std::size_t outputs, Generator& random) {
   std::size_t in = image.channels;
   for (std::size_t block = 0; block < channels.size(); ++block) {
-    if (block == 2 || block == 4) net->add<MaxPool2d<float>>(2);
-    add_conv_block(*net, "conv" + std::to_string(block + 1), in, channels[block], random);
+    if (block == 2 || block == 4) net.add<MaxPool2d<float>>(2);
+    add_conv_block(net, "conv" + std::to_string(block + 1), in, channels[block], random);
     in = channels[block];
   }
-  add_head(*net, in, outputs, random);
-  return net;
+  add_head(net, in, outputs, random);
 }
 
-std::unique_ptr<Layer<float>> small(const ImageShape& image, std::size_t outputs,
-                                    Generator& random) {
-  return five_blocks("small", {16, 32, 64, 64, 128}, image, outputs, random);
+void small(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
+  five_blocks(net, {16, 32, 64, 64, 128}, image, outputs, random);
 }
 
-std::unique_ptr<Layer<float>> medium(const ImageShape& image, std::size_t outputs,
-                                     Generator& random) {
-  return five_blocks("medium", {32, 32, 64, 128, 256}, image, outputs, random);
+void medium(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
+  five_blocks(net, {32, 32, 64, 128, 256}, image, outputs, random);
 }
 
 // The picture is large where channels are few: pooling comes early, before the normalisation.
-std::unique_ptr<Layer<float>> whitened(const ImageShape& image, std::size_t outputs,
-                                       Generator& random) {
-  require(image.height >= 9 && image.width >= 9, "whitened: images are ", image.height, " x ",
-          image.width, "; need at least 9 x 9");
-  auto net = std::make_unique<Net>();
-  net->add<Whitening>("whitening", image.channels);
+void whitened(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
+  net.add<Whitening>("whitening", image.channels);
   std::size_t in = 8 * image.channels;
   for (const std::size_t out : {64, 128, 256}) {
     const std::string name = "conv" + std::to_string(out);
-    net->add<Conv2d<float>>(name + "a", 3, in, out, Conv2dOptions::same(3), Init::he, random,
-                            /*bias=*/false);
-    net->add<MaxPool2d<float>>(2).add<BatchNorm2d<float>>(name + "a.norm", out, /*relu=*/true);
-    add_conv_block(*net, name + "b", out, out, random);
+    net.add<Conv2d<float>>(name + "a", 3, in, out, Conv2dOptions::same(3), Init::he, random,
+                           /*bias=*/false);
+    net.add<MaxPool2d<float>>(2).add<BatchNorm2d<float>>(name + "a.norm", out, /*relu=*/true);
+    add_conv_block(net, name + "b", out, out, random);
     in = out;
   }
-  add_head(*net, in, outputs, random);
-  return net;
+  add_head(net, in, outputs, random);
 }
 
-std::unique_ptr<Layer<float>> resnet18(const ImageShape& image, std::size_t outputs,
-                                       Generator& random) {
-  return resnet({64, 128, 256, 512}, image, outputs, random);
+void resnet18(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
+  net.add(resnet({64, 128, 256, 512}, image, outputs, random));
 }
 
-std::unique_ptr<Layer<float>> small_resnet(const ImageShape& image, std::size_t outputs,
-                                           Generator& random) {
-  return resnet({16, 32, 64}, image, outputs, random);
+void small_resnet(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
+  net.add(resnet({16, 32, 64}, image, outputs, random));
 }
 
-std::unique_ptr<Layer<float>> mlp(const ImageShape& image, std::size_t outputs, Generator& random) {
-  auto net = std::make_unique<Net>();
-  net->add<Flatten<float>>();
-  net->add<Linear<float>>("fc1", image.height * image.width * image.channels, 256, Init::fan_in,
-                          random);
-  net->add<Relu<float>>();
-  net->add<Linear<float>>("fc2", 256, outputs ? outputs : 64, Init::fan_in, random);
-  return net;
+void mlp(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
+  net.add<Flatten<float>>();
+  net.add<Linear<float>>("fc1", image.height * image.width * image.channels, 256, Init::fan_in,
+                         random);
+  net.add<Relu<float>>();
+  net.add<Linear<float>>("fc2", 256, outputs ? outputs : 64, Init::fan_in, random);
 }
 
 struct Entry {
   const char* name;
-  std::unique_ptr<Layer<float>> (*make)(const ImageShape&, std::size_t, Generator&);
+  std::size_t least;  // pixels of an image, each way
+  void (*add_to)(Net&, const ImageShape&, std::size_t outputs, Generator&);
 };
 constexpr Entry networks[] = {
-    {"paper_mnist", paper_mnist},
-    {"lenet5", lenet5},
-    {"paper_sort", paper_sort},
-    {"column", column},
-    {"resnet18", resnet18},
-    {"small_resnet", small_resnet},
-    {"small", small},
-    {"medium", medium},
-    {"whitened", whitened},
-    {"mlp", mlp},
+    {"paper_mnist", 16, paper_mnist},
+    {"lenet5", 16, lenet5},
+    {"paper_sort", 4, paper_sort},
+    {"column", 1, column},
+    {"resnet18", 1, resnet18},
+    {"small_resnet", 1, small_resnet},
+    {"small", 4, small},
+    {"medium", 4, medium},
+    {"whitened", 9, whitened},
+    {"mlp", 1, mlp},
 };
 
 }  // namespace
@@ -213,7 +171,12 @@ std::vector<std::string> network_names() {
 
 std::unique_ptr<Layer<float>> make_network(const std::string& name, const ImageShape& image,
                                            std::size_t outputs, Generator& random) {
-  return by_name(networks, name, "make_network", "network").make(image, outputs, random);
+  const Entry& entry = by_name(networks, name, "make_network", "network");
+  require(image.height >= entry.least && image.width >= entry.least, name, ": images are ",
+          image.height, " x ", image.width, "; need at least ", entry.least, " x ", entry.least);
+  auto net = std::make_unique<Net>();
+  entry.add_to(*net, image, outputs, random);
+  return net;
 }
 
 }  // namespace tapesort
