@@ -13,6 +13,7 @@ namespace tapesort {
 namespace {
 
 using Values = GradcheckProblem::Values;
+using Numbers = std::vector<double>;
 using Verdict = GradcheckVerdict;
 
 // Of all shapes that do not fit, and results that cannot be compared; becomes the report's failure.
@@ -30,6 +31,12 @@ std::size_t product(const std::vector<std::size_t>& shape) {
   return count;
 }
 
+double largest_of(const Numbers& numbers, std::size_t begin, std::size_t end) {
+  double largest = 0;
+  for (std::size_t i = begin; i < end; ++i) largest = std::max(largest, std::abs(numbers[i]));
+  return largest;
+}
+
 class Checker {
  public:
   Checker(const GradcheckProblem& problem, const GradcheckOptions& options)
@@ -37,10 +44,11 @@ class Checker {
     epsilon_ = problem.single ? std::exp2(-23) : std::exp2(-52);
     tolerance_ = options.tolerance > 0 ? options.tolerance : problem.single ? 1e-3 : 1e-7;
     for (const GradcheckInput& input : problem.inputs) {
-      x_.push_back(input.values);
-      n_ += input.values.size();
+      begins_.push_back(x_.size());
+      x_.insert(x_.end(), input.values.begin(), input.values.end());
       report_.rows.push_back({input.name, input.shape, "", 0, 0, 0, 0, 0, "", {}, {}});
     }
+    begins_.push_back(x_.size());
     wrong_.resize(problem.inputs.size());
   }
 
@@ -49,21 +57,20 @@ class Checker {
       call_elsewhere();
       y_ = evaluate(x_);
       if (y_.empty()) throw Failure("f gives an empty result: there is nothing to check");
-      const std::vector<double> again = evaluate(x_);
+      const Numbers again = evaluate(x_);
       if (y_ != again) {
         throw Failure(
             "f is not deterministic: two calls with the same inputs give different "
             "results; make every generator that it uses anew, from a fixed seed, inside f");
       }
-      const std::vector<double> ones(y_.size(), 1.0);
-      const Values g = pull(ones);
+      const Numbers ones(y_.size(), 1.0), g = pull(ones);
       if (g != pull(ones)) {
         throw Failure(
             "vjp is not deterministic: two calls with the same arguments give different results; "
             "is xbar zero before it is added to?");
       }
       check_scaled(ones, g, "where all of ybar is ");
-      const std::vector<double> mixed = mixed_cotangent();
+      const Numbers mixed = mixed_cotangent();
       check_scaled(mixed, pull(mixed), "where ybar is multiplied by ");
       shape_ = problem_.output_shape;
       if (shape_.empty() && y_.size() != 1) shape_ = {y_.size()};
@@ -71,23 +78,14 @@ class Checker {
         throw Failure("f gives " + std::to_string(y_.size()) + " numbers, and output_shape is " +
                       detail::shape_text(shape_));
       }
-      const bool small = n_ + y_.size() <= 500;
-      switch (mode) {
-        case GradcheckMode::full:
-          full();
-          break;
-        case GradcheckMode::automatic:
-          small ? full() : directions(3, false);
-          break;
-        case GradcheckMode::fast:
-          directions(3, false);
-          break;
-        case GradcheckMode::sparse:
-          directions(20, true);
-          break;
-        case GradcheckMode::taylor:
-          taylor();
-          break;
+      const bool small = x_.size() + y_.size() <= 500;
+      if (mode == GradcheckMode::full || (mode == GradcheckMode::automatic && small)) {
+        full();
+      } else if (mode == GradcheckMode::taylor) {
+        taylor();
+      } else {
+        const bool sparse = mode == GradcheckMode::sparse;
+        directions(sparse ? 20 : 3, sparse);
       }
       if (!report_.ok() && computed_in_float()) {
         for (GradcheckRow& row : report_.rows) {
@@ -105,8 +103,25 @@ class Checker {
  private:
   // --- Calls of f and vjp
 
-  std::vector<double> evaluate(const Values& x) const {
-    std::vector<double> y = problem_.f(x);
+  // f and vjp have an array for each input.
+  Values split(const Numbers& x) const {
+    Values inputs;
+    for (std::size_t k = 0; k + 1 < begins_.size(); ++k) {
+      inputs.emplace_back(x.data() + begins_[k], x.data() + begins_[k + 1]);
+    }
+    return inputs;
+  }
+  std::size_t input_of(std::size_t e) const {
+    return std::size_t(std::upper_bound(begins_.begin(), begins_.end(), e) - begins_.begin()) - 1;
+  }
+  // In its input: "element (1, 2)".
+  std::string position(std::size_t e) const {
+    const std::size_t k = input_of(e);
+    return "element " + detail::position_text(e - begins_[k], problem_.inputs[k].shape);
+  }
+
+  Numbers evaluate(const Numbers& x) const {
+    Numbers y = problem_.f(split(x));
     if (!y_.empty() && y.size() != y_.size()) {
       throw Failure("f gives " + std::to_string(y_.size()) + " numbers at the inputs, and " +
                     std::to_string(y.size()) + " near them");
@@ -120,23 +135,26 @@ class Checker {
     return y;
   }
 
-  Values pull(const std::vector<double>& u) const {
-    Values g = problem_.vjp(x_, u);
-    if (g.size() != x_.size()) {
-      throw Failure("vjp gives " + std::to_string(g.size()) + " arrays for " +
-                    std::to_string(x_.size()) + " inputs");
+  Numbers pull(const Numbers& u) const {
+    const Values of_inputs = problem_.vjp(split(x_), u);
+    if (of_inputs.size() != problem_.inputs.size()) {
+      throw Failure("vjp gives " + std::to_string(of_inputs.size()) + " arrays for " +
+                    std::to_string(problem_.inputs.size()) + " inputs");
     }
-    for (std::size_t k = 0; k < g.size(); ++k) {
+    Numbers g;
+    for (std::size_t k = 0; k < of_inputs.size(); ++k) {
       const GradcheckInput& input = problem_.inputs[k];
-      if (g[k].size() != x_[k].size()) {
-        throw Failure("vjp gives " + std::to_string(g[k].size()) + " numbers for input " +
+      if (of_inputs[k].size() != input.values.size()) {
+        throw Failure("vjp gives " + std::to_string(of_inputs[k].size()) + " numbers for input " +
                       input.name + " of shape " + detail::shape_text(input.shape) + ", which has " +
-                      std::to_string(x_[k].size()));
+                      std::to_string(input.values.size()));
       }
-      for (std::size_t i = 0; i < g[k].size(); ++i) {
-        if (std::isfinite(g[k][i])) continue;
-        not_finite(g[k][i], "the gradient by vjp of input " + input.name,
-                   "at element " + detail::position_text(i, input.shape) + by_differences(u, k, i));
+      for (double value : of_inputs[k]) {
+        const std::size_t e = g.size();
+        g.push_back(value);
+        if (std::isfinite(value)) continue;
+        not_finite(value, "the gradient by vjp of input " + input.name,
+                   "at " + position(e) + by_differences(u, e));
       }
     }
     return g;
@@ -150,10 +168,10 @@ class Checker {
     throw Failure(text);
   }
 
-  // What stands there by differences: u^T y along element i of input k.
-  std::string by_differences(const std::vector<double>& u, std::size_t k, std::size_t i) const {
-    Values v = no_direction();
-    const double unit = v[k][i] = unit_of(x_[k][i]);
+  // What stands there by differences: u^T y along element e.
+  std::string by_differences(const Numbers& u, std::size_t e) const {
+    Numbers v(x_.size(), 0.0);
+    const double unit = v[e] = unit_of(x_[e]);
     double below = 0, above = 0;
     const std::vector<Slope> column = slopes(line(v), y_, scan_along(v));
     for (std::size_t j = 0; j < column.size(); ++j) {
@@ -169,49 +187,38 @@ class Checker {
 
   // J^T ybar is linear in ybar; g is what u gives. A vjp that forgets ybar is right for ybar = 1, which
   // most losses get, one that clips it where it is small. Powers of two round nothing.
-  void check_scaled(const std::vector<double>& u, const Values& g, const std::string& what) const {
-    double largest = 0;
-    for (const auto& of_input : g) {
-      for (double value : of_input) largest = std::max(largest, std::abs(value));
-    }
+  void check_scaled(const Numbers& u, const Numbers& g, const std::string& what) const {
+    const double largest = largest_of(g, 0, g.size());
     for (const double factor : {-0.5, -1024.0}) {
       if (largest * std::abs(factor) > (problem_.single ? 1e35 : 1e300)) continue;
-      std::vector<double> scaled = u;
+      Numbers scaled = u, expected = g;
       for (double& value : scaled) value *= factor;
-      Values expected = g;
-      for (auto& of_input : expected) {
-        for (double& value : of_input) value *= factor;
-      }
+      for (double& value : expected) value *= factor;
       require_linear(pull(scaled), expected, expected, 0, what + detail::number(factor));
     }
   }
 
   // Accepted is what rounding may leave: relative to `sizes`, and `floor`.
-  void require_linear(const Values& got, const Values& expected, const Values& sizes, double floor,
-                      const std::string& where) const {
+  void require_linear(const Numbers& got, const Numbers& expected, const Numbers& sizes,
+                      double floor, const std::string& where) const {
     const double tolerance = problem_.single ? 1e-3 : 1e-6;
-    for (std::size_t k = 0; k < got.size(); ++k) {
-      for (std::size_t i = 0; i < got[k].size(); ++i) {
-        const double difference = std::abs(got[k][i] - expected[k][i]);
-        if (difference <= tolerance * std::abs(sizes[k][i]) + floor + 1e-37) continue;
-        throw Failure("vjp is not linear in ybar: " + where + ", input " + problem_.inputs[k].name +
-                      ", element " + detail::position_text(i, problem_.inputs[k].shape) + " gets " +
-                      detail::number(got[k][i], "%.8g") + " instead of " +
-                      detail::number(expected[k][i], "%.8g") +
-                      "; is each term multiplied by ybar, once?");
-      }
+    for (std::size_t e = 0; e < got.size(); ++e) {
+      const double difference = std::abs(got[e] - expected[e]);
+      if (difference <= tolerance * std::abs(sizes[e]) + floor + 1e-37) continue;
+      throw Failure(
+          "vjp is not linear in ybar: " + where + ", input " + problem_.inputs[input_of(e)].name +
+          ", " + position(e) + " gets " + detail::number(got[e], "%.8g") + " instead of " +
+          detail::number(expected[e], "%.8g") + "; is each term multiplied by ybar, once?");
     }
   }
 
   // What f or vjp keep from their first call should not be what they are checked with.
   void call_elsewhere() const {
-    Values near = x_;
-    for (auto& values : near) {
-      for (double& x : values) x = on_grid(x + unit_of(x) * 0x1p-12);
-    }
+    Numbers near = x_;
+    for (double& x : near) x = on_grid(x + unit_of(x) * 0x1p-12);
     try {
-      const std::size_t m = problem_.f(near).size();
-      if (m > 0) problem_.vjp(near, std::vector<double>(m, 1.0));
+      const std::size_t m = problem_.f(split(near)).size();
+      if (m > 0) problem_.vjp(split(near), Numbers(m, 1.0));
     } catch (const std::exception&) {  // not of their domain
     }
   }
@@ -220,14 +227,13 @@ class Checker {
   bool computed_in_float() const {
     if (problem_.single) return false;
     bool digits = false;
-    Values near = x_;
+    Numbers near = x_;
     for (int sample = 1; sample <= 3; ++sample) {
-      for (std::size_t k = 0; k < near.size(); ++k) {
-        for (std::size_t i = 0; i < near[k].size(); ++i) {
-          near[k][i] = x_[k][i] + unit_of(x_[k][i]) * std::sin(sample + double(i)) * 1e-3;
-        }
+      for (std::size_t e = 0; e < near.size(); ++e) {
+        const double phase = sample + double(e - begins_[input_of(e)]);
+        near[e] = x_[e] + unit_of(x_[e]) * std::sin(phase) * 1e-3;
       }
-      for (double y : problem_.f(near)) {
+      for (double y : problem_.f(split(near))) {
         if (!(double(float(y)) == y)) return false;
         int exponent;
         const double bits = std::ldexp(std::frexp(y, &exponent), 12);
@@ -238,14 +244,11 @@ class Checker {
   }
 
   // f(x + t v), where v is measured in units of each element.
-  Line line(const Values& v) const {
+  Line line(const Numbers& v) const {
     return [this, &v](double t) {
-      Values moved = x_;
-      for (std::size_t k = 0; k < moved.size(); ++k) {
-        for (std::size_t i = 0; i < moved[k].size(); ++i) {
-          if (v[k][i] == 0) continue;
-          moved[k][i] = on_grid(moved[k][i] + t * v[k][i]);
-        }
+      Numbers moved = x_;
+      for (std::size_t e = 0; e < moved.size(); ++e) {
+        if (v[e] != 0) moved[e] = on_grid(moved[e] + t * v[e]);
       }
       return evaluate(moved);
     };
@@ -253,15 +256,13 @@ class Checker {
 
   // Steps as fractions of each element's unit; smaller ones for elements that are tiny themselves,
   // as the argument of a logarithm may be.
-  SlopeScan scan_along(const Values& v) const {
+  SlopeScan scan_along(const Numbers& v) const {
     double smallest = problem_.single ? std::exp2(-16) : std::exp2(-43), largest = 0;
-    for (std::size_t k = 0; k < x_.size(); ++k) {
-      for (std::size_t i = 0; i < x_[k].size(); ++i) {
-        const double step = std::abs(v[k][i]), x = std::abs(x_[k][i]);
-        if (step == 0) continue;
-        largest = std::max(largest, step / unit_of(x));
-        if (x > 0) smallest = std::min(smallest, std::exp2(-20) * x / step);
-      }
+    for (std::size_t e = 0; e < x_.size(); ++e) {
+      const double step = std::abs(v[e]), x = std::abs(x_[e]);
+      if (step == 0) continue;
+      largest = std::max(largest, step / unit_of(x));
+      if (x > 0) smallest = std::min(smallest, std::exp2(-20) * x / step);
     }
     largest = std::max(largest, 1.0);
     const double first = problem_.single ? 0.25 : 0.0625, ratio = problem_.single ? 4 : 8;
@@ -270,27 +271,21 @@ class Checker {
 
   // All outputs' slopes along v, in which one element moves. Where some output has a kink, all get
   // the range of slopes that f has at points close by, where ties are broken.
-  std::vector<Slope> slopes_of_element(const Values& v) {
+  std::vector<Slope> slopes_of_element(const Numbers& v) {
     std::vector<Slope> column = slopes(line(v), y_, scan_along(v));
     if (std::none_of(column.begin(), column.end(), [](const Slope& s) { return s.kink; })) {
       return column;
     }
     const double away = std::sqrt(epsilon_) * 16, h = away / 64;
     for (int sample = 0; sample < 64; ++sample) {
-      Values above = x_, below;
-      for (auto& x : above) {
-        for (double& value : x) {
-          value += away * unit_of(value) * (uniform() - 0.5);
-        }
+      Numbers above = x_;
+      for (double& value : above) value += away * unit_of(value) * (uniform() - 0.5);
+      Numbers below = above;
+      for (std::size_t e = 0; e < x_.size(); ++e) {
+        above[e] = on_grid(above[e] + h * v[e]);
+        below[e] = on_grid(below[e] - h * v[e]);
       }
-      below = above;
-      for (std::size_t k = 0; k < x_.size(); ++k) {
-        for (std::size_t i = 0; i < x_[k].size(); ++i) {
-          above[k][i] = on_grid(above[k][i] + h * v[k][i]);
-          below[k][i] = on_grid(below[k][i] - h * v[k][i]);
-        }
-      }
-      const std::vector<double> y_above = evaluate(above), y_below = evaluate(below);
+      const Numbers y_above = evaluate(above), y_below = evaluate(below);
       for (std::size_t i = 0; i < column.size(); ++i) {
         const double slope = (y_above[i] - y_below[i]) / (2 * h);
         if (!std::isfinite(slope)) continue;
@@ -305,12 +300,6 @@ class Checker {
   }
 
   double on_grid(double x) const { return problem_.single ? double(float(x)) : x; }
-
-  Values no_direction() const {
-    Values v;
-    for (const auto& x : x_) v.emplace_back(x.size(), 0.0);
-    return v;
-  }
 
   // --- One comparison
 
@@ -391,58 +380,53 @@ class Checker {
 
   void full() {
     const std::size_t m = y_.size();
-    std::vector<Values> rows;  // of J, by vjp
+    std::vector<Numbers> rows;  // of J, by vjp
     for (std::size_t i = 0; i < m; ++i) {
-      std::vector<double> u(m, 0.0);
+      Numbers u(m, 0.0);
       u[i] = 1;
       rows.push_back(pull(u));
     }
-    const std::vector<double> all = mixed_cotangent();
-    Values sum = no_direction(), sizes = sum;
-    double largest_y = 0, largest_size = 0;
-    for (double y : y_) largest_y = std::max(largest_y, std::abs(y));
-    for (std::size_t k = 0; k < x_.size(); ++k) {
-      for (std::size_t j = 0; j < x_[k].size(); ++j) {
-        for (std::size_t i = 0; i < m; ++i) {
-          sum[k][j] += all[i] * rows[i][k][j];
-          sizes[k][j] += std::abs(all[i] * rows[i][k][j]);
-        }
-        largest_size = std::max(largest_size, sizes[k][j]);
+    const Numbers all = mixed_cotangent();
+    Numbers sum(x_.size(), 0.0), sizes = sum, v = sum;
+    for (std::size_t e = 0; e < x_.size(); ++e) {
+      for (std::size_t i = 0; i < m; ++i) {
+        sum[e] += all[i] * rows[i][e];
+        sizes[e] += std::abs(all[i] * rows[i][e]);
       }
     }
     // Larger terms inside a vjp leave their rounding.
-    const double floor = 1e4 * epsilon_ * (largest_y + largest_size);
+    const double floor =
+        1e4 * epsilon_ * (largest_of(y_, 0, m) + largest_of(sizes, 0, sizes.size()));
     require_linear(pull(all), sum, sizes, floor, "where all of ybar's elements come together");
-    Values v = no_direction();
-    for (std::size_t k = 0; k < x_.size(); ++k) {
+    for (std::size_t k = 0; k < problem_.inputs.size(); ++k) {
       GradcheckRow& row = report_.rows[k];
       row.unit = "elements of the Jacobian";
       detail::Jacobians both{problem_.inputs[k], shape_, m, {}, {}, {}};
       std::size_t at_kinks = 0;  // of the wrong ones
       double largest = 0;
-      for (const Values& of_row : rows) {
-        for (double a : of_row[k]) largest = std::max(largest, std::abs(a));
+      for (const Numbers& of_row : rows) {
+        largest = std::max(largest, largest_of(of_row, begins_[k], begins_[k + 1]));
       }
-      for (std::size_t j = 0; j < x_[k].size(); ++j) {
-        const double unit = v[k][j] = unit_of(x_[k][j]);
+      for (std::size_t e = begins_[k]; e < begins_[k + 1]; ++e) {
+        const double unit = v[e] = unit_of(x_[e]);
         const std::vector<Slope> column = slopes_of_element(v);
-        v[k][j] = 0;
+        v[e] = 0;
         for (std::size_t i = 0; i < m; ++i) {
-          const double a = rows[i][k][j] * unit;
+          const double a = rows[i][e] * unit;
           // Rounding of a sum of larger terms may leave what should be 0.
           const double rounding = 64 * epsilon_ * largest * unit / tolerance_;
           GradcheckEntry entry = compare("", a, column[i], rounding);
+          const bool wrong = entry.verdict == Verdict::wrong;
           both.analytic.push_back(a / unit);
           both.numeric.push_back(column[i].value / unit);
-          both.wrong.push_back(entry.verdict == Verdict::wrong);
-          at_kinks += entry.verdict == Verdict::wrong && column[i].kink;
+          both.wrong.push_back(wrong);
+          at_kinks += wrong && column[i].kink;
           if (entry.verdict == Verdict::right && !row.entries.empty() &&
               relative_error(entry) <= row.worst) {
             row.compared += 1;
             continue;
           }
-          entry.where = "output " + detail::position_text(i, shape_) + ", element " +
-                        detail::position_text(j, problem_.inputs[k].shape);
+          entry.where = "output " + detail::position_text(i, shape_) + ", " + position(e);
           keep(row, per_unit(std::move(entry), unit));
         }
       }
@@ -461,8 +445,8 @@ class Checker {
   double uniform() { return double(random_() >> 11) * std::exp2(-53); }  // [0, 1)
 
   // Of both signs, the same at each call: what vjp gives for it is compared with itself alone.
-  std::vector<double> mixed_cotangent() const {
-    std::vector<double> u(y_.size());
+  Numbers mixed_cotangent() const {
+    Numbers u(y_.size());
     for (std::size_t i = 0; i < u.size(); ++i) {
       u[i] =
           on_grid((1.5 + 0.5 * std::sin(double(i * i))) * (std::cos(1.7 * double(i)) < 0 ? -1 : 1));
@@ -470,23 +454,23 @@ class Checker {
     return u;
   }
 
-  std::vector<double> random_cotangent() {
-    std::vector<double> u(y_.size());
+  Numbers random_cotangent() {
+    Numbers u(y_.size());
     for (double& value : u) value = on_grid(sign() * (1 + uniform()));
     return u;
   }
 
   // <u, y - f(x)>: differences first, so that a large <u, f(x)> does not round.
-  double change(const std::vector<double>& u, const std::vector<double>& y) const {
+  double change(const Numbers& u, const Numbers& y) const {
     double sum = 0;
     for (std::size_t i = 0; i < u.size(); ++i) sum += u[i] * (y[i] - y_[i]);
     return sum;
   }
 
   // Of <u, f(x + t v)>.
-  Slope slope_along(const std::vector<double>& u, const Values& v) const {
+  Slope slope_along(const Numbers& u, const Numbers& v) const {
     const Line f = line(v);
-    const Line along_u = [&](double t) { return std::vector<double>{change(u, f(t))}; };
+    const Line along_u = [&](double t) { return Numbers{change(u, f(t))}; };
     double rounding = 0;  // of independent numbers
     for (std::size_t i = 0; i < u.size(); ++i) rounding += u[i] * y_[i] * u[i] * y_[i];
     SlopeScan scan = scan_along(v);
@@ -494,34 +478,26 @@ class Checker {
     return slopes(along_u, {0.0}, scan)[0];
   }
 
-  GradcheckEntry compare_along(const std::string& where, const std::vector<double>& u,
-                               const Values& g, const Values& v) const {
+  GradcheckEntry compare_along(const std::string& where, const Numbers& u, const Numbers& g,
+                               const Numbers& v) const {
     double analytic = 0, squares = 0;
-    for (std::size_t k = 0; k < v.size(); ++k) {
-      for (std::size_t i = 0; i < v[k].size(); ++i) {
-        analytic += g[k][i] * v[k][i];
-        squares += g[k][i] * v[k][i] * g[k][i] * v[k][i];
-      }
+    for (std::size_t e = 0; e < v.size(); ++e) {
+      analytic += g[e] * v[e];
+      squares += g[e] * v[e] * g[e] * v[e];
     }
     return compare(where, analytic, slope_along(u, v), std::sqrt(squares));
   }
 
-  struct Place {
-    std::size_t input, element;
-  };
-
   // Halves a direction that disagrees until one element is left.
-  std::vector<Place> locate(const std::vector<double>& u, const Values& g, const Values& v,
-                            std::vector<Place> places) const {
+  std::vector<std::size_t> locate(const Numbers& u, const Numbers& g, const Numbers& v,
+                                  std::vector<std::size_t> places) const {
     while (places.size() > 1) {
-      const std::size_t half = places.size() / 2;
+      const auto half = places.begin() + std::ptrdiff_t(places.size() / 2);
       bool found = false;
-      for (const bool second : {false, true}) {
-        const std::vector<Place> part(
-            places.begin() + (second ? std::ptrdiff_t(half) : 0),
-            second ? places.end() : places.begin() + std::ptrdiff_t(half));
-        Values w = no_direction();
-        for (const Place& p : part) w[p.input][p.element] = v[p.input][p.element];
+      for (const auto& part : {std::vector<std::size_t>(places.begin(), half),
+                               std::vector<std::size_t>(half, places.end())}) {
+        Numbers w(x_.size(), 0.0);
+        for (const std::size_t e : part) w[e] = v[e];
         if (compare_along("", u, g, w).verdict == Verdict::right) continue;
         places = part;
         found = true;
@@ -534,28 +510,25 @@ class Checker {
 
   void directions(int count, bool scaled) {
     for (GradcheckRow& row : report_.rows) row.unit = "directions";
-    std::vector<std::vector<bool>> left_out;  // kinks that were accepted
-    for (const auto& x : x_) left_out.emplace_back(x.size(), false);
+    std::vector<bool> left_out(x_.size());  // kinks that were accepted
     for (int d = 0; d < count; ++d) {
-      const std::vector<double> u = random_cotangent();
-      const Values g = pull(u);
-      for (std::size_t k = 0; k < x_.size(); ++k) {
-        if (x_[k].empty()) continue;
-        Values v = no_direction();
-        double largest = 0;
-        for (double value : g[k]) largest = std::max(largest, std::abs(value));
-        std::vector<Place> places;
-        for (std::size_t i = 0; i < x_[k].size(); ++i) {
-          double step = sign() * unit_of(x_[k][i]);
+      const Numbers u = random_cotangent(), g = pull(u);
+      for (std::size_t k = 0; k < problem_.inputs.size(); ++k) {
+        if (problem_.inputs[k].values.empty()) continue;
+        Numbers v(x_.size(), 0.0);
+        const double largest = largest_of(g, begins_[k], begins_[k + 1]);
+        std::vector<std::size_t> places;
+        for (std::size_t e = begins_[k]; e < begins_[k + 1]; ++e) {
+          double step = sign() * unit_of(x_[e]);
           if (scaled && d % 2 == 1 && largest > 0) {
-            const double small = std::abs(g[k][i]) / largest;
+            const double small = std::abs(g[e]) / largest;
             step *= std::exp2(std::min(20.0, std::floor(-std::log2(std::max(small, 1e-9)))));
           }
-          if (left_out[k][i]) continue;
-          v[k][i] = step;
-          places.push_back({k, i});
+          if (left_out[e]) continue;
+          v[e] = step;
+          places.push_back(e);
         }
-        direction(d, k, u, g, v, places, left_out[k]);
+        direction(d, k, u, g, v, places, left_out);
       }
     }
     for (GradcheckRow& row : report_.rows) sort_entries(row);
@@ -563,18 +536,16 @@ class Checker {
 
   // One direction of input k: accepts up to 64 kinks, leaving them out. To find an element costs hundreds
   // of calls: where those that are known explain a direction, or three are known, none is looked for.
-  void direction(int d, std::size_t k, const std::vector<double>& u, const Values& g, Values& v,
-                 std::vector<Place> places, std::vector<bool>& left_out) {
+  void direction(int d, std::size_t k, const Numbers& u, const Numbers& g, Numbers& v,
+                 std::vector<std::size_t> places, std::vector<bool>& left_out) {
     GradcheckRow& row = report_.rows[k];
-    const auto leave_out = [&](std::size_t j) {
-      v[k][j] = 0;
-      places.erase(std::remove_if(places.begin(), places.end(),
-                                  [&](const Place& p) { return p.element == j; }),
-                   places.end());
+    const auto leave_out = [&](std::size_t e) {
+      v[e] = 0;
+      places.erase(std::remove(places.begin(), places.end(), e), places.end());
     };
     auto& known = wrong_[k];
     if (!known.empty() && compare_along("", u, g, v).verdict == Verdict::wrong) {
-      for (const auto& [j, entry] : known) leave_out(j);
+      for (const auto& [e, entry] : known) leave_out(e);
       if (known.size() == 3 || compare_along("", u, g, v).verdict == Verdict::right) {
         return keep(row, known.front().second);
       }
@@ -585,32 +556,29 @@ class Checker {
         if (kinks == 64) whole.verdict = Verdict::unsettled;
         return keep(row, std::move(whole));
       }
-      const std::vector<Place> found = locate(u, g, v, places);
+      const std::vector<std::size_t> found = locate(u, g, v, places);
       if (found.size() != 1) {
         if (whole.verdict == Verdict::kink) whole.verdict = Verdict::unsettled;
         return keep(row, std::move(whole));
       }
-      const std::size_t j = found[0].element;
-      GradcheckEntry one = compare_element(k, j, u, g);
-      if (one.verdict == Verdict::wrong) known.emplace_back(j, one);
+      GradcheckEntry one = compare_element(found[0], u, g);
+      if (one.verdict == Verdict::wrong) known.emplace_back(found[0], one);
       if (one.verdict != Verdict::kink) return keep(row, std::move(one));
       row.kinks += 1;
-      left_out[j] = true;
-      leave_out(j);
+      left_out[found[0]] = true;
+      leave_out(found[0]);
     }
   }
 
   // One element, along a cotangent. Where some outputs have a kink, those are compared one by one.
-  GradcheckEntry compare_element(std::size_t k, std::size_t j, const std::vector<double>& u,
-                                 const Values& g) {
-    Values v = no_direction();
-    const double unit = v[k][j] = unit_of(x_[k][j]);
-    const std::string where = "element " + detail::position_text(j, problem_.inputs[k].shape) +
-                              ", along a random cotangent";
-    GradcheckEntry entry = compare(where, g[k][j] * unit, slope_along(u, v), 0);
+  GradcheckEntry compare_element(std::size_t e, const Numbers& u, const Numbers& g) {
+    Numbers v(x_.size(), 0.0);
+    const double unit = v[e] = unit_of(x_[e]);
+    GradcheckEntry entry =
+        compare(position(e) + ", along a random cotangent", g[e] * unit, slope_along(u, v), 0);
     if (entry.verdict != Verdict::right && entry.verdict != Verdict::kink) {
       const std::vector<Slope> column = slopes_of_element(v);
-      double rest = g[k][j] * unit;  // of the outputs without a kink
+      double rest = g[e] * unit;  // of the outputs without a kink
       Slope smooth;
       bool all = true;
       int kinks = 0;
@@ -621,9 +589,9 @@ class Checker {
           smooth.size += std::abs(u[i]) * column[i].size;
           continue;
         }
-        std::vector<double> e(y_.size(), 0.0);
-        e[i] = 1;
-        const double a = ++kinks <= 64 ? pull(e)[k][j] * unit : NAN;
+        Numbers one(y_.size(), 0.0);
+        one[i] = 1;
+        const double a = ++kinks <= 64 ? pull(one)[e] * unit : NAN;
         all = compare("", a, column[i], 0).verdict == Verdict::kink;
         rest -= u[i] * a;
       }
@@ -638,23 +606,22 @@ class Checker {
 
   void taylor() {
     for (int d = 0; d < 3; ++d) {
-      const std::vector<double> u = random_cotangent();
-      const Values g = pull(u);
-      for (std::size_t k = 0; k < x_.size(); ++k) {
-        if (x_[k].empty()) continue;
+      const Numbers u = random_cotangent(), g = pull(u);
+      for (std::size_t k = 0; k < problem_.inputs.size(); ++k) {
+        if (problem_.inputs[k].values.empty()) continue;
         GradcheckRow& row = report_.rows[k];
         row.unit = "directions";
-        Values v = no_direction();
-        std::vector<Place> places;
+        Numbers v(x_.size(), 0.0);
+        std::vector<std::size_t> places;
         double analytic = 0, rounding = 0;
-        for (std::size_t i = 0; i < x_[k].size(); ++i) {
-          v[k][i] = sign() * unit_of(x_[k][i]);
-          analytic += g[k][i] * v[k][i];
-          places.push_back({k, i});
+        for (std::size_t e = begins_[k]; e < begins_[k + 1]; ++e) {
+          v[e] = sign() * unit_of(x_[e]);
+          analytic += g[e] * v[e];
+          places.push_back(e);
         }
         for (std::size_t i = 0; i < u.size(); ++i) rounding += std::abs(u[i] * y_[i]);
         rounding = 100 * epsilon_ * std::max(rounding, std::abs(analytic) / 16);
-        std::vector<double> observed = orders(line(v), u, analytic, 0, rounding);
+        Numbers observed = orders(line(v), u, analytic, 0, rounding);
         const bool right = !observed.empty() && observed[1] > 1.5;
         if (right && problem_.second) second_order(d, k, u, v, analytic, rounding, observed);
         if (!observed.empty()) row.orders = observed;
@@ -663,19 +630,19 @@ class Checker {
           continue;
         }
         // At a kink a remainder falls as h, and one that is soon lost in rounding has no order.
-        std::vector<bool> left_out(x_[k].size(), false);
+        std::vector<bool> left_out(x_.size());
         direction(d, k, u, g, v, places, left_out);
       }
     }
   }
 
   // The third order, with v'Hv by problem.second. Where the remainder falls as h^2 still, that is wrong.
-  void second_order(int d, std::size_t k, const std::vector<double>& u, const Values& v,
-                    double analytic, double rounding, std::vector<double>& observed) {
-    const std::vector<double> Hv = problem_.second(x_, u, v)[k];
+  void second_order(int d, std::size_t k, const Numbers& u, const Numbers& v, double analytic,
+                    double rounding, Numbers& observed) {
+    const Numbers Hv = problem_.second(split(x_), u, split(v))[k];
     double curvature = 0;
-    for (std::size_t i = 0; i < Hv.size(); ++i) curvature += Hv[i] * v[k][i];
-    const std::vector<double> more = orders(line(v), u, analytic, curvature, rounding);
+    for (std::size_t i = 0; i < Hv.size(); ++i) curvature += Hv[i] * v[begins_[k] + i];
+    const Numbers more = orders(line(v), u, analytic, curvature, rounding);
     if (more.empty()) return;  // soon lost in rounding
     observed.push_back(more[1]);
     if (more[1] > 2.5) return;
@@ -689,9 +656,9 @@ class Checker {
 
   // The orders by which the change and the remainder fall, at the smallest three steps before
   // rounding takes over; empty when they do not settle.
-  std::vector<double> orders(const Line& f, const std::vector<double>& u, double analytic,
-                             double curvature, double rounding) const {
-    std::vector<double> observed, changes, remainder;
+  Numbers orders(const Line& f, const Numbers& u, double analytic, double curvature,
+                 double rounding) const {
+    Numbers observed, changes, remainder;
     for (double h = 0.0625; h > 1e-12; h /= 2) {
       const double c = change(u, f(h));
       changes.push_back(std::abs(c));
@@ -711,9 +678,9 @@ class Checker {
   const GradcheckProblem& problem_;
   std::mt19937_64 random_;
   double epsilon_, tolerance_;
-  Values x_;
-  std::size_t n_ = 0;
-  std::vector<double> y_;
+  Numbers x_;                        // of all inputs, one after another
+  std::vector<std::size_t> begins_;  // each input's first, and their end
+  Numbers y_;
   std::vector<std::size_t> shape_;  // of the result
   // Of each input, the elements that directions have shown to be wrong.
   std::vector<std::vector<std::pair<std::size_t, GradcheckEntry>>> wrong_;
