@@ -2,6 +2,7 @@
 
 #include <cctype>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <optional>
 
@@ -27,71 +28,50 @@ double number_in(const V& x, const char* what) {
   return x.value().data()[0];
 }
 
-Index integer_in(const V& x, const char* what) {
-  const double number = number_in(x, what);
+Index integer(double number, const char* what) {
   require(std::abs(number) < 1e6 && number == double(Index(number)), what,
           " must be an integer, got ", number);
   return Index(number);
 }
+Index integer_in(const V& x, const char* what) { return integer(number_in(x, what), what); }
+int axis_in(const V& x) { return int(integer_in(x, "axis")); }
 
-Axes axes_in(const V& x) {
-  Axes axes;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    axes.push_back(int(integer_in(constant(scalar(x.value().data()[i])), "an axis")));
-  }
-  return axes;
+// A shape, or axes.
+template <class Integers> Integers integers_in(const V& x) {
+  Integers integers;
+  for (double number : x.value())
+    integers.push_back(typename Integers::value_type(integer(number, "an axis")));
+  return integers;
 }
 
 struct Function {
-  const char* signature;
+  const char* signature;     // begins with its name
   std::size_t fewest, most;  // arguments
   V (*call)(const Arguments& x);
 };
 
-// A reduction over all axes, or over those of a second argument.
-#define REDUCTION(name)                                                                \
-  {                                                                                    \
-#name, {                                                                           \
-#name "(x), " #name "(x, axis)", 1, 2,                                           \
-          [](const Arguments&                                                          \
-                 x) { return x.size() == 1 ? name(x[0]) : name(x[0], axes_in(x[1])); } \
-    }                                                                                  \
+V relaxed(const Arguments& x, Method method,
+          V (Relaxation::*what)(const V&, const OptionalMask&) const) {
+  Relaxation r;
+  r.method = method;
+  r.tau = number_in(x[1], "tau");
+  return (r.*what)(x[0], {});
+}
+
+#define FUNCTION(signature, fewest, most, ...)                                   \
+  Function {                                                                     \
+    signature, fewest, most, [](const Arguments& x) -> V { return __VA_ARGS__; } \
   }
-#define EXTREME(name)                                             \
-  {                                                               \
-#name, {                                                      \
-#name "(x), " #name "(x, axis)", 1, 2, [](const Arguments& x) { \
-             return x.size() == 1 ? name(x[0]) : name(x[0], int(integer_in(x[1], "axis"))); \
-           } \
-    }                                                             \
-  }
-#define UNARY(name)                                                    \
-  {                                                                    \
-#name, {                                                           \
-#name "(x)", 1, 1, [](const Arguments& x) { return name(x[0]); } \
-    }                                                                  \
-  }
-#define BINARY(name)                                                            \
-  {                                                                             \
-#name, {                                                                    \
-#name "(a, b)", 2, 2, [](const Arguments& x) { return name(x[0], x[1]); } \
-    }                                                                           \
-  }
-// What a relaxation gives for scores and tau.
-#define RELAXATION(name, method_name, what)        \
-  {                                                \
-#name, {                                       \
-#name "(s, tau)", 2, 2, [](const Arguments& x) { \
-             Relaxation r;                                   \
-             r.method = Method::method_name;                 \
-             r.tau = number_in(x[1], "tau");                 \
-             return V(r.what(x[0]));                         \
-           } \
-    }                                              \
-  }
+#define UNARY(f) FUNCTION(#f "(x)", 1, 1, f(x[0]))
+#define BINARY(f) FUNCTION(#f "(a, b)", 2, 2, f(x[0], x[1]))
+// Over all axes, or over those of a second argument, which axes(..) reads.
+#define REDUCTION(f, axes) \
+  FUNCTION(#f "(x), " #f "(x, axis)", 1, 2, x.size() == 1 ? f(x[0]) : f(x[0], axes(x[1])))
+#define RELAXATION(name, method, what) \
+  FUNCTION(#name "(s, tau)", 2, 2, relaxed(x, Method::method, &Relaxation::what<double>))
 
 const std::map<std::string, Function>& functions() {
-  static const std::map<std::string, Function> all{
+  static const Function all[] = {
       UNARY(exp),
       UNARY(log),
       UNARY(sqrt),
@@ -110,35 +90,19 @@ const std::map<std::string, Function>& functions() {
       BINARY(pow),
       BINARY(matmul),
       BINARY(mse),
-      REDUCTION(sum),
-      REDUCTION(mean),
-      REDUCTION(var),
-      EXTREME(max),
-      EXTREME(min),
-      EXTREME(logsumexp),
-      {"constant",
-       {"constant([..])", 1, 1, [](const Arguments& x) { return constant(x[0].value()); }}},
-      {"cumsum",
-       {"cumsum(x, axis)", 2, 2,
-        [](const Arguments& x) { return cumsum(x[0], int(integer_in(x[1], "axis"))); }}},
-      {"clip",
-       {"clip(x, low, high)", 3, 3,
-        [](const Arguments& x) {
-          return clip(x[0], number_in(x[1], "low"), number_in(x[2], "high"));
-        }}},
-      {"reshape",
-       {"reshape(x, [m, n])", 2, 2,
-        [](const Arguments& x) {
-          std::vector<Index> shape;
-          for (const int extent : axes_in(x[1])) shape.push_back(extent);
-          return reshape(x[0], shape);
-        }}},
-      {"slice",
-       {"slice(x, axis, begin, end)", 4, 4,
-        [](const Arguments& x) {
-          return slice(x[0], int(integer_in(x[1], "axis")), integer_in(x[2], "begin"),
-                       integer_in(x[3], "end"));
-        }}},
+      REDUCTION(sum, integers_in<Axes>),
+      REDUCTION(mean, integers_in<Axes>),
+      REDUCTION(var, integers_in<Axes>),
+      REDUCTION(max, axis_in),
+      REDUCTION(min, axis_in),
+      REDUCTION(logsumexp, axis_in),
+      FUNCTION("constant([..])", 1, 1, constant(x[0].value())),
+      FUNCTION("cumsum(x, axis)", 2, 2, cumsum(x[0], axis_in(x[1]))),
+      FUNCTION("clip(x, low, high)", 3, 3,
+               clip(x[0], number_in(x[1], "low"), number_in(x[2], "high"))),
+      FUNCTION("reshape(x, [m, n])", 2, 2, reshape(x[0], integers_in<std::vector<Index>>(x[1]))),
+      FUNCTION("slice(x, axis, begin, end)", 4, 4,
+               slice(x[0], axis_in(x[1]), integer_in(x[2], "begin"), integer_in(x[3], "end"))),
       RELAXATION(neural_sort, neural_sort, matrix),
       RELAXATION(neural_sort_values, neural_sort, sorted),
       RELAXATION(neural_sort_ranks, neural_sort, ranks),
@@ -148,13 +112,19 @@ const std::map<std::string, Function>& functions() {
       RELAXATION(fast_soft_rank, fast_soft_rank, ranks),
       RELAXATION(sinkhorn, sinkhorn, matrix),
   };
-  return all;
+  static const auto by_name = [] {
+    std::map<std::string, Function> functions;
+    for (const Function& f : all)
+      functions.emplace(std::string(f.signature, std::strchr(f.signature, '(')), f);
+    return functions;
+  }();
+  return by_name;
 }
-#undef UNARY
-#undef BINARY
-#undef REDUCTION
-#undef EXTREME
 #undef RELAXATION
+#undef REDUCTION
+#undef BINARY
+#undef UNARY
+#undef FUNCTION
 
 // --- The parser: one function for each rule of the grammar, which computes as it reads.
 
