@@ -209,8 +209,7 @@ TEST_CASE("what knn saves is embedded, by command and from C++") {
 
 TEST_CASE("relax --csv has a line for each set, tau and place") {
   std::ostringstream out;
-  Relaxation relaxation;
-  write_relaxed_csv<double>(out, relaxation, {1e-3, 1e9}, {Array<double>{1.0, 4.0}});
+  write_relaxed_csv<double>(out, {{}, 0, {Array<double>{1.0, 4.0}}, {}, {}}, {1e-3, 1e9});
   const std::string text = out.str();
   CHECK(text.rfind("set,tau,place,item,score,soft_sorted,soft_rank\n"
                    "1,0.001,1,1,4.0,4.0,1.0\n1,0.001,2,0,1.0,1.0,2.0\n1,1000000000.0,1,1,4.0,2.5",

@@ -193,7 +193,7 @@ TEST_CASE("page: relax answers what the command relax prints") {
     r.tau = 0.7;
     CAPTURE(std::string(name_of(r.method)));
     CAPTURE(masked);
-    RelaxRequest request = r;
+    RelaxRequest request{r, 0, {scores}, {}, {zeros<double>({5})}};
     if (r.has_top_k()) request.k = 2;
     Array<bool> valid{true, true, true, true, true};
     valid(3) = !masked;
@@ -211,7 +211,7 @@ TEST_CASE("page: relax answers what the command relax prints") {
              {"valid", {true, true, true, !masked, true}},
              {"loss",
               {{"kind", kind}, {"place", 1}, {"item", 2}, {"k", 2}, {"order", {2, 4, 0, 1, 3}}}}});
-    Array<double> input = scores, weights = zeros<double>({5});
+    Array<double>&input = request.sets[0], &weights = request.weights[0];
     if (sinkhorn) {
       input = uninitialized<double>({5, 5});
       for (std::size_t i = 0; i < 5; ++i) {
@@ -224,7 +224,7 @@ TEST_CASE("page: relax answers what the command relax prints") {
       weights = zeros<double>({5, 5});
       weights(1, 2) = -1;
     }
-    const Relaxed<double> expected = relax<double>(request, 0, input, &weights, true);
+    const Relaxed<double> expected = relax<double>(request, 0, true);
     const auto flat = [](const Json& nested) {
       std::vector<double> all;
       for (const Json& row : nested) {

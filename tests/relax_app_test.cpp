@@ -15,14 +15,14 @@ template <class T>
 nlohmann::json json_of(const Relaxation& r, const std::vector<Array<double>>& sets,
                        const std::vector<Array<double>>& weights) {
   std::ostringstream out;
-  write_relaxed_json<T>(out, r, sets, weights);
+  write_relaxed_json<T>(out, {r, 0, sets, {}, weights});
   return nlohmann::json::parse(out.str());
 }
 
 template <class T>
 std::string table_of(const Relaxation& r, const std::vector<Array<double>>& sets) {
   std::ostringstream out;
-  write_relaxed_table<T>(out, r, sets);
+  write_relaxed_table<T>(out, {r, 0, sets, {}, {}});
   return out.str();
 }
 
@@ -81,13 +81,11 @@ TEST_CASE("relax's input must suit its method") {
   CHECK(sets("[[1, 2]]", Method::sinkhorn) ==
         "invalid_argument: f:1:1: expected an n x n matrix, found (1, 2)");
   CHECK(sets("\n \n", Method::soft_sort) == "invalid_argument: f:1:1: there are no scores");
-  Relaxation r;
-  CHECK(error_of([&] {
-          read_weights("[[[1]], [1]]", "w", r, {Array<double>{1.0, 2.0}});
-        }) == "invalid_argument: w:1:1: expected 1 entries, one a set, found 2");
-  CHECK(error_of([&] {
-          read_weights("[\n [1, 2]]", "w", r, {Array<double>{1.0, 2.0}});
-        }) == "invalid_argument: w:2:2: expected weights (2, 2), found (2)");
+  const RelaxRequest request{{}, 0, {Array<double>{1.0, 2.0}}, {}, {}};
+  CHECK(error_of([&] { read_weights("[[[1]], [1]]", "w", request); }) ==
+        "invalid_argument: w:1:1: expected 1 entries, one a set, found 2");
+  CHECK(error_of([&] { read_weights("[\n [1, 2]]", "w", request); }) ==
+        "invalid_argument: w:2:2: expected weights (2, 2), found (2)");
 }
 
 TEST_CASE("relax gives the published values and gradients as JSON") {
@@ -136,15 +134,15 @@ TEST_CASE("relax gives what each method has, for sets of several sizes") {
 }
 
 TEST_CASE("relax of masked sets shows the valid items' places, and arrays of all n") {
-  RelaxRequest request{Relaxation()};
+  RelaxRequest request;
   request.relaxation.hard = true;
   request.k = 1;
   request.masks = {ItemMask(Array<bool>{true, true, false, true}),
                    ItemMask::of_lengths(scalar(Index(1)), 2)};
-  const std::vector<Array<double>> sets{{0.3, -1.0, 9.0, 2.0}, {1.0, 2.0}};
+  request.sets = {{0.3, -1.0, 9.0, 2.0}, {1.0, 2.0}};
   std::ostringstream json, csv, table;
-  write_relaxed_json<double>(json, request, sets,
-                             {full<double>({4, 4}, 1), full<double>({2, 2}, 1)});
+  request.weights = {full<double>({4, 4}, 1), full<double>({2, 2}, 1)};
+  write_relaxed_json<double>(json, request);
   const nlohmann::json result = nlohmann::json::parse(json.str());
   const auto& first = result["sets"][0];
   CHECK(first["permutation"] == nlohmann::json({3, 0, 1, 2}));
@@ -155,12 +153,13 @@ TEST_CASE("relax of masked sets shows the valid items' places, and arrays of all
   CHECK(first["P"][3] == nlohmann::json({0.0, 0.0, 0.0, 0.0}));
   CHECK(first["grad"][2] == 0.0);
   CHECK(result["sets"][1]["sorted"] == nlohmann::json({1.0, 0.0}));
-  write_relaxed_csv<double>(csv, request, {1.0}, sets);
+  request.weights.clear();
+  write_relaxed_csv<double>(csv, request, {1.0});
   CHECK(csv.str() ==
         "set,tau,place,item,score,soft_sorted,soft_rank,top_k\n"
         "1,1.0,1,3,2.0,2.0,1.0,1.0\n1,1.0,2,0,0.3,0.3,2.0,0.0\n1,1.0,3,1,-1.0,-1.0,3.0,0.0\n"
         "2,1.0,1,0,1.0,1.0,1.0,1.0\n");
-  write_relaxed_table<double>(table, request, sets);
+  write_relaxed_table<double>(table, request);
   CHECK(table.str().find("set 1, n = 4, 1 masked\n") != std::string::npos);
   CHECK(table.str().find("soft rank    top-k mass\n      1     3           2            2"
                          "            1             1\n") != std::string::npos);
@@ -169,11 +168,12 @@ TEST_CASE("relax of masked sets shows the valid items' places, and arrays of all
 TEST_CASE("relax gives the top-k mass of methods that have nothing else") {
   for (const char* name : {"sparse_top_k", "k_subset", "perturbed"}) {
     CAPTURE(name);
-    RelaxRequest request{Relaxation()};
+    RelaxRequest request;
     request.relaxation.method = method_named(name);
     request.k = 2;
+    request.sets = {Array<double>{0.3, -1.0, 2.0}};
     std::ostringstream json;
-    write_relaxed_json<float>(json, request, {Array<double>{0.3, -1.0, 2.0}}, {});
+    write_relaxed_json<float>(json, request);
     const nlohmann::json set = nlohmann::json::parse(json.str())["sets"][0];
     double total = 0;
     for (double mass : set["top_k"]) total += mass;
@@ -201,7 +201,7 @@ TEST_CASE("relax prints what it printed as one JSON object, a row at a time") {
   r.method = Method::soft_sort;
   r.tau = 0.5;
   std::ostringstream out;
-  write_relaxed_json<double>(out, r, {Array<double>{1.0, 1.0}, Array<double>{3.0}}, {});
+  write_relaxed_json<double>(out, {r, 0, {Array<double>{1.0, 1.0}, Array<double>{3.0}}, {}, {}});
   CHECK(out.str() ==
         "{\"method\":\"soft_sort\",\"sets\":["
         "{\"P\":[[0.5,0.5],[0.5,0.5]],\"permutation\":[0,1],\"ranks\":[1.5,1.5],"
@@ -215,6 +215,7 @@ TEST_CASE("a table of many scores needs no matrix of them") {
   Relaxation r;
   const std::string table = table_of<double>(r, {Generator(1).normal<double>({n})});
   CHECK(std::count(table.begin(), table.end(), '\n') == std::ptrdiff_t(n + 5));
-  CHECK(!relax<double>(r, 0, zeros<double>({3}), nullptr, false).P);
-  CHECK(relax<double>(r, 0, zeros<double>({3}), nullptr, true).P->shape() == Shape{3, 3});
+  const RelaxRequest request{r, 0, {zeros<double>({3})}, {}, {}};
+  CHECK(!relax<double>(request, 0, false).P);
+  CHECK(relax<double>(request, 0, true).P->shape() == Shape{3, 3});
 }

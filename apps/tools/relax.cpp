@@ -8,6 +8,7 @@
 #include "apps/report/printed.hpp"
 #include "apps/tools/nested_numbers.hpp"
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "models/by_name.hpp"
 #include "models/npy.hpp"
 
@@ -29,7 +30,7 @@ template <class T> void write_heatmap(std::ostream& out, const Array<T>& P) {
 }
 
 struct RelaxOptions {
-  RelaxRequest request{Relaxation()};
+  RelaxRequest request;
   std::string method = "neural_sort", distribution = "cauchy", regularization = "l2";
   std::string dtype = "double", input = "-", weights, out;
   std::vector<double> taus{1};
@@ -80,17 +81,15 @@ template <class T> class Collected {
 };
 
 template <class T>
-void write_relaxed_arrays(const std::string& folder, const RelaxRequest& request,
-                          const std::vector<Array<double>>& sets,
-                          const std::vector<Array<double>>& weights) {
+void write_relaxed_arrays(const std::string& folder, const RelaxRequest& request) {
+  const std::vector<Array<double>>& sets = request.sets;
   Collected<T> P, sorted, ranks, top_k, grad;
   Collected<Index> permutation;
   for (std::size_t set = 0; set < sets.size(); ++set) {
     require(sets[set].shape() == sets[0].shape(), "relax: set ", set + 1, " has ",
             sets[set].shape().back(), " scores, set 1 ", sets[0].shape().back(),
             "; arrays need sets of one size, --json does not");
-    const Relaxed<T> result =
-        relax<T>(request, set, sets[set], weights.empty() ? nullptr : &weights[set], true);
+    const Relaxed<T> result = relax<T>(request, set, true);
     if (result.P) P.add(*result.P, sets.size());
     if (result.sorted) sorted.add(*result.sorted, sets.size());
     if (result.ranks) ranks.add(*result.ranks, sets.size());
@@ -115,7 +114,8 @@ constexpr NamedSwap swaps[] = {{"logistic", Swap::logistic}, {"logistic_phi", Sw
                                {"cauchy", Swap::cauchy},     {"optimal", Swap::optimal}};
 
 // --mask: the same of each set; --lengths: one of each set.
-std::vector<ItemMask> masks_of(const RelaxOptions& o, const std::vector<Array<double>>& sets) {
+std::vector<ItemMask> masks_of(const RelaxOptions& o) {
+  const std::vector<Array<double>>& sets = o.request.sets;
   std::vector<ItemMask> masks;
   require(o.lengths.empty() || o.lengths.size() == sets.size(), "relax: --lengths has ",
           o.lengths.size(), " numbers for ", sets.size(), " sets");
@@ -135,7 +135,8 @@ std::vector<ItemMask> masks_of(const RelaxOptions& o, const std::vector<Array<do
 }
 
 void run(RelaxOptions& o, const Command& command) {
-  Relaxation& relaxation = o.request.relaxation;
+  RelaxRequest& request = o.request;
+  Relaxation& relaxation = request.relaxation;
   relaxation.method = method_named(o.method);
   // An option of another method is refused: ignoring it would hide a mistake.
   const std::pair<const char*, std::vector<Method>> only_for[] = {
@@ -154,10 +155,10 @@ void run(RelaxOptions& o, const Command& command) {
   }
   require(relaxation.method != Method::sinkhorn || !(o.ascending || o.descending),
           "relax: a direction means nothing to sinkhorn: row i of its logits is place i");
-  require(o.request.k == 0 || relaxation.has_top_k(), "relax: --top-k means nothing to ", o.method);
-  require(o.request.k > 0 || relaxation.has_sorted() || relaxation.has_ranks() ||
-              relaxation.has_matrix(),
-          "relax: ", o.method, " needs --top-k");
+  require(request.k == 0 || relaxation.has_top_k(), "relax: --top-k means nothing to ", o.method);
+  require(
+      request.k > 0 || relaxation.has_sorted() || relaxation.has_ranks() || relaxation.has_matrix(),
+      "relax: ", o.method, " needs --top-k");
   if (o.csv + o.json + !o.out.empty() > 1) {
     not_understood("--csv, --json and --out exclude each other");
   }
@@ -170,26 +171,24 @@ void run(RelaxOptions& o, const Command& command) {
   relaxation.regularization = o.regularization == "kl" ? Regularization::kl : Regularization::l2;
   relaxation.direction = o.ascending ? Direction::ascending : Direction::descending;
 
-  const std::size_t axes = relaxation.method == Method::sinkhorn ? 2 : 1;
-  const std::vector<Array<double>> sets =
-      is_npy(o.input) ? parts_of_npy(o.input, axes)
-                      : read_sets(read_text(o.input), source_name(o.input), relaxation.method);
-  o.request.masks = masks_of(o, sets);
-  std::vector<Array<double>> weights;
+  request.sets = is_npy(o.input)
+                     ? parts_of_npy(o.input, relaxation.method == Method::sinkhorn ? 2 : 1)
+                     : read_sets(read_text(o.input), source_name(o.input), relaxation.method);
+  request.masks = masks_of(o);
   if (is_npy(o.weights)) {
-    weights = parts_of_npy(o.weights, relaxation.has_matrix() ? 2 : 1);
-    require(weights.size() == sets.size(), o.weights, ": has ", weights.size(),
-            " entries; expected ", sets.size(), ", one a set");
+    request.weights = parts_of_npy(o.weights, relaxation.has_matrix() ? 2 : 1);
+    require(request.weights.size() == request.sets.size(), o.weights, ": has ",
+            request.weights.size(), " entries; expected ", request.sets.size(), ", one a set");
   } else if (!o.weights.empty()) {
-    weights = read_weights(read_text(o.weights), source_name(o.weights), relaxation, sets);
+    request.weights = read_weights(read_text(o.weights), source_name(o.weights), request);
   }
   std::ostream out(std::cout.rdbuf());  // std::cout may have been told how to format numbers
   const auto write = [&](auto zero) {
     using T = decltype(zero);
-    if (o.csv) return write_relaxed_csv<T>(out, o.request, o.taus, sets);
-    if (!o.out.empty()) return write_relaxed_arrays<T>(o.out, o.request, sets, weights);
-    if (o.json) return write_relaxed_json<T>(out, o.request, sets, weights);
-    write_relaxed_table<T>(out, o.request, sets);
+    if (o.csv) return write_relaxed_csv<T>(out, request, o.taus);
+    if (!o.out.empty()) return write_relaxed_arrays<T>(o.out, request);
+    if (o.json) return write_relaxed_json<T>(out, request);
+    write_relaxed_table<T>(out, request);
   };
   o.dtype == "float" ? write(0.0f) : write(0.0);
   flush_output();
@@ -197,14 +196,13 @@ void run(RelaxOptions& o, const Command& command) {
 
 }  // namespace
 
-template <class T>
-Relaxed<T> relax(const RelaxRequest& request, std::size_t number, const Array<double>& set,
-                 const Array<double>* weights, bool matrix) {
+template <class T> Relaxed<T> relax(const RelaxRequest& request, std::size_t set, bool matrix) {
   const Relaxation& r = request.relaxation;
+  const bool weighted = !request.weights.empty();
   OptionalMask mask;
-  if (!request.masks.empty()) mask = request.masks[number];
-  Tape<T> tape(weights ? Recording::on : Recording::off);
-  const Var<T> input = tape.leaf(convert<T>(set));
+  if (!request.masks.empty()) mask = request.masks[set];
+  Tape<T> tape(weighted ? Recording::on : Recording::off);
+  const Var<T> input = tape.leaf(convert<T>(request.sets[set]));
   Relaxed<T> result;
   result.scores = input.value();
   std::optional<Var<T>> first;  // what the weights are for
@@ -212,26 +210,22 @@ Relaxed<T> relax(const RelaxRequest& request, std::size_t number, const Array<do
     if (!first) first = output;
     return output.value();
   };
-  if (r.has_matrix() && (matrix || weights)) result.P = value(r.matrix(input, mask));
+  if (r.has_matrix() && (matrix || weighted)) result.P = value(r.matrix(input, mask));
   if (r.has_sorted()) result.sorted = value(r.sorted(input, mask));
   if (r.has_ranks()) result.ranks = value(r.ranks(input, mask));
   if (request.k) result.top_k = value(r.top_k(input, request.k, mask));
   result.permutation = r.order(input.value(), mask);
-  if (weights) {
-    tape.backward(*first, convert<T>(*weights));
+  if (weighted) {
+    tape.backward(*first, convert<T>(request.weights[set]));
     result.grad = input.grad();
   }
   return result;
 }
 
-template <class T>
-void write_relaxed_json(std::ostream& out, const RelaxRequest& request,
-                        const std::vector<Array<double>>& sets,
-                        const std::vector<Array<double>>& weights) {
+template <class T> void write_relaxed_json(std::ostream& out, const RelaxRequest& request) {
   const char* before = "";
-  for (std::size_t set = 0; set < sets.size(); ++set) {
-    const Relaxed<T> result =
-        relax<T>(request, set, sets[set], weights.empty() ? nullptr : &weights[set], true);
+  for (std::size_t set = 0; set < request.sets.size(); ++set) {
+    const Relaxed<T> result = relax<T>(request, set, true);
     if (set == 0) out << "{\"method\":\"" << name_of(request.relaxation.method) << "\",\"sets\":[";
     out << before;
     const char* brace_or_comma = "{";
@@ -255,15 +249,14 @@ void write_relaxed_json(std::ostream& out, const RelaxRequest& request,
 }
 
 template <class T>
-void write_relaxed_csv(std::ostream& out, RelaxRequest request, const std::vector<double>& taus,
-                       const std::vector<Array<double>>& sets) {
+void write_relaxed_csv(std::ostream& out, RelaxRequest request, const std::vector<double>& taus) {
   const auto number = [&](double x) { write_json(out, scalar(x)); };
   out << "set,tau,place,item,score,soft_sorted,soft_rank" << (request.k ? ",top_k\n" : "\n");
-  for (std::size_t set = 0; set < sets.size(); ++set) {
+  for (std::size_t set = 0; set < request.sets.size(); ++set) {
     for (const double tau : taus) {
       request.relaxation.tau = tau;
-      const Relaxed<T> result = relax<T>(request, set, sets[set], nullptr, false);
-      for (std::size_t place = 0; place < request.places(set, sets[set].shape().back()); ++place) {
+      const Relaxed<T> result = relax<T>(request, set, false);
+      for (std::size_t place = 0; place < request.places(set); ++place) {
         const std::size_t item = std::size_t(result.permutation.data()[place]);
         out << set + 1 << ',';
         number(tau);
@@ -284,15 +277,12 @@ void write_relaxed_csv(std::ostream& out, RelaxRequest request, const std::vecto
   }
 }
 
-template <class T>
-void write_relaxed_table(std::ostream& out, const RelaxRequest& request,
-                         const std::vector<Array<double>>& sets) {
+template <class T> void write_relaxed_table(std::ostream& out, const RelaxRequest& request) {
   const Relaxation& relaxation = request.relaxation;
-  for (std::size_t set = 0; set < sets.size(); ++set) {
-    const std::size_t n = sets[set].shape().back();
+  for (std::size_t set = 0; set < request.sets.size(); ++set) {
+    const std::size_t n = request.n(set), places = request.places(set);
     const bool fits = n <= widest_heatmap, scored = relaxation.method != Method::sinkhorn;
-    const std::size_t places = request.places(set, n);
-    const Relaxed<T> result = relax<T>(request, set, sets[set], nullptr, fits);
+    const Relaxed<T> result = relax<T>(request, set, fits);
     if (set == 0) out << name_of(relaxation.method) << printed(", tau = %g\n", relaxation.tau);
     out << "\nset " << set + 1 << ", n = " << n;
     if (places < n) out << ", " << n - places << " masked";
@@ -318,19 +308,10 @@ void write_relaxed_table(std::ostream& out, const RelaxRequest& request,
   }
 }
 
-#define INSTANTIATE(T)                                                                        \
-  template Relaxed<T> relax<T>(const RelaxRequest&, std::size_t, const Array<double>&,        \
-                               const Array<double>*, bool);                                   \
-  template void write_relaxed_json<T>(std::ostream&, const RelaxRequest&,                     \
-                                      const std::vector<Array<double>>&,                      \
-                                      const std::vector<Array<double>>&);                     \
-  template void write_relaxed_csv<T>(std::ostream&, RelaxRequest, const std::vector<double>&, \
-                                     const std::vector<Array<double>>&);                      \
-  template void write_relaxed_table<T>(std::ostream&, const RelaxRequest&,                    \
-                                       const std::vector<Array<double>>&);
-INSTANTIATE(float)
-INSTANTIATE(double)
-#undef INSTANTIATE
+INSTANTIATE(relax)
+INSTANTIATE(write_relaxed_json)
+INSTANTIATE(write_relaxed_csv)
+INSTANTIATE(write_relaxed_table)
 
 std::vector<Array<double>> read_sets(const std::string& text, const std::string& source,
                                      Method method) {
@@ -358,8 +339,8 @@ std::vector<Array<double>> read_sets(const std::string& text, const std::string&
 }
 
 std::vector<Array<double>> read_weights(const std::string& text, const std::string& source,
-                                        const Relaxation& relaxation,
-                                        const std::vector<Array<double>>& sets) {
+                                        const RelaxRequest& request) {
+  const std::vector<Array<double>>& sets = request.sets;
   const Nested nested = parse_nested(text, source);
   if (nested.items.size() != sets.size()) {
     bad_input(source, nested, "expected ", sets.size(), " entries, one a set, found ",
@@ -369,8 +350,8 @@ std::vector<Array<double>> read_weights(const std::string& text, const std::stri
   for (std::size_t set = 0; set < sets.size(); ++set) {
     const Nested& item = nested.items[set];
     weights.push_back(to_array(item, source));
-    const std::size_t n = sets[set].shape().back();
-    const Shape shape = relaxation.has_matrix() ? Shape{n, n} : Shape{n};
+    const std::size_t n = request.n(set);
+    const Shape shape = request.relaxation.has_matrix() ? Shape{n, n} : Shape{n};
     if (weights.back().shape() != shape) {
       bad_input(source, item, "expected weights ", shape, ", found ", weights.back().shape());
     }
