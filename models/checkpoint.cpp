@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/parameter.hpp"
 #include "models/files/replace_file.hpp"
 #include "models/files/strict_json.hpp"
@@ -245,16 +246,11 @@ template <class T> void load_model(const std::string& file, const State<T>& stat
   restore(file, load_checkpoint<T>(file), state);
 }
 
-#define INSTANTIATE_FOR(T)                                                          \
-  template void save_checkpoint(const std::string&, const Checkpoint<T>&);          \
-  template Checkpoint<T> load_checkpoint<T>(const std::string&);                    \
-  template void add_to_checkpoint(Checkpoint<T>&, const State<T>&);                 \
-  template void restore(const std::string&, const Checkpoint<T>&, const State<T>&); \
-  template void save_model(const std::string&, const State<T>&,                     \
-                           const std::map<std::string, std::string>&);              \
-  template void load_model(const std::string&, const State<T>&);
-INSTANTIATE_FOR(float)
-INSTANTIATE_FOR(double)
-#undef INSTANTIATE_FOR
+INSTANTIATE(save_checkpoint)
+INSTANTIATE(load_checkpoint)
+INSTANTIATE(add_to_checkpoint)
+INSTANTIATE(restore)
+INSTANTIATE(save_model)
+INSTANTIATE(load_model)
 
 }  // namespace tapesort

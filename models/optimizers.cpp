@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/check.hpp"
+#include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
 #include "engine/parameter.hpp"
 
@@ -117,12 +118,8 @@ template <class T> void Adam<T>::step() {
   }
 }
 
-#define INSTANTIATE_FOR(T)     \
-  template class Optimizer<T>; \
-  template class Sgd<T>;       \
-  template class Adam<T>;
-INSTANTIATE_FOR(float)
-INSTANTIATE_FOR(double)
-#undef INSTANTIATE_FOR
+INSTANTIATE_CLASS(Optimizer)
+INSTANTIATE_CLASS(Sgd)
+INSTANTIATE_CLASS(Adam)
 
 }  // namespace tapesort
