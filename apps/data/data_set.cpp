@@ -53,7 +53,7 @@ DataSet load_digits() {
   };
 #define PARSE(symbol, dimensions) \
   parse("embedded " #symbol, tapesort_##symbol, tapesort_##symbol##_end, dimensions)
-  return {"digits", labelled_images(PARSE(train_images, 3), PARSE(train_labels, 1), 10),
+  return {labelled_images(PARSE(train_images, 3), PARSE(train_labels, 1), 10),
           labelled_images(PARSE(test_images, 3), PARSE(test_labels, 1), 10), numbered(10)};
 #undef PARSE
 }
@@ -98,7 +98,6 @@ DataSet load_mnist(const std::string& folder, std::vector<std::string> classes) 
     }
   });
   DataSet set;
-  set.name = folder;
   set.train = labelled_images(std::move(files[0]), files[1], classes.size());
   if (classes.empty()) classes = classes_of(set.train);
   const std::string test_images = files[2].name;
@@ -114,10 +113,8 @@ DataSet load_fashion() {
         to_message("data set 'fashion': ", fashion_folder,
                    " is missing; install Debian's package: apt-get install dataset-fashion-mnist"));
   }
-  DataSet set = load_mnist(fashion_folder, {"T-shirt", "trousers", "pullover", "dress", "coat",
-                                            "sandal", "shirt", "sneaker", "bag", "ankle boot"});
-  set.name = "fashion";
-  return set;
+  return load_mnist(fashion_folder, {"T-shirt", "trousers", "pullover", "dress", "coat", "sandal",
+                                     "shirt", "sneaker", "bag", "ankle boot"});
 }
 
 // The folder of a data set that ./run fetches.
@@ -137,7 +134,6 @@ DataSet load_cifar10(const std::string& folder) {
   }
   test.emplace_back(folder + "/test_batch.bin");
   return {
-      "cifar10:" + folder,
       parse_cifar10(std::move(train), records),
       parse_cifar10(std::move(test), records),
       {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}};
@@ -164,7 +160,7 @@ DataSet load_arrays(const std::string& folder) {
   const auto part = [&](const std::string& name) {
     return read_arrays(folder + "/" + name + "-images.npy", folder + "/" + name + "-labels.npy");
   };
-  DataSet set{folder, part("train"), part("test"), {}};
+  DataSet set{part("train"), part("test")};
   set.classes = classes_of(set.train);
   check_sizes(folder + "/test-images.npy", 0, set);
   return set;
@@ -172,7 +168,6 @@ DataSet load_arrays(const std::string& folder) {
 
 DataSet load_pictures(const std::string& folder) {
   DataSet set;
-  set.name = folder;
   if (std::filesystem::is_directory(folder + "/train")) {
     set.train = read_image_folder(folder + "/train", set.classes);
     set.test = read_image_folder(folder + "/test", set.classes);
@@ -209,6 +204,16 @@ DataSet load_folder(const std::string& folder) {
   return load_mnist(folder, {});
 }
 
+DataSet load(const std::string& where) {
+  const std::string cifar10 = "cifar10:";
+  if (where == "digits") return load_digits();
+  if (where == "fashion") return load_fashion();
+  if (where == "mnist") return load_mnist(fetched(where), numbered(10));
+  if (where == "cifar10") return load_cifar10(fetched(where));
+  if (where.rfind(cifar10, 0) == 0) return load_cifar10(where.substr(cifar10.size()));
+  return load_folder(where);
+}
+
 }  // namespace
 
 std::string data_folder() {
@@ -222,23 +227,9 @@ std::string data_folder() {
 }
 
 DataSet load_data(const std::string& where) {
-  const std::string cifar10 = "cifar10:";
-  if (where == "digits") return load_digits();
-  if (where == "fashion") return load_fashion();
-  if (where == "mnist") {
-    DataSet set = load_mnist(fetched(where), numbered(10));
-    set.name = where;
-    return set;
-  }
-  if (where == "cifar10") {
-    DataSet set = load_cifar10(fetched(where));
-    set.name = where;
-    return set;
-  }
-  if (where.compare(0, cifar10.size(), cifar10) == 0) {
-    return load_cifar10(where.substr(cifar10.size()));
-  }
-  return load_folder(where);
+  DataSet set = load(where);
+  set.name = where;
+  return set;
 }
 
 }  // namespace tapesort

@@ -9,9 +9,9 @@
 namespace tapesort {
 
 struct DataSet {
-  std::string name;  // what load_data was asked for
   ImageSet train, test;
-  std::vector<std::string> classes;  // the name of each label
+  std::vector<std::string> classes{};  // the name of each label
+  std::string name{};                  // what load_data was asked for
 };
 
 // where =
@@ -19,13 +19,7 @@ struct DataSet {
 //   "fashion"       Fashion-MNIST, 60,000 + 10,000, from Debian's package dataset-fashion-mnist
 //   "mnist", "cifar10"   MNIST, 60,000 + 10,000, and CIFAR-10, 50,000 + 10,000, from data_folder()
 //   "cifar10:DIR"   CIFAR-10's binary version: DIR/data_batch_1.bin .. _5.bin, DIR/test_batch.bin
-//   a folder of
-//     MNIST's files   train-images, train-labels, t10k-images, t10k-labels in MNIST's naming
-//                     (-idx3-ubyte or .idx3-ubyte, and so on), plain or .gz
-//     arrays          train-images.npy, train-labels.npy, test-images.npy, test-labels.npy: images
-//                     (N, H, W) or (N, H, W, C) of bytes, labels (N) from 0 on
-//     pictures        train/CLASS/*.png and test/CLASS/*.png, or .jpg (image_folder.hpp); or
-//                     CLASS/*.png alone, where every fifth of all pictures is for the test
+//   a folder        of MNIST's four files, .npy arrays, or pictures by class (README.md, image_folder.hpp)
 //
 // std::runtime_error, one line that names the file, when one is missing or faulty (image_files.hpp).
 DataSet load_data(const std::string& where);
