@@ -148,53 +148,42 @@ template <class T, class Op> void bench(const std::string& what, const Shape& sh
 
 template <class T> void bench_type(const std::string& type) {
   using V = Var<T>;
-  const auto named = [&](const std::string& what) { return what + ", " + type; };
-
-  const Shape many{10000}, some{256};
+  const Shape many{10000}, some{256}, sets{1000, 20};
+  const auto row = [&](const std::string& what, const Shape& shape, const auto& op) {
+    bench<T>(what + ", " + type, shape, op);
+  };
   for (const Regularization r : {Regularization::l2, Regularization::kl}) {
     const std::string kind = r == Regularization::l2 ? "l2" : "kl";
-    bench<T>(named("fast_soft_sort, n = 10,000, " + kind), many,
-             [r](const V& x) { return fast_soft_sort(x, 1, r); });
-    bench<T>(named("fast_soft_rank, n = 10,000, " + kind), many,
-             [r](const V& x) { return fast_soft_rank(x, 1, r); });
+    row("fast_soft_sort, n = 10,000, " + kind, many, [r](V x) { return fast_soft_sort(x, 1, r); });
+    row("fast_soft_rank, n = 10,000, " + kind, many, [r](V x) { return fast_soft_rank(x, 1, r); });
   }
-  bench<T>(named("lap_sum_top_k, n = 10,000, k = 100"), many,
-           [](const V& x) { return lap_sum_top_k(x, 100, 0.1); });
-  bench<T>(named("lap_sum_rank, n = 10,000"), many,
-           [](const V& x) { return lap_sum_rank(x, 0.1); });
-  bench<T>(named("lap_sum_sort, n = 10,000"), many,
-           [](const V& x) { return lap_sum_sort(x, 0.1); });
-
-  bench<T>(named("sparse_top_k, n = 10,000, k = 100"), many,
-           [](const V& x) { return sparse_top_k(x, 100, 0.1); });
-  bench<T>(named("black_box_rank, n = 10,000"), many,
-           [](const V& x) { return black_box_rank(x, 0.1); });
-  bench<T>(named("perturbed_rank, n = 10,000, 100 samples"), many, [](const V& x) {
+  row("lap_sum_top_k, n = 10,000, k = 100", many, [](V x) { return lap_sum_top_k(x, 100, 0.1); });
+  row("lap_sum_rank, n = 10,000", many, [](V x) { return lap_sum_rank(x, 0.1); });
+  row("lap_sum_sort, n = 10,000", many, [](V x) { return lap_sum_sort(x, 0.1); });
+  row("sparse_top_k, n = 10,000, k = 100", many, [](V x) { return sparse_top_k(x, 100, 0.1); });
+  row("black_box_rank, n = 10,000", many, [](V x) { return black_box_rank(x, 0.1); });
+  row("perturbed_rank, n = 10,000, 100 samples", many, [](V x) {
     Generator random(1);
     return perturbed_rank(x, 0.1, random);
   });
-  bench<T>(named("k_subset_marginals, n = 10,000, k = 10"), many,
-           [](const V& x) { return k_subset_marginals(x, 10); });
+  row("k_subset_marginals, n = 10,000, k = 10", many,
+      [](V x) { return k_subset_marginals(x, 10); });
 
-  const Shape sets{1000, 20};
   const auto values = [](const V& x) { return neural_sort_values(x, 1); };
   Indices lengths = Indices::from_shape({1000});
   for (std::size_t i = 0; i < lengths.size(); ++i) lengths(i) = Index(1 + i % 20);
   const ItemMask mask = ItemMask::of_lengths(lengths, 20);
-  bench<T>(named("neural_sort_values, 1,000 sets of 20"), sets, values);
-  bench<T>(named("the same, of 1 to 20 of them, by a mask"), sets,
-           [&](const V& x) { return masked(mask, By::place, values, x); });
+  row("neural_sort_values, 1,000 sets of 20", sets, values);
+  row("the same, of 1 to 20 of them, by a mask", sets,
+      [&](const V& x) { return masked(mask, By::place, values, x); });
 
-  bench<T>(named("bitonic network, n = 256"), some, [](const V& x) { return sorting_network(x); });
-  bench<T>(named("bitonic network, n = 256, values alone"), some,
-           [](const V& x) { return sorting_network_values(x); });
-  bench<T>(named("soft_sort, n = 256"), some, [](const V& x) { return soft_sort(x, 1); });
-  bench<T>(named("lap_sum, n = 256"), some, [](const V& x) { return lap_sum(x, 0.1); });
-
-  bench<T>(named("sinkhorn, 20 iterations, 100 of 9 x 9"), {100, 9, 9},
-           [](const V& x) { return sinkhorn(x, 1); });
-  bench<T>(named("sinkhorn, 20 iterations, one of 100 x 100"), {100, 100},
-           [](const V& x) { return sinkhorn(x, 1); });
+  row("bitonic network, n = 256", some, [](V x) { return sorting_network(x); });
+  row("bitonic network, n = 256, values alone", some,
+      [](V x) { return sorting_network_values(x); });
+  row("soft_sort, n = 256", some, [](V x) { return soft_sort(x, 1); });
+  row("lap_sum, n = 256", some, [](V x) { return lap_sum(x, 0.1); });
+  row("sinkhorn, 20 iterations, 100 of 9 x 9", {100, 9, 9}, [](V x) { return sinkhorn(x, 1); });
+  row("sinkhorn, 20 iterations, one of 100 x 100", {100, 100}, [](V x) { return sinkhorn(x, 1); });
 }
 
 void bench_relax() {
