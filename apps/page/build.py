@@ -33,7 +33,7 @@ ops/sorting/neural_sort/matrix.cpp ops/sorting/neural_sort/neural_sort.cpp
 ops/sorting/neural_sort/sorted_scores.cpp ops/sorting/permutation.cpp ops/sorting/perturbed.cpp
 ops/sorting/radix_sort.cpp ops/sorting/relaxation.cpp ops/sorting/sinkhorn.cpp ops/sorting/soft_sort.cpp
 ops/sorting/sorting_network.cpp ops/tile.cpp
-models/optimizers.cpp
+models/nearest_neighbours.cpp models/optimizers.cpp
 replay/formula.cpp replay/json.cpp replay/replay.cpp
 apps/estimators/study.cpp apps/page/browser.cpp apps/page/estimators.cpp apps/page/page.cpp
 apps/page/program.cpp apps/page/race.cpp apps/page/sort.cpp apps/page/training.cpp

@@ -4,6 +4,7 @@
 #include "apps/page/answers.hpp"
 #include "engine/check.hpp"
 #include "engine/parameter.hpp"
+#include "models/nearest_neighbours.hpp"
 #include "models/optimizers.hpp"
 #include "ops/distances.hpp"
 #include "ops/elementwise.hpp"
@@ -124,11 +125,8 @@ class LearnToSort final : public Trained {
 
   // How many of the test's places have their item.
   double accuracy(const std::vector<V>& p) const {
-    const Indices found = argsort(score(p, constant(test_)).value());
-    const Indices wanted = argsort(hidden_value(test_));
-    std::size_t right = 0;
-    for (std::size_t i = 0; i < found.size(); ++i) right += found.data()[i] == wanted.data()[i];
-    return double(right) / double(found.size());
+    return tapesort::accuracy(argsort(score(p, constant(test_)).value()),
+                              argsort(hidden_value(test_)));
   }
 
   std::size_t n_;
@@ -196,16 +194,9 @@ class LearnNeighbours final : public Trained {
   // Of the queries, by the vote of their k nearest; the nearer class wins a tie.
   double accuracy(const Array<double>& near) const {
     const Indices order = argsort(near);
-    std::size_t right = 0;
-    for (std::size_t i = 0; i < queries; ++i) {
-      std::size_t votes[classes] = {};
-      for (std::size_t j = 0; j < k_; ++j) ++votes[std::size_t(labels_(std::size_t(order(i, j))))];
-      const std::size_t most = *std::max_element(votes, votes + classes);
-      std::size_t j = 0;
-      while (votes[std::size_t(labels_(std::size_t(order(i, j))))] < most) ++j;
-      right += labels_(std::size_t(order(i, j))) == test_labels_(i);
-    }
-    return double(right) / queries;
+    Indices nearest = uninitialized<Index>({queries, k_});
+    for (std::size_t i = 0; i < nearest.size(); ++i) nearest.data()[i] = order(i / k_, i % k_);
+    return tapesort::accuracy(majority_vote(neighbour_labels(nearest, labels_)), test_labels_);
   }
 
   std::size_t k_;
