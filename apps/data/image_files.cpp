@@ -6,30 +6,21 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iomanip>
+
+#include "apps/report/printed.hpp"
 
 namespace tapesort {
 namespace {
 
-std::uint32_t big_endian(const std::uint8_t* b) {
-  return std::uint32_t(b[0]) << 24 | std::uint32_t(b[1]) << 16 | std::uint32_t(b[2]) << 8 | b[3];
-}
-
-std::string hex(std::uint32_t word) {
-  std::ostringstream text;
-  text << "0x" << std::hex << std::setfill('0') << std::setw(8) << word;
-  return text.str();
-}
-
-// The next 4 bytes, which the file must have.
+// The next 4 bytes, most significant first, which the file must have.
 std::uint32_t next_word(ByteStream& file, const char* what) {
   const std::size_t offset = file.offset();
-  const std::vector<std::uint8_t> bytes = file.read(4);
-  if (bytes.size() < 4) {
+  const std::vector<std::uint8_t> b = file.read(4);
+  if (b.size() < 4) {
     bad_data(file.name(), file.offset(), "the file ends here; expected ", what, " in bytes ",
              offset, " to ", offset + 3);
   }
-  return big_endian(bytes.data());
+  return std::uint32_t(b[0]) << 24 | std::uint32_t(b[1]) << 16 | std::uint32_t(b[2]) << 8 | b[3];
 }
 
 std::unique_ptr<std::istream> opened(const std::string& file) {
@@ -159,8 +150,9 @@ IdxFile parse_idx(ByteStream file, std::size_t dimensions) {
   const std::uint32_t magic = std::uint32_t(0x0800 + dimensions);
   const std::uint32_t found = next_word(file, "the magic number");
   if (found != magic) {
-    bad_data(file.name(), 0, "magic number ", hex(found), "; expected ", hex(magic),
-             ", unsigned bytes in ", dimensions, " dimension", dimensions == 1 ? "" : "s");
+    bad_data(file.name(), 0, "magic number ", printed("0x%08x", found), "; expected ",
+             printed("0x%08x", magic), ", unsigned bytes in ", dimensions, " dimension",
+             dimensions == 1 ? "" : "s");
   }
   Shape shape;
   std::size_t count = 1;
