@@ -25,16 +25,16 @@ function guarded(id, f) {
 // --- Elements
 
 const byId = (id) => document.getElementById(id);
-function fill(element, names, attributes, children) {
+function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== undefined && value !== null && value !== false) element.setAttribute(name, value === true ? '' : value);
   }
   element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
-const html = (tag, attributes = {}, ...children) => fill(document.createElement(tag), null, attributes, children);
+const html = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
 const svg = (tag, attributes = {}, ...children) =>
-  fill(document.createElementNS('http://www.w3.org/2000/svg', tag), null, attributes, children);
+  fill(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
 
 // A drawing of this size; smaller where there is less room, as on paper. `label` is for screen readers.
 const drawing = (width, height, label, ...children) =>
@@ -140,7 +140,7 @@ function heatMap(P, {rows, columns, label, most = 400, choose, chosen, numbers =
     ];
     const group = svg('g', {'data-place': i, 'data-item': j, 'data-value': String(p)}, inner);
     if (choose) {
-      fill(group, null, {role: 'button', tabindex: `${i},${j}` === focusable ? 0 : -1,
+      fill(group, {role: 'button', tabindex: `${i},${j}` === focusable ? 0 : -1,
         'aria-label': `place ${rows[i]}, item ${columns[j]}: ${percent}`}, []);
       group.addEventListener('click', () => choose(i, j));
       group.addEventListener('keydown', (event) => {
