@@ -5,13 +5,19 @@
 
 namespace tapesort::detail {
 
-// The Jacobian with respect to one input, by columns: for each element, all m outputs.
+// An element of the Jacobian: the derivative of output i by the input's element j.
+struct Element {
+  std::size_t i, j;
+  double analytic, numeric;
+  bool wrong;
+};
+
+// The Jacobian with respect to one input, by columns: for each element of the input, all outputs.
 struct Jacobians {
   const GradcheckInput& input;
   const std::vector<std::size_t>& output_shape;
   std::size_t outputs;
-  std::vector<double> analytic, numeric;
-  std::vector<bool> wrong;
+  std::vector<Element> elements;
 };
 
 // A sentence, or "".

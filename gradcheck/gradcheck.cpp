@@ -401,7 +401,7 @@ class Checker {
     for (std::size_t k = 0; k < problem_.inputs.size(); ++k) {
       GradcheckRow& row = report_.rows[k];
       row.unit = "elements of the Jacobian";
-      detail::Jacobians both{problem_.inputs[k], shape_, m, {}, {}, {}};
+      detail::Jacobians both{problem_.inputs[k], shape_, m, {}};
       std::size_t at_kinks = 0;  // of the wrong ones
       double largest = 0;
       for (const Numbers& of_row : rows) {
@@ -417,9 +417,7 @@ class Checker {
           const double rounding = 64 * epsilon_ * largest * unit / tolerance_;
           GradcheckEntry entry = compare("", a, column[i], rounding);
           const bool wrong = entry.verdict == Verdict::wrong;
-          both.analytic.push_back(a / unit);
-          both.numeric.push_back(column[i].value / unit);
-          both.wrong.push_back(wrong);
+          both.elements.push_back({i, e - begins_[k], a / unit, column[i].value / unit, wrong});
           at_kinks += wrong && column[i].kink;
           if (entry.verdict == Verdict::right && !row.entries.empty() &&
               relative_error(entry) <= row.worst) {
