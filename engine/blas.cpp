@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <limits>
 #include <map>
-#include <stdexcept>
 #include <vector>
 #include <xtensor-blas/xblas.hpp>
 
@@ -118,9 +117,8 @@ BlasReport choose_kernel() {
     report.chosen_by = std::string("user (") + kernel_variable + ")";
   } else if (!left_alone) {
     const std::string better = better_blas_kernel(report.kernel_at_load);
-    if (better != report.kernel_at_load && switch_blas_kernel(better)) {
+    if (better != report.kernel_at_load && switch_blas_kernel(better))
       report.chosen_by = "tapesort";
-    }
   }
   report.check_error = check_error();
   if (!(report.check_error <= 1) && report.chosen_by == "tapesort") {  // take it back
@@ -129,12 +127,10 @@ BlasReport choose_kernel() {
     report.check_error = check_error();
   }
   report.kernel = blas_kernel();
-  if (!(report.check_error <= 1)) {
-    throw std::runtime_error("gemm: the " + report.kernel +
-                             " kernel of OpenBLAS multiplies matrices wrongly on this CPU; set "
-                             "OPENBLAS_CORETYPE to another one, as Haswell or Prescott");
-  }
-  return report;
+  if (report.check_error <= 1) return report;
+  fault("gemm: the ", report.kernel,
+        " kernel of OpenBLAS multiplies matrices wrongly on this CPU; set OPENBLAS_CORETYPE to "
+        "another one, as Haswell or Prescott");
 }
 
 }  // namespace

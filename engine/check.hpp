@@ -2,6 +2,7 @@
 //
 // std::invalid_argument  an argument is wrong: shape, range, index
 // std::logic_error       the tape is misused: another tape, tape gone, nothing recorded
+// std::runtime_error     the content of a file, or the system, is at fault
 #pragma once
 
 #include <sstream>
@@ -30,6 +31,10 @@ template <class... Parts> [[noreturn]] void bad_argument(const Parts&... parts) 
 
 template <class... Parts> [[noreturn]] void misuse(const Parts&... parts) {
   throw std::logic_error(to_message(parts...));
+}
+
+template <class... Parts> [[noreturn]] void fault(const Parts&... parts) {
+  throw std::runtime_error(to_message(parts...));
 }
 
 // Throws unless `ok`. The parts are put into words only on failure.

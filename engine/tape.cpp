@@ -19,10 +19,8 @@ template <class T> const Array<T>& Node<T>::no_cotangent() const {
 }
 
 template <class T> const Node<T>& Var<T>::checked() const {
-  if (node_ == nullptr) {
-    misuse("Var: this Var is empty; assign an operator's result or a leaf to it first");
-  }
-  return *node_;
+  if (node_ != nullptr) return *node_;
+  misuse("Var: this Var is empty; assign an operator's result or a leaf to it first");
 }
 
 template <class T> Array<T> Var<T>::value() && {

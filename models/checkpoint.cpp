@@ -28,7 +28,7 @@ constexpr std::size_t most_extents = 16;
 
 template <class... Parts>
 [[noreturn]] void bad_file(const std::string& file, const Parts&... parts) {
-  throw std::runtime_error(to_message(file, ": ", parts...));
+  fault(file, ": ", parts...);
 }
 
 template <class T> constexpr const char* dtype = sizeof(T) == 4 ? "F32" : "F64";

@@ -12,10 +12,6 @@
 namespace tapesort {
 namespace {
 
-template <class... Parts> [[noreturn]] void fault(const std::string& file, const Parts&... parts) {
-  throw std::runtime_error(to_message(file, ": ", parts...));
-}
-
 struct Header {
   std::string type;  // as "<f8"
   Shape shape;
@@ -26,13 +22,14 @@ struct Header {
 Header read_header(const std::string& file, std::istream& in, std::size_t file_size) {
   unsigned char begin[12] = {};
   in.read(reinterpret_cast<char*>(begin), sizeof begin);
-  if (std::memcmp(begin, "\x93NUMPY", 6) != 0) fault(file, "is not a .npy file, as np.save writes");
+  if (std::memcmp(begin, "\x93NUMPY", 6) != 0)
+    fault(file, ": is not a .npy file, as np.save writes");
   const std::size_t version = begin[6];
-  if (version != 1 && version != 2) fault(file, "has version ", version, "; need 1 or 2");
+  if (version != 1 && version != 2) fault(file, ": has version ", version, "; need 1 or 2");
   const std::size_t start = version == 1 ? 10 : 12;
   std::size_t length = std::size_t(begin[8] | begin[9] << 8);
   if (version == 2) length |= std::size_t(begin[10]) << 16 | std::size_t(begin[11]) << 24;
-  if (start + length > file_size) fault(file, "ends inside its header");
+  if (start + length > file_size) fault(file, ": ends inside its header");
   std::string text(length, ' ');
   in.clear();
   in.seekg(std::streamoff(start));
@@ -42,7 +39,7 @@ Header read_header(const std::string& file, std::istream& in, std::size_t file_s
       number(R"(\d+)");
   std::smatch match;
   if (length > 10000 || !std::regex_match(text, match, form)) {
-    fault(file, "has a header that is none of an array of numbers: ", text.substr(0, 100));
+    fault(file, ": has a header that is none of an array of numbers: ", text.substr(0, 100));
   }
   Header header{match[1], {}, match[2] == "True", start + length};
   const std::string extents = match[3];
@@ -78,7 +75,7 @@ void convert_numbers(const std::string& file, const std::string& bytes, bool col
           !std::is_floating_point_v<S> || (double(x) >= -0x1p63 && double(x) < 0x1p63);
       const T y = within ? T(Index(x)) : T(0);
       if (!within || S(y) != x || (y < T(0)) != (x < S(0))) {
-        fault(file, "has ", +x, " at position ", i, "; expected whole numbers ",
+        fault(file, ": has ", +x, " at position ", i, "; expected whole numbers ",
               sizeof(T) == 1 ? "from 0 to 255" : "of 64 bits");
       }
     }
@@ -92,7 +89,7 @@ template <class T> Array<T> load_npy(const std::string& file) {
   errno = 0;
   std::ifstream in(file, std::ios::binary | std::ios::ate);
   const std::streamoff size = in ? std::streamoff(in.tellg()) : -1;
-  if (size < 0) fault(file, "cannot be read: ", std::strerror(errno));
+  if (size < 0) fault(file, ": cannot be read: ", std::strerror(errno));
   in.seekg(0);
   const Header header = read_header(file, in, std::size_t(size));
   using Convert = void (*)(const std::string&, const std::string&, bool, Array<T>&);
@@ -109,15 +106,15 @@ template <class T> Array<T> load_npy(const std::string& file) {
     const std::size_t needed =
         element_count(header.shape, file.c_str()) * std::size_t(type[2] - '0');
     if (bytes.size() != needed) {
-      fault(file, "has ", bytes.size(), " bytes of numbers; expected ", needed, " for shape ",
+      fault(file, ": has ", bytes.size(), " bytes of numbers; expected ", needed, " for shape ",
             header.shape, " of type ", type);
     }
-    if (!in.read(bytes.data(), std::streamsize(bytes.size()))) fault(file, "cannot be read");
+    if (!in.read(bytes.data(), std::streamsize(bytes.size()))) fault(file, ": cannot be read");
     Array<T> numbers = uninitialized<T>(header.shape);
     convert(file, bytes, header.by_columns, numbers);
     return numbers;
   }
-  fault(file, "has elements of type ", header.type,
+  fault(file, ": has elements of type ", header.type,
         "; expected float32, float64, whole numbers or truth values, least significant byte first");
 }
 

@@ -20,9 +20,8 @@ SavedNetwork load_network(const std::string& file) {
   const auto text = [&](const char* key) {
     const auto found = checkpoint.metadata.find(key);
     if (found != checkpoint.metadata.end()) return found->second;
-    throw std::runtime_error(to_message(
-        file, ": does not say its ", key,
-        "; need a file that sort saved, or knn with a method that trains a network by name"));
+    fault(file, ": does not say its ", key,
+          "; need a file that sort saved, or knn with a method that trains a network by name");
   };
   SavedNetwork saved{text("network"), {}, 0, nullptr};
   std::istringstream numbers(text("image_shape") + " " + text("outputs"));
@@ -30,15 +29,14 @@ SavedNetwork load_network(const std::string& file) {
   constexpr std::size_t most = 1 << 16;
   if (!(numbers >> image.height >> image.width >> image.channels >> saved.outputs) ||
       std::max({image.height, image.width, image.channels, saved.outputs}) > most) {
-    throw std::runtime_error(to_message(file, ": image_shape is '", text("image_shape"),
-                                        "', outputs '", text("outputs"),
-                                        "'; expected height, width and channels, and a number"));
+    fault(file, ": image_shape is '", text("image_shape"), "', outputs '", text("outputs"),
+          "'; expected height, width and channels, and a number");
   }
   Generator random(0);  // its weights are replaced
   try {
     saved.network = make_network(saved.name, image, saved.outputs, random);
   } catch (const std::invalid_argument& error) {
-    throw std::runtime_error(file + ": " + error.what());
+    fault(file, ": ", error.what());
   }
   restore(file, checkpoint, saved.network->state());
   return saved;

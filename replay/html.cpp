@@ -1,8 +1,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <stdexcept>
 
+#include "engine/check.hpp"
 #include "replay/replay.hpp"
 #include "replay/viewer.hpp"
 
@@ -41,9 +41,7 @@ body { margin: 1rem; font-family: system-ui, sans-serif; }
 </html>
 )";
   out.close();
-  if (!out) {
-    throw std::runtime_error("to_html: " + file + " cannot be written: " + std::strerror(errno));
-  }
+  if (!out) fault("to_html: ", file, " cannot be written: ", std::strerror(errno));
 }
 
 }  // namespace tapesort

@@ -54,7 +54,7 @@ ImageSet numbered_set(std::size_t n) {
   return set;
 }
 
-std::string fault(const std::string& images, const std::string& labels) {
+std::string error_in(const std::string& images, const std::string& labels) {
   return error_of([&] {
     labelled_images(parse_idx(named("im", images), 3), parse_idx(named("la", labels), 1), 3);
   });
@@ -85,31 +85,31 @@ TEST_CASE("an IDX file's bytes become images and labels, plain or zipped") {
 }
 
 TEST_CASE("a fault in an IDX file is told with the file, the byte and what was expected") {
-  CHECK(fault(three_images, three_labels) == "no error");
-  CHECK(fault(three_labels, three_labels) ==
+  CHECK(error_in(three_images, three_labels) == "no error");
+  CHECK(error_in(three_labels, three_labels) ==
         "exception: im: byte 0: magic number 0x00000801; expected 0x00000803, unsigned bytes in 3 "
         "dimensions");
-  CHECK(fault(three_images, three_images) ==
+  CHECK(error_in(three_images, three_images) ==
         "exception: la: byte 0: magic number 0x00000803; expected 0x00000801, unsigned bytes in 1 "
         "dimension");
-  CHECK(fault("\x00\x00", three_labels) ==
+  CHECK(error_in("\x00\x00", three_labels) ==
         "exception: im: byte 0: the file ends here; expected the magic number in bytes 0 to 3");
-  CHECK(fault(three_images.substr(0, 10), three_labels) ==
+  CHECK(error_in(three_images.substr(0, 10), three_labels) ==
         "exception: im: byte 10: the file ends here; expected an extent in bytes 8 to 11");
-  CHECK(fault(three_images.substr(0, 27), three_labels) ==
+  CHECK(error_in(three_images.substr(0, 27), three_labels) ==
         "exception: im: byte 27: the file ends here; expected 16 bytes of header and one byte for "
         "each element of (3, 2, 2)");
-  CHECK(fault(three_images + "xy", three_labels) ==
+  CHECK(error_in(three_images + "xy", three_labels) ==
         "exception: im: byte 28: more bytes; expected the end of the file, after the elements of "
         "(3, 2, 2)");
-  CHECK(fault(three_images, idx({4}, "\1\1\1\1")) ==
+  CHECK(error_in(three_images, idx({4}, "\1\1\1\1")) ==
         "exception: la: byte 4: 4 labels; expected 3, as many as the images in im");
-  CHECK(fault(three_images, idx({3}, "\1\1\3")) ==
+  CHECK(error_in(three_images, idx({3}, "\1\1\3")) ==
         "exception: la: byte 10: label 3; expected 0 .. 2");
-  CHECK(fault(idx({3, 0, 2}, ""), three_labels) ==
+  CHECK(error_in(idx({3, 0, 2}, ""), three_labels) ==
         "exception: im: byte 8: an extent of 0; expected at least 1");
   // 2^96 elements: the product must not wrap around.
-  CHECK(fault(idx({0x80000000, 0x80000000, 0x80000004}, std::string(12, 'x')), three_labels) ==
+  CHECK(error_in(idx({0x80000000, 0x80000000, 0x80000004}, std::string(12, 'x')), three_labels) ==
         "exception: im: byte 16: the file is too short for what is announced; expected 16 bytes of "
         "header and one byte for each element of "
         "(2147483648, 2147483648, 2147483652)");
@@ -164,7 +164,7 @@ TEST_CASE("gzip members one after the other are one file") {
       parse(gzip(long_file.substr(0, 70001)) + gzip(long_file.substr(70001)));
   CHECK(std::equal(read.begin(), read.end(), elements.begin(),
                    [](std::uint8_t a, char b) { return a == std::uint8_t(b); }));
-  CHECK(fault(gzip(three_images) + gzip("x"), three_labels) ==
+  CHECK(error_in(gzip(three_images) + gzip("x"), three_labels) ==
         "exception: im: byte 28: more bytes; expected the end of the file, after the elements of "
         "(3, 2, 2)");
 }

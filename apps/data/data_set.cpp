@@ -67,8 +67,7 @@ std::string mnist_file(const std::string& folder, const std::string& part,
       if (std::filesystem::exists(file)) return file;
     }
   }
-  throw std::runtime_error(
-      to_message(folder, ": there is no ", part, "-", kind, " or ", part, "-", kind, ".gz"));
+  fault(folder, ": there is no ", part, "-", kind, " or ", part, "-", kind, ".gz");
 }
 
 // As many classes as the training labels name.
@@ -109,9 +108,8 @@ DataSet load_mnist(const std::string& folder, std::vector<std::string> classes) 
 
 DataSet load_fashion() {
   if (!std::filesystem::is_directory(fashion_folder)) {
-    throw std::runtime_error(
-        to_message("data set 'fashion': ", fashion_folder,
-                   " is missing; install Debian's package: apt-get install dataset-fashion-mnist"));
+    fault("data set 'fashion': ", fashion_folder,
+          " is missing; install Debian's package: apt-get install dataset-fashion-mnist");
   }
   return load_mnist(fashion_folder, {"T-shirt", "trousers", "pullover", "dress", "coat", "sandal",
                                      "shirt", "sneaker", "bag", "ankle boot"});
@@ -121,9 +119,8 @@ DataSet load_fashion() {
 std::string fetched(const std::string& name) {
   const std::string folder = data_folder() + "/" + name;
   if (std::filesystem::is_directory(folder)) return folder;
-  throw std::runtime_error("data set '" + name + "': there is no " + folder +
-                           "; `./run knn --data " + name +
-                           "` fetches it by npm, or name a folder that has it");
+  fault("data set '", name, "': there is no ", folder, "; `./run knn --data ", name,
+        "` fetches it by npm, or name a folder that has it");
 }
 
 DataSet load_cifar10(const std::string& folder) {
@@ -144,13 +141,12 @@ ImageSet read_arrays(const std::string& images, const std::string& labels) {
   Shape shape = set.pixels.shape();
   if (shape.size() == 3) shape.push_back(1);
   if (shape.size() != 4 || set.pixels.size() == 0 || set.labels.shape() != Shape{shape[0]}) {
-    throw std::runtime_error(to_message(images, ": is ", shape, ", ", labels, " ",
-                                        set.labels.shape(),
-                                        "; expected (N, H, W) or (N, H, W, C), and (N)"));
+    fault(images, ": is ", shape, ", ", labels, " ", set.labels.shape(),
+          "; expected (N, H, W) or (N, H, W, C), and (N)");
   }
   for (const Index label : set.labels) {
     if (label >= 0 && label < 100000) continue;
-    throw std::runtime_error(to_message(labels, ": has the label ", label, "; expected 0, 1, .."));
+    fault(labels, ": has the label ", label, "; expected 0, 1, ..");
   }
   set.pixels.reshape(shape);
   return set;
@@ -184,18 +180,16 @@ DataSet load_pictures(const std::string& folder) {
   };
   set.train = part(which[0]);
   set.test = part(which[1]);
-  if (set.test.size() == 0) {
-    throw std::runtime_error(folder + ": has fewer than 5 images, so that none is for the test");
-  }
+  if (set.test.size() == 0)
+    fault(folder, ": has fewer than 5 images, so that none is for the test");
   return set;
 }
 
 DataSet load_folder(const std::string& folder) {
   if (!std::filesystem::is_directory(folder)) {
-    throw std::runtime_error(
-        "data set '" + folder +
-        "': there is no such folder; need digits, fashion, mnist, cifar10, cifar10:DIR or a "
-        "folder with MNIST's four files, .npy arrays, or pictures by class");
+    fault("data set '", folder,
+          "': there is no such folder; need digits, fashion, mnist, cifar10, cifar10:DIR or a "
+          "folder with MNIST's four files, .npy arrays, or pictures by class");
   }
   if (std::filesystem::exists(folder + "/train-images.npy")) return load_arrays(folder);
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {

@@ -33,7 +33,7 @@ std::unique_ptr<std::istream> opened(const std::string& file) {
   } else if (*in && !std::filesystem::is_regular_file(file, error)) {
     why = "it is no regular file";
   }
-  if (!why.empty()) throw std::runtime_error(file + ": cannot be opened: " + why);
+  if (!why.empty()) fault(file, ": cannot be opened: ", why);
   return in;
 }
 

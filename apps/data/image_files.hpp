@@ -63,7 +63,7 @@ ImageSet parse_cifar10(std::vector<ByteStream> files, std::size_t records_each);
 // Throws what a reader found wrong: "name: byte offset: parts".
 template <class... Parts>
 [[noreturn]] void bad_data(const std::string& name, std::size_t offset, const Parts&... parts) {
-  throw std::runtime_error(to_message(name, ": byte ", offset, ": ", parts...));
+  fault(name, ": byte ", offset, ": ", parts...);
 }
 
 }  // namespace tapesort

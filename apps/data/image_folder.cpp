@@ -14,10 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-template <class... Parts> [[noreturn]] void fault(const Parts&... parts) {
-  throw std::runtime_error(to_message(parts...));
-}
-
 bool is_image(const fs::path& file) {
   std::string ending = file.extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(),

@@ -81,9 +81,9 @@ class Reader {
   }
 
   RankingSet set(std::size_t features) {
-    if (labels_.empty()) throw std::runtime_error(file_ + ": has no documents");
+    if (labels_.empty()) fault(file_, ": has no documents");
     if (features == 0) features = largest_;
-    if (features == 0) throw std::runtime_error(file_ + ": no document has a feature");
+    if (features == 0) fault(file_, ": no document has a feature");
     if (labels_.size() > most_numbers / features) {
       line_ = line_of_largest_;
       bad("feature ", features, " of ", labels_.size(), " documents: expected at most ",
@@ -113,7 +113,7 @@ class Reader {
   };
 
   template <class... Parts> [[noreturn]] void bad(const Parts&... parts) const {
-    throw std::runtime_error(to_message(file_, ":", line_, ": ", parts...));
+    fault(file_, ":", line_, ": ", parts...);
   }
 
   std::string file_, query_;
@@ -157,8 +157,8 @@ std::string ranking_file(const std::string& folder, const std::string& name) {
     const std::string file = folder + "/" + name + ending;
     if (std::filesystem::exists(file)) return file;
   }
-  throw std::runtime_error(folder + ": has no " + name + ".svm or " + name +
-                           ".txt, plain or .gz, of lines such as 2 qid:7 1:0.5 3:1");
+  fault(folder, ": has no ", name, ".svm or ", name,
+        ".txt, plain or .gz, of lines such as 2 qid:7 1:0.5 3:1");
 }
 
 RankingSet select_queries(const RankingSet& set, const Indices& which, Generator* shuffle) {

@@ -45,8 +45,7 @@ Array<float> colours(const std::string& picture, std::size_t count, Generator& r
       stbi_load(picture.c_str(), &width, &height, &channels, 3), stbi_image_free);
   if (!pixels) {
     const bool there = access(picture.c_str(), R_OK) == 0;
-    throw std::runtime_error(picture + ": " +
-                             (there ? stbi_failure_reason() : std::strerror(errno)));
+    fault(picture, ": ", there ? stbi_failure_reason() : std::strerror(errno));
   }
   const std::size_t size = std::size_t(width) * std::size_t(height);
   require(size >= count, "grid: ", picture, " has ", size, " pixels; need at least ", count,

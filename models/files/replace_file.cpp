@@ -10,8 +10,9 @@
 #include <cstring>
 #include <filesystem>
 #include <optional>
-#include <stdexcept>
 #include <utility>
+
+#include "engine/check.hpp"
 
 namespace tapesort {
 namespace {
@@ -19,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void cannot_write(const std::string& file, const std::string& why) {
-  throw std::runtime_error(file + ": cannot be written: " + why);
+  fault(file, ": cannot be written: ", why);
 }
 
 // Throws with the reason of the system call that failed last.
@@ -56,7 +57,7 @@ class Part {
     }
     const fs::path folder = fs::path(file).parent_path();
     if (!folder.empty()) fs::create_directories(folder, error);
-    if (error) throw std::runtime_error(folder.string() + ": cannot be made: " + error.message());
+    if (error) fault(folder.string(), ": cannot be made: ", error.message());
     while (!locked()) {
     }
   }

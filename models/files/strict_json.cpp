@@ -2,8 +2,9 @@
 
 #include <nlohmann/json.hpp>
 #include <set>
-#include <stdexcept>
 #include <vector>
+
+#include "engine/check.hpp"
 
 namespace tapesort {
 
@@ -14,18 +15,17 @@ json parse_strict_json(const std::string& source, std::string_view text, int dee
   const auto look = [&](int depth, json::parse_event_t event, json& parsed) {
     using Event = json::parse_event_t;
     if ((event == Event::object_start || event == Event::array_start) && depth >= deepest) {
-      throw std::runtime_error(source + ": JSON nested too deeply; expected at most " +
-                               std::to_string(deepest) + " levels");
+      fault(source, ": JSON nested too deeply; expected at most ", deepest, " levels");
     }
     if (event == Event::object_start) keys.emplace_back();
     if (event == Event::key && !keys.back().insert(parsed.get<std::string>()).second) {
-      throw std::runtime_error(source + ": the key " + shown(parsed) + " is there twice");
+      fault(source, ": the key ", shown(parsed), " is there twice");
     }
     if (event == Event::object_end) keys.pop_back();
     return true;
   };
   json value = json::parse(text.begin(), text.end(), look, /*allow_exceptions=*/false);
-  if (value.is_discarded()) throw std::runtime_error(source + ": not JSON, or cut off");
+  if (value.is_discarded()) fault(source, ": not JSON, or cut off");
   return value;
 }
 
