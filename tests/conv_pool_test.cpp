@@ -108,6 +108,22 @@ TEST_CASE("conv2d_relu_pool by hand: ties to the first, nothing through zeros, N
   }
 }
 
+TEST_CASE("conv2d_relu_pool takes an empty batch, and images without channels") {
+  for (const std::size_t n : {0, 2}) {
+    for (const std::size_t c : {0, 3}) {
+      Tape<float> tape;
+      const auto x = tape.leaf(zeros<float>({n, 4, 4, c}));
+      const auto w = tape.leaf(zeros<float>({3, 3, c, 5})), b = tape.leaf(full<float>({5}, 2));
+      const auto y = conv2d_relu_pool(x, w, b, {1, 1});
+      CHECK(y.value() == full<float>({n, 2, 2, 5}, 2));
+      tape.backward(y, full<float>(y.shape(), 1));
+      CHECK(x.grad() == zeros<float>(x.shape()));
+      CHECK(w.grad() == zeros<float>(w.shape()));
+      CHECK(b.grad() == full<float>({5}, float(n * 4)));
+    }
+  }
+}
+
 TEST_CASE("the sparse way is gone only where it is shorter, and 32 bits hold its offsets") {
   const auto applies = [](const Shape& x, const Shape& weight, const Conv2dOptions& options = {}) {
     using namespace tapesort::detail;
@@ -118,6 +134,7 @@ TEST_CASE("the sparse way is gone only where it is shorter, and 32 bits hold its
   CHECK(applies({1, 28, 28, 16}, {8, 8, 16, 32}));
   CHECK(applies({1, 28, 28, 1}, {5, 5, 1, 6}));    // its outputs would not fill the registers
   CHECK(!applies({1, 28, 28, 1}, {1, 1, 1, 32}));  // nor does its one tap
+  CHECK(!applies({1, 28, 28, 0}, {5, 5, 0, 32}));  // no channels
   const std::size_t large = 1 << 14;
   CHECK(applies({1, large, large - 1, 16}, {3, 3, 16, 1}));
   CHECK(!applies({1, large, large, 16}, {3, 3, 16, 1}));              // 2^32 elements

@@ -142,6 +142,22 @@ TEST_CASE("conv2d takes an empty batch") {
   CHECK(r[3] == zeros<float>({5}));
 }
 
+TEST_CASE("conv2d takes images without channels: y is the bias") {
+  for (const std::size_t o : {5, 16}) {
+    for (const std::size_t n : {0, 2}) {
+      Tape<float> tape;
+      const auto x = tape.leaf(zeros<float>({n, 4, 4, 0}));
+      const auto w = tape.leaf(zeros<float>({3, 3, 0, o})), b = tape.leaf(full<float>({o}, 2));
+      const auto y = conv2d(x, w, b, {1, 1});
+      CHECK(y.value() == full<float>({n, 4, 4, o}, 2));
+      tape.backward(y, full<float>(y.shape(), 1));
+      CHECK(x.grad().shape() == x.shape());
+      CHECK(w.grad().shape() == w.shape());
+      CHECK(b.grad() == full<float>({o}, float(n * 16)));
+    }
+  }
+}
+
 TEST_CASE("conv2d says what does not fit") {
   Tape<float> tape;
   const auto leaf = [&](const Shape& shape) { return tape.leaf(zeros<float>(shape)); };

@@ -36,7 +36,7 @@ template <class T> std::size_t weight_line(const ConvGeometry& g) {
 template <class T> bool sparse_applies(const ConvGeometry& g) {
   constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
   const std::size_t h = g.h + 2 * g.padding, w = g.w + 2 * g.padding, row = g.kw * g.c;
-  return g.stride == 1 && whole_lanes<T>(row) * g.o <= 2 * row * whole_lanes<T>(g.o) &&
+  return g.stride == 1 && row > 0 && whole_lanes<T>(row) * g.o <= 2 * row * whole_lanes<T>(g.o) &&
          element_count({h, w, g.c}) <= most && element_count({g.o, weight_line<T>(g)}) <= most;
 }
 
