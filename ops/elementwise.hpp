@@ -3,5 +3,4 @@
 
 #include "ops/arithmetic.hpp"
 #include "ops/functions.hpp"
-#include "ops/logistic.hpp"
 #include "ops/select.hpp"

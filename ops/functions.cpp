@@ -1,3 +1,5 @@
+#include "ops/functions.hpp"
+
 #include "engine/instantiate.hpp"
 #include "ops/functions_table.hpp"
 

@@ -1,7 +1,6 @@
 // Operators as a table of derivatives.
 #pragma once
 
-#include "ops/functions.hpp"
 #include "ops/map.hpp"
 
 namespace tapesort {
@@ -33,7 +32,6 @@ FUNCTION(sqrt,   simd::sqrt(x),           ybar / (2 * y))
 FUNCTION(relu,   simd::positive_part(x),  simd::select(y <= 0, 0, ybar))  // max(x, 0); of NaN: NaN
 FUNCTION(abs,    simd::abs(x),            simd::select(x < 0, -ybar, simd::select(x == 0, 0, ybar)))
 // clang-format on
-#undef FUNCTION
 
 // To add a row, declare it in functions.hpp, as exp is, and compile it for float, double and Dual<double>
 // by a line in functions.cpp: INSTANTIATE_OVERLOAD_TWICE(exp, OfVar).
