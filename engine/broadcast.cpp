@@ -131,10 +131,8 @@ template <class T> Array<T> sum_to_shape(const Array<T>& y, const Shape& shape) 
 template <class T> void add_into(Array<T>& sum, const Array<T>& term) {
   T* s = sum.data();
   const T* t = term.data();
-  const auto add = [s, t](std::size_t begin, std::size_t end, std::size_t) {
-    for (std::size_t i = begin; i < end; ++i) s[i] += t[i];
-  };
-  parallel_for(sum.size(), 1 << 18, add);  // less is done sooner than shared out
+  const std::size_t grain = 1 << 18;  // less is done sooner than shared out
+  parallel_each(sum.size(), grain, [s, t](std::size_t i) { s[i] += t[i]; });
 }
 
 INSTANTIATE_TWICE(broadcast_to)

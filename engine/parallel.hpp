@@ -20,6 +20,13 @@ template <class F> void parallel_for(std::size_t count, std::size_t grain, const
   if (count > 0) work(std::size_t{0}, count, std::size_t{0});
 }
 
+// work(i) for each i, in such parts.
+template <class F> void parallel_each(std::size_t count, std::size_t grain, const F& work) {
+  parallel_for(count, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) work(i);
+  });
+}
+
 // The number of parts that parallel_for makes of this.
 std::size_t parallel_parts(std::size_t count, std::size_t grain);
 

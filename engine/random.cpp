@@ -63,15 +63,13 @@ std::uint64_t Generator::below(std::uint64_t end) {
 template <class T> Array<T> Generator::uniform(const Shape& shape, T low, T high) {
   Array<T> x = uninitialized<T>(shape);
   const std::size_t blocks = (x.size() + 1) / 2;
-  parallel_for(blocks, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-    for (std::size_t i = begin; i < end; ++i) {
-      const auto b = block(position_ + i);
-      const double u[2] = {to_unit(join(b[0], b[1])), to_unit(join(b[2], b[3]))};
-      for (std::size_t j = 0; j < 2 && 2 * i + j < x.size(); ++j) {
-        // rounding to float may reach `high` itself
-        const T value = low + (high - low) * static_cast<T>(u[j]);
-        x.data()[2 * i + j] = value < high ? value : std::nextafter(high, low);
-      }
+  parallel_each(blocks, grain, [&](std::size_t i) {
+    const auto b = block(position_ + i);
+    const double u[2] = {to_unit(join(b[0], b[1])), to_unit(join(b[2], b[3]))};
+    for (std::size_t j = 0; j < 2 && 2 * i + j < x.size(); ++j) {
+      // rounding to float may reach `high` itself
+      const T value = low + (high - low) * static_cast<T>(u[j]);
+      x.data()[2 * i + j] = value < high ? value : std::nextafter(high, low);
     }
   });
   position_ += blocks;
@@ -81,16 +79,14 @@ template <class T> Array<T> Generator::uniform(const Shape& shape, T low, T high
 template <class T> Array<T> Generator::normal(const Shape& shape, T mean, T deviation) {
   Array<T> x = uninitialized<T>(shape);
   const std::size_t blocks = (x.size() + 1) / 2;
-  parallel_for(blocks, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-    for (std::size_t i = begin; i < end; ++i) {
-      const auto b = block(position_ + i);
-      const double u = 1.0 - to_unit(join(b[0], b[1]));  // (0, 1]: its logarithm is finite
-      const double angle = 6.283185307179586 * to_unit(join(b[2], b[3]));
-      const double radius = std::sqrt(-2.0 * std::log(u));
-      const double z[2] = {radius * std::cos(angle), radius * std::sin(angle)};
-      for (std::size_t j = 0; j < 2 && 2 * i + j < x.size(); ++j) {
-        x.data()[2 * i + j] = mean + deviation * static_cast<T>(z[j]);
-      }
+  parallel_each(blocks, grain, [&](std::size_t i) {
+    const auto b = block(position_ + i);
+    const double u = 1.0 - to_unit(join(b[0], b[1]));  // (0, 1]: its logarithm is finite
+    const double angle = 6.283185307179586 * to_unit(join(b[2], b[3]));
+    const double radius = std::sqrt(-2.0 * std::log(u));
+    const double z[2] = {radius * std::cos(angle), radius * std::sin(angle)};
+    for (std::size_t j = 0; j < 2 && 2 * i + j < x.size(); ++j) {
+      x.data()[2 * i + j] = mean + deviation * static_cast<T>(z[j]);
     }
   });
   position_ += blocks;

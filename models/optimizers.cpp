@@ -41,16 +41,7 @@ template <class T> std::vector<typename Optimizer<T>::Memory> Optimizer<T>::memo
   return all;
 }
 
-namespace {
-
-// update(i) for every element of every parameter.
-template <class Update> void for_elements(std::size_t count, const Update& update) {
-  parallel_for(count, 1 << 18, [&](std::size_t begin, std::size_t end, std::size_t) {
-    for (std::size_t i = begin; i < end; ++i) update(i);
-  });
-}
-
-}  // namespace
+constexpr std::size_t grain = 1 << 18;  // elements a thread should at least have
 
 template <class T>
 Sgd<T>::Sgd(std::vector<Parameter<T>*> parameters, double learning_rate, double momentum,
@@ -72,11 +63,11 @@ template <class T> void Sgd<T>::step() {
     const T* grad = this->parameters_[k]->grad.data();
     T* velocity = velocity_[k].data();
     if (momentum == 0) {  // the velocity is the gradient: nothing to remember
-      for_elements(velocity_[k].size(),
-                   [=](std::size_t i) { value[i] -= rate * (grad[i] + decay * value[i]); });
+      parallel_each(velocity_[k].size(), grain,
+                    [=](std::size_t i) { value[i] -= rate * (grad[i] + decay * value[i]); });
       continue;
     }
-    for_elements(velocity_[k].size(), [=](std::size_t i) {
+    parallel_each(velocity_[k].size(), grain, [=](std::size_t i) {
       velocity[i] = momentum * velocity[i] + (grad[i] + decay * value[i]);
       value[i] -= rate * velocity[i];
     });
@@ -109,7 +100,7 @@ template <class T> void Adam<T>::step() {
     T* value = this->parameters_[k]->value.data();
     const T* grad = this->parameters_[k]->grad.data();
     T *m = m_[k].data(), *v = v_[k].data();
-    for_elements(m_[k].size(), [=](std::size_t i) {
+    parallel_each(m_[k].size(), grain, [=](std::size_t i) {
       const T g = grad[i] + decay * value[i];
       m[i] = b1 * m[i] + (1 - b1) * g;
       v[i] = b2 * v[i] + (1 - b2) * g * g;

@@ -14,17 +14,14 @@ CandidateStrips<T>::CandidateStrips(const Array<T>& candidates)
       d_(candidates.shape()[1]),
       strips_(uninitialized<T>({count(), d_, width})) {
   const T* x = candidates.data();
-  parallel_for(
-      count(), 1 + 10000 / (d_ * width + 1), [&](std::size_t begin, std::size_t end, std::size_t) {
-        for (std::size_t strip = begin; strip < end; ++strip) {
-          const std::size_t first = strip * width, filled = std::min(width, candidates_ - first);
-          T* to = strips_.data() + first * d_;
-          for (std::size_t k = 0; k < d_; ++k, to += width) {
-            for (std::size_t j = 0; j < filled; ++j) to[j] = x[(first + j) * d_ + k];
-            std::fill(to + filled, to + width, T(0));
-          }
-        }
-      });
+  parallel_each(count(), 1 + 10000 / (d_ * width + 1), [&](std::size_t strip) {
+    const std::size_t first = strip * width, filled = std::min(width, candidates_ - first);
+    T* to = strips_.data() + first * d_;
+    for (std::size_t k = 0; k < d_; ++k, to += width) {
+      for (std::size_t j = 0; j < filled; ++j) to[j] = x[(first + j) * d_ + k];
+      std::fill(to + filled, to + width, T(0));
+    }
+  });
 }
 
 template <class T>

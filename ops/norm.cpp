@@ -26,9 +26,8 @@ struct Rows {
   // f(begin, end, block) for every block of rows begin .. end - 1.
   template <class F> void for_blocks(const F& f) const {
     const std::size_t grain = 1 + (std::size_t{1} << 15) / (block * channels);
-    parallel_for(blocks(), grain, [&](std::size_t first, std::size_t last, std::size_t) {
-      for (std::size_t b = first; b < last; ++b) f(b * block, b * block + block_size(b), b);
-    });
+    parallel_each(blocks(), grain,
+                  [&](std::size_t b) { f(b * block, b * block + block_size(b), b); });
   }
 
   // f(first channel, zero) for every strip: a Lanes<T> of channels at a time, the last of which may

@@ -29,12 +29,10 @@ struct Windows {
   // image by image in parallel: windows of one image may overlap. Each is the first of c channels.
   template <class F> void for_each(const F& f) const {
     const std::size_t grain = 1 + (std::size_t{1} << 15) / (h * w * c + 1);
-    parallel_for(n, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-      for (std::size_t image = begin; image < end; ++image) {
-        for (std::size_t i = 0; i < oh; ++i) {
-          for (std::size_t j = 0; j < ow; ++j) {
-            f(((image * h + i * stride) * w + j * stride) * c, ((image * oh + i) * ow + j) * c);
-          }
+    parallel_each(n, grain, [&](std::size_t image) {
+      for (std::size_t i = 0; i < oh; ++i) {
+        for (std::size_t j = 0; j < ow; ++j) {
+          f(((image * h + i * stride) * w + j * stride) * c, ((image * oh + i) * ow + j) * c);
         }
       }
     });

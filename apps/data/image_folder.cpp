@@ -70,15 +70,13 @@ ImageSet read_image_folder(const std::string& folder, std::vector<std::string>& 
                    {files.size(), std::size_t(height), std::size_t(width), std::size_t(channels)}),
                uninitialized<Index>({files.size()})};
   std::copy(labels.begin(), labels.end(), set.labels.data());
-  parallel_for(files.size(), 16, [&](std::size_t begin, std::size_t end, std::size_t) {
-    for (std::size_t i = begin; i < end; ++i) {
-      int w = 0, h = 0, c = 0;
-      const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-          stbi_load(files[i].c_str(), &w, &h, &c, channels), stbi_image_free);
-      if (!pixels) fault(files[i], ": ", stbi_failure_reason());
-      if (w != width || h != height) fault(files[i], ": changed while it was read");
-      std::copy_n(pixels.get(), set.image_size(), set.pixels.data() + i * set.image_size());
-    }
+  parallel_each(files.size(), 16, [&](std::size_t i) {
+    int w = 0, h = 0, c = 0;
+    const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+        stbi_load(files[i].c_str(), &w, &h, &c, channels), stbi_image_free);
+    if (!pixels) fault(files[i], ": ", stbi_failure_reason());
+    if (w != width || h != height) fault(files[i], ": changed while it was read");
+    std::copy_n(pixels.get(), set.image_size(), set.pixels.data() + i * set.image_size());
   });
   return set;
 }

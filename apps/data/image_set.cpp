@@ -16,11 +16,8 @@ template <class At> Array<float> gather(const ImageSet& set, std::size_t count, 
   Array<float> batch = uninitialized<float>(batch_shape(set, count));
   const std::size_t size = set.image_size();
   const std::size_t grain = 1 + (std::size_t{1} << 18) / std::max<std::size_t>(1, size);
-  parallel_for(count, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-    for (std::size_t i = begin; i < end; ++i) {
-      to_floats(set.image(at(i)), size, batch.data() + i * size);
-    }
-  });
+  parallel_each(count, grain,
+                [&](std::size_t i) { to_floats(set.image(at(i)), size, batch.data() + i * size); });
   return batch;
 }
 
