@@ -35,6 +35,12 @@ template <class T> using Converted = std::common_type_t<T>;
 // "(64, 10)", "(3)", "()" -- the form used by every message of this library.
 std::string to_text(const Shape& shape);
 
+// `shape` with the extents of `more` behind its own.
+inline Shape extended(Shape shape, const Shape& more) {
+  shape.insert(shape.end(), more.begin(), more.end());
+  return shape;
+}
+
 // The product of the extents. std::invalid_argument that names `op` when the product of those that
 // are not 0 reaches 2^60, more than can be addressed.
 std::size_t element_count(const Shape& shape, const char* op = "array");

@@ -27,9 +27,7 @@ void check_one_number(const char* op, const Shape& y);
 template <class T, class F> Array<T> jacobian(const F& f, const Array<T>& x) {
   Tape<T> tape;
   const Var<T> leaf = tape.leaf(x), y = f(leaf);
-  Shape shape = y.shape();
-  for (std::size_t extent : x.shape()) shape.push_back(extent);
-  Array<T> J = zeros<T>(shape);
+  Array<T> J = zeros<T>(extended(y.shape(), x.shape()));
   for (std::size_t i = 0; i < y.size() && y.needs_grad(); ++i) {
     Array<T> u = zeros<T>(y.shape());
     u.data()[i] = 1;
@@ -60,9 +58,7 @@ Array<double> hessian_vector(const F& f, const Array<double>& x, const Array<dou
 }
 
 template <class F> Array<double> hessian(const F& f, const Array<double>& x) {
-  Shape shape = x.shape();
-  for (std::size_t extent : x.shape()) shape.push_back(extent);
-  Array<double> H = zeros<double>(shape);
+  Array<double> H = zeros<double>(extended(x.shape(), x.shape()));
   for (std::size_t j = 0; j < x.size(); ++j) {
     Array<double> v = zeros<double>(x.shape());
     v.data()[j] = 1;

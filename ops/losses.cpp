@@ -84,8 +84,7 @@ Var<T> cross_entropy(const Var<T>& logits, const Indices& labels, const ItemMask
   if (mask.shape() == labels.shape()) {
     return mean_of_parts(logits, mask.split(logits), mask.split(labels));
   }
-  Shape column = labels.shape();
-  column.push_back(1);  // one item of each set
+  const Shape column = extended(labels.shape(), {1});  // one item of each set
   std::vector<Indices> parts = mask.split_order(with_shape(labels, column));
   for (Indices& part : parts) {
     const std::size_t rows = part.size();  // before it is moved: arguments come in any order

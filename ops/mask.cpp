@@ -53,9 +53,7 @@ ItemMask::ItemMask(const Array<bool>& valid) : valid_(std::make_shared<const Arr
 }
 
 ItemMask ItemMask::of_lengths(const Indices& lengths, std::size_t n) {
-  Shape shape = lengths.shape();
-  shape.push_back(n);
-  Array<bool> valid = uninitialized<bool>(shape, "ItemMask");
+  Array<bool> valid = uninitialized<bool>(extended(lengths.shape(), {n}), "ItemMask");
   for (std::size_t set = 0; set < lengths.size(); ++set) {
     const Index length = lengths.data()[set];
     require(length >= 0 && std::size_t(length) <= n, "ItemMask: length ", set, " is ", length,
@@ -80,9 +78,7 @@ Array<bool> ItemMask::where(By by) const {
 }
 
 ItemMask ItemMask::repeated(const Shape& samples) const {
-  Shape shape = samples;
-  shape.insert(shape.end(), this->shape().begin(), this->shape().end());
-  Array<bool> valid = uninitialized<bool>(shape, "ItemMask");
+  Array<bool> valid = uninitialized<bool>(extended(samples, shape()), "ItemMask");
   for (std::size_t i = 0; i < valid.size(); ++i) {
     valid.data()[i] = valid_->data()[i % valid_->size()];
   }
@@ -144,8 +140,7 @@ Shape ItemMask::full_shape(By by, const Shape& rest) const {
   Shape full = shape();
   if (by == By::set) full.pop_back();
   if (by == By::place_and_item) full.push_back(full.back());
-  full.insert(full.end(), rest.begin(), rest.end());
-  return full;
+  return extended(full, rest);
 }
 
 Shape ItemMask::rest_of(const Shape& full, By by) const {
@@ -160,8 +155,7 @@ Shape ItemMask::part_shape(const Group& group, By by, const Shape& rest) const {
   Shape part{group.sets.size()};
   if (by != By::set) part.push_back(group.m);
   if (by == By::place_and_item) part.push_back(group.m);
-  part.insert(part.end(), rest.begin(), rest.end());
-  return part;
+  return extended(part, rest);
 }
 
 template <class T> std::vector<Var<T>> ItemMask::split(const Var<T>& x, By by) const {

@@ -41,9 +41,8 @@ template <class T> Var<T> MaskedPlackettLuce<T>::log_prob(const Indices& order) 
   std::vector<Indices> orders = mask.split_order(order);
   std::vector<Var<T>> results;
   for (std::size_t i = 0; i < orders.size(); ++i) {
-    Shape shape = samples;
-    shape.push_back(mask_.groups()[i].sets.size());
-    shape.push_back(orders[i].shape().back());
+    const Shape shape =
+        extended(samples, {mask_.groups()[i].sets.size(), orders[i].shape().back()});
     const Var<T> log_p = groups_[i].log_prob(with_shape(std::move(orders[i]), shape));
     results.push_back(merged(log_p, samples.size()));
   }

@@ -112,9 +112,7 @@ template <> Var<Dual<double>> PlackettLuce<Dual<double>>::log_prob(const Indices
 template <class T> Indices PlackettLuce<T>::mode() const { return argsort(s_.value()); }
 
 template <class T> Shape PlackettLuce<T>::with_samples(const Shape& samples) const {
-  Shape shape = samples;
-  for (std::size_t extent : s_.shape()) shape.push_back(extent);
-  return shape;
+  return extended(samples, s_.shape());
 }
 
 template <class T> Var<T> PlackettLuce<T>::near_zero() const {

@@ -160,9 +160,8 @@ template <class T> Var<T> stack(const std::vector<Var<T>>& parts, int axis) {
     require(parts[i].shape() == parts[0].shape(), "stack: part ", i, " is ", parts[i].shape(),
             ", part 0 is ", parts[0].shape(), "; need equal shapes");
   }
-  Shape expanded = parts[0].shape();
-  expanded.push_back(1);  // the result has one axis more
-  const std::size_t at = checked_axis("stack", axis, expanded);
+  // The result has one axis more.
+  const std::size_t at = checked_axis("stack", axis, extended(parts[0].shape(), {1}));
   std::vector<Index> with_one(parts[0].shape().begin(), parts[0].shape().end());
   with_one.insert(with_one.begin() + Index(at), 1);
   std::vector<Var<T>> rows;
@@ -234,9 +233,7 @@ template <class T> Var<T> broadcast_to(const Var<T>& x, const Shape& shape) {
 
 template <class T> Array<T> one_hot(const Indices& indices, std::size_t classes) {
   check_indices("one_hot", indices, classes, indices.shape());
-  Shape shape = indices.shape();
-  shape.push_back(classes);
-  Array<T> rows = zeros<T>(shape);
+  Array<T> rows = zeros<T>(extended(indices.shape(), {classes}));
   for (std::size_t i = 0; i < indices.size(); ++i) {
     rows.data()[i * classes + std::size_t(indices.data()[i])] = T(1);
   }
