@@ -13,14 +13,17 @@
   INSTANTIATE(f)             \
   template decltype(f<Dual<double>>) f<Dual<double>>;
 
-// Of one overload, which has the function type Type<T>.
-#define INSTANTIATE_OVERLOAD(f, Type) \
-  template Type<float> f<float>;      \
-  template Type<double> f<double>;
+// Of one overload, by its function type in T. (The line's number makes a new name for it.)
+#define OVERLOAD_OF_LINE(line) OverloadOfLine##line
+#define OVERLOAD(line) OVERLOAD_OF_LINE(line)
+#define INSTANTIATE_OVERLOAD(f, ...)                         \
+  template <class T> using OVERLOAD(__LINE__) = __VA_ARGS__; \
+  template OVERLOAD(__LINE__)<float> f<float>;               \
+  template OVERLOAD(__LINE__)<double> f<double>;
 
-#define INSTANTIATE_OVERLOAD_TWICE(f, Type) \
-  INSTANTIATE_OVERLOAD(f, Type)             \
-  template Type<Dual<double>> f<Dual<double>>;
+#define INSTANTIATE_OVERLOAD_TWICE(f, ...) \
+  INSTANTIATE_OVERLOAD(f, __VA_ARGS__)     \
+  template OVERLOAD(__LINE__)<Dual<double>> f<Dual<double>>;
 
 // Of a class template.
 #define INSTANTIATE_CLASS(C) \

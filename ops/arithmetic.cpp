@@ -78,17 +78,16 @@ template Var<float> operator-(const Var<float>&);
 template Var<double> operator-(const Var<double>&);
 template Var<Dual<double>> operator-(const Var<Dual<double>>&);
 template <class T> using OfVars = Var<T>(const Var<T>&, const Var<T>&);
-template <class T> using WithNumber = Var<T>(const Var<T>&, T);
 template <class T> using WithNamedNumber = Var<T>(const Var<T>&, T, Op);
 template <class T> using OfNumber = Var<T>(T, const Var<T>&);
-INSTANTIATE_OVERLOAD_TWICE(detail::add, OfVars)
-INSTANTIATE_OVERLOAD_TWICE(detail::subtract, OfVars)
-INSTANTIATE_OVERLOAD_TWICE(detail::multiply, OfVars)
-INSTANTIATE_OVERLOAD_TWICE(detail::divide, OfVars)
-INSTANTIATE_OVERLOAD_TWICE(detail::add, WithNamedNumber)
-INSTANTIATE_OVERLOAD_TWICE(detail::multiply, WithNamedNumber)
-INSTANTIATE_OVERLOAD_TWICE(detail::divide, WithNumber)
-INSTANTIATE_OVERLOAD_TWICE(detail::subtract, OfNumber)
-INSTANTIATE_OVERLOAD_TWICE(detail::divide, OfNumber)
+INSTANTIATE_OVERLOAD_TWICE(detail::add, OfVars<T>)
+INSTANTIATE_OVERLOAD_TWICE(detail::subtract, OfVars<T>)
+INSTANTIATE_OVERLOAD_TWICE(detail::multiply, OfVars<T>)
+INSTANTIATE_OVERLOAD_TWICE(detail::divide, OfVars<T>)
+INSTANTIATE_OVERLOAD_TWICE(detail::add, WithNamedNumber<T>)
+INSTANTIATE_OVERLOAD_TWICE(detail::multiply, WithNamedNumber<T>)
+INSTANTIATE_OVERLOAD_TWICE(detail::divide, Var<T>(const Var<T>&, T))
+INSTANTIATE_OVERLOAD_TWICE(detail::subtract, OfNumber<T>)
+INSTANTIATE_OVERLOAD_TWICE(detail::divide, OfNumber<T>)
 
 }  // namespace tapesort

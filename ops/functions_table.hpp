@@ -34,6 +34,6 @@ FUNCTION(abs,    simd::abs(x),            simd::select(x < 0, -ybar, simd::selec
 // clang-format on
 
 // To add a row, declare it in functions.hpp, as exp is, and compile it for float, double and Dual<double>
-// by a line in functions.cpp: INSTANTIATE_OVERLOAD_TWICE(exp, OfVar).
+// by a line in functions.cpp: INSTANTIATE_OVERLOAD_TWICE(exp, OfVar<T>).
 
 }  // namespace tapesort

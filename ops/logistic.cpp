@@ -31,8 +31,8 @@ FUNCTION(softplus, log_of_sum(x),  ybar * logistic(x))
 // clang-format on
 
 template <class T> using OfVar = Var<T>(const Var<T>&);
-INSTANTIATE_OVERLOAD_TWICE(tanh, OfVar)
-INSTANTIATE_OVERLOAD_TWICE(sigmoid, OfVar)
-INSTANTIATE_OVERLOAD_TWICE(softplus, OfVar)
+INSTANTIATE_OVERLOAD_TWICE(tanh, OfVar<T>)
+INSTANTIATE_OVERLOAD_TWICE(sigmoid, OfVar<T>)
+INSTANTIATE_OVERLOAD_TWICE(softplus, OfVar<T>)
 
 }  // namespace tapesort

@@ -104,16 +104,11 @@ template <class T> Var<T> mse(const Var<T>& a, const Var<T>& b) {
   return mean(square(a - b));
 }
 
-template <class T> using OfLabels = Var<T>(const Var<T>&, const Indices&);
-template <class T> using OfTargets = Var<T>(const Var<T>&, const Array<T>&);
-template <class T> using ButIgnored = Var<T>(const Var<T>&, const Indices&, Index);
-template <class T> using LabelsMasked = Var<T>(const Var<T>&, const Indices&, const ItemMask&);
-template <class T> using TargetsMasked = Var<T>(const Var<T>&, const Array<T>&, const ItemMask&);
-INSTANTIATE_OVERLOAD_TWICE(cross_entropy, OfLabels)
-INSTANTIATE_OVERLOAD_TWICE(cross_entropy, OfTargets)
-INSTANTIATE_OVERLOAD_TWICE(cross_entropy, ButIgnored)
-INSTANTIATE_OVERLOAD_TWICE(cross_entropy, LabelsMasked)
-INSTANTIATE_OVERLOAD_TWICE(cross_entropy, TargetsMasked)
+INSTANTIATE_OVERLOAD_TWICE(cross_entropy, Var<T>(const Var<T>&, const Indices&))
+INSTANTIATE_OVERLOAD_TWICE(cross_entropy, Var<T>(const Var<T>&, const Array<T>&))
+INSTANTIATE_OVERLOAD_TWICE(cross_entropy, Var<T>(const Var<T>&, const Indices&, Index))
+INSTANTIATE_OVERLOAD_TWICE(cross_entropy, Var<T>(const Var<T>&, const Indices&, const ItemMask&))
+INSTANTIATE_OVERLOAD_TWICE(cross_entropy, Var<T>(const Var<T>&, const Array<T>&, const ItemMask&))
 INSTANTIATE_TWICE(mse)
 
 }  // namespace tapesort

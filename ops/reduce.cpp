@@ -249,26 +249,23 @@ template <class T> Indices argmax(const Array<T>& x) {
 template <class T> using OverAxes = Var<T>(const Var<T>&, const Axes&, bool);
 template <class T> using OverAxis = Var<T>(const Var<T>&, int, bool);
 template <class T> using OverAll = Var<T>(const Var<T>&);
-template <class T> using Variance = Var<T>(const Var<T>&, const Axes&, bool, int);
-INSTANTIATE_OVERLOAD_TWICE(sum, OverAxes)
-INSTANTIATE_OVERLOAD_TWICE(mean, OverAxes)
-INSTANTIATE_OVERLOAD_TWICE(var, Variance)
-template <class T> using Deviation = Var<T>(const Var<T>&, int, bool, int);
-INSTANTIATE_OVERLOAD_TWICE(norm, OverAxis)
-INSTANTIATE_OVERLOAD_TWICE(standard_deviation, Deviation)
-INSTANTIATE_OVERLOAD_TWICE(norm, OverAll)
-INSTANTIATE_OVERLOAD_TWICE(standard_deviation, OverAll)
-INSTANTIATE_OVERLOAD_TWICE(max, OverAxis)
-INSTANTIATE_OVERLOAD_TWICE(min, OverAxis)
-INSTANTIATE_OVERLOAD_TWICE(logsumexp, OverAxis)
-INSTANTIATE_OVERLOAD_TWICE(sum, OverAll)
-INSTANTIATE_OVERLOAD_TWICE(mean, OverAll)
-INSTANTIATE_OVERLOAD_TWICE(var, OverAll)
-INSTANTIATE_OVERLOAD_TWICE(max, OverAll)
-INSTANTIATE_OVERLOAD_TWICE(min, OverAll)
-INSTANTIATE_OVERLOAD_TWICE(logsumexp, OverAll)
+INSTANTIATE_OVERLOAD_TWICE(sum, OverAxes<T>)
+INSTANTIATE_OVERLOAD_TWICE(mean, OverAxes<T>)
+INSTANTIATE_OVERLOAD_TWICE(var, Var<T>(const Var<T>&, const Axes&, bool, int))
+INSTANTIATE_OVERLOAD_TWICE(norm, OverAxis<T>)
+INSTANTIATE_OVERLOAD_TWICE(standard_deviation, Var<T>(const Var<T>&, int, bool, int))
+INSTANTIATE_OVERLOAD_TWICE(norm, OverAll<T>)
+INSTANTIATE_OVERLOAD_TWICE(standard_deviation, OverAll<T>)
+INSTANTIATE_OVERLOAD_TWICE(max, OverAxis<T>)
+INSTANTIATE_OVERLOAD_TWICE(min, OverAxis<T>)
+INSTANTIATE_OVERLOAD_TWICE(logsumexp, OverAxis<T>)
+INSTANTIATE_OVERLOAD_TWICE(sum, OverAll<T>)
+INSTANTIATE_OVERLOAD_TWICE(mean, OverAll<T>)
+INSTANTIATE_OVERLOAD_TWICE(var, OverAll<T>)
+INSTANTIATE_OVERLOAD_TWICE(max, OverAll<T>)
+INSTANTIATE_OVERLOAD_TWICE(min, OverAll<T>)
+INSTANTIATE_OVERLOAD_TWICE(logsumexp, OverAll<T>)
 INSTANTIATE_TWICE(cumsum)
-template <class T> using Argmax = Indices(const Array<T>&);
-INSTANTIATE_OVERLOAD_TWICE(argmax, Argmax)
+INSTANTIATE_OVERLOAD_TWICE(argmax, Indices(const Array<T>&))
 
 }  // namespace tapesort

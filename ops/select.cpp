@@ -117,11 +117,10 @@ template <class T> Var<T> straight_through(const Array<T>& hard, const Var<T>& s
 }
 
 template <class T> using OfTwo = Var<T>(const Var<T>&, const Var<T>&);
-template <class T> using OfThree = Var<T>(const Var<T>&, const Var<T>&, const Var<T>&);
-INSTANTIATE_OVERLOAD_TWICE(pow, OfTwo)
-INSTANTIATE_OVERLOAD_TWICE(maximum, OfTwo)
-INSTANTIATE_OVERLOAD_TWICE(minimum, OfTwo)
-INSTANTIATE_OVERLOAD_TWICE(where, OfThree)
+INSTANTIATE_OVERLOAD_TWICE(pow, OfTwo<T>)
+INSTANTIATE_OVERLOAD_TWICE(maximum, OfTwo<T>)
+INSTANTIATE_OVERLOAD_TWICE(minimum, OfTwo<T>)
+INSTANTIATE_OVERLOAD_TWICE(where, Var<T>(const Var<T>&, const Var<T>&, const Var<T>&))
 INSTANTIATE_TWICE(clip)
 INSTANTIATE_TWICE(greater)
 INSTANTIATE_TWICE(stop_gradient)

@@ -240,12 +240,9 @@ template <class T> Array<T> one_hot(const Indices& indices, std::size_t classes)
   return rows;
 }
 
-template <class T> using ByAxes = Var<T>(const Var<T>&, const std::vector<int>&);
-template <class T> using Reversed = Var<T>(const Var<T>&);
-template <class T> using ToShape = Var<T>(const Var<T>&, const Shape&);
-INSTANTIATE_OVERLOAD_TWICE(transpose, ByAxes)
-INSTANTIATE_OVERLOAD_TWICE(transpose, Reversed)
-INSTANTIATE_OVERLOAD_TWICE(broadcast_to, ToShape)
+INSTANTIATE_OVERLOAD_TWICE(transpose, Var<T>(const Var<T>&, const std::vector<int>&))
+INSTANTIATE_OVERLOAD_TWICE(transpose, Var<T>(const Var<T>&))
+INSTANTIATE_OVERLOAD_TWICE(broadcast_to, Var<T>(const Var<T>&, const Shape&))
 INSTANTIATE_TWICE(reshape)
 INSTANTIATE_TWICE(slice)
 INSTANTIATE_TWICE(concat)

@@ -31,10 +31,8 @@ FirstOrder<T> conv2d(const Var<T>& x, const Var<T>& weight, const Conv2dOptions&
   return conv2d(x, weight, constant(zeros<T>({shape.empty() ? 0 : shape.back()})), options);
 }
 
-template <class T>
-using WithBias = Var<T>(const Var<T>&, const Var<T>&, const Var<T>&, const Conv2dOptions&);
-template <class T> using WithoutBias = Var<T>(const Var<T>&, const Var<T>&, const Conv2dOptions&);
-INSTANTIATE_OVERLOAD(conv2d, WithBias)
-INSTANTIATE_OVERLOAD(conv2d, WithoutBias)
+INSTANTIATE_OVERLOAD(conv2d,
+                     Var<T>(const Var<T>&, const Var<T>&, const Var<T>&, const Conv2dOptions&))
+INSTANTIATE_OVERLOAD(conv2d, Var<T>(const Var<T>&, const Var<T>&, const Conv2dOptions&))
 
 }  // namespace tapesort

@@ -77,15 +77,12 @@ FirstOrder<T> straight_through_expectation(const Var<T>& log_scores, const Matri
                    p.straight_through_sample(relaxed_sort, random, {samples}));
 }
 
-template <class T>
-using ByBaseline = Var<T>(const Var<T>&, const OrderCost<T>&, std::size_t, Generator&, Baseline);
-template <class T>
-using ByRunningMean = Var<T>(const Var<T>&, const OrderCost<T>&, std::size_t, Generator&,
-                             RunningMean<T>&);
 INSTANTIATE(detail::evaluate_cost)
 INSTANTIATE(on_orders)
-INSTANTIATE_OVERLOAD(reinforce, ByBaseline)
-INSTANTIATE_OVERLOAD(reinforce, ByRunningMean)
+INSTANTIATE_OVERLOAD(reinforce,
+                     Var<T>(const Var<T>&, const OrderCost<T>&, std::size_t, Generator&, Baseline))
+INSTANTIATE_OVERLOAD(reinforce, Var<T>(const Var<T>&, const OrderCost<T>&, std::size_t, Generator&,
+                                       RunningMean<T>&))
 INSTANTIATE(reparameterized_expectation)
 INSTANTIATE(straight_through_expectation)
 
