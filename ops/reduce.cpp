@@ -3,13 +3,13 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 
 #include "engine/broadcast.hpp"
 #include "engine/instantiate.hpp"
 #include "ops/axis.hpp"
 #include "ops/elementwise.hpp"
 #include "ops/map.hpp"
-#include "ops/shape.hpp"
 
 namespace tapesort {
 namespace {
@@ -35,15 +35,13 @@ struct Reduction {
   }
 };
 
-template <class T> Axes all_axes(const Var<T>& x) {
-  Axes axes(x.dimension());
-  for (std::size_t i = 0; i < axes.size(); ++i) axes[i] = int(i);
+}  // namespace
+
+Axes all_axes(std::size_t dimension) {
+  Axes axes(dimension);
+  std::iota(axes.begin(), axes.end(), 0);
   return axes;
 }
-
-template <class T> Var<T> flattened(const Var<T>& x) { return reshape(x, {-1}); }
-
-}  // namespace
 
 template <class T> Var<T> sum(const Var<T>& x, const Axes& axes, bool keep_dims) {
   const Reduction r("sum", x.shape(), axes, keep_dims);
@@ -224,17 +222,6 @@ template <class T> Var<T> cumsum(const Var<T>& x, int axis) {
   });
 }
 
-template <class T> Var<T> sum(const Var<T>& x) { return sum(x, all_axes(x)); }
-template <class T> Var<T> mean(const Var<T>& x) { return mean(x, all_axes(x)); }
-template <class T> Var<T> var(const Var<T>& x) { return var(x, all_axes(x)); }
-template <class T> Var<T> norm(const Var<T>& x) { return norm(flattened(x), 0); }
-template <class T> Var<T> standard_deviation(const Var<T>& x) {
-  return standard_deviation(flattened(x), 0);
-}
-template <class T> Var<T> max(const Var<T>& x) { return max(flattened(x), 0); }
-template <class T> Var<T> min(const Var<T>& x) { return min(flattened(x), 0); }
-template <class T> Var<T> logsumexp(const Var<T>& x) { return logsumexp(flattened(x), 0); }
-
 template <class T> Indices argmax(const Array<T>& x) {
   const AxisView view("argmax", -1, x.shape());
   require(view.n > 0, "argmax: the rows of shape ", x.shape(), " are empty");
@@ -248,23 +235,14 @@ template <class T> Indices argmax(const Array<T>& x) {
 
 template <class T> using OverAxes = Var<T>(const Var<T>&, const Axes&, bool);
 template <class T> using OverAxis = Var<T>(const Var<T>&, int, bool);
-template <class T> using OverAll = Var<T>(const Var<T>&);
 INSTANTIATE_OVERLOAD_TWICE(sum, OverAxes<T>)
 INSTANTIATE_OVERLOAD_TWICE(mean, OverAxes<T>)
 INSTANTIATE_OVERLOAD_TWICE(var, Var<T>(const Var<T>&, const Axes&, bool, int))
 INSTANTIATE_OVERLOAD_TWICE(norm, OverAxis<T>)
 INSTANTIATE_OVERLOAD_TWICE(standard_deviation, Var<T>(const Var<T>&, int, bool, int))
-INSTANTIATE_OVERLOAD_TWICE(norm, OverAll<T>)
-INSTANTIATE_OVERLOAD_TWICE(standard_deviation, OverAll<T>)
 INSTANTIATE_OVERLOAD_TWICE(max, OverAxis<T>)
 INSTANTIATE_OVERLOAD_TWICE(min, OverAxis<T>)
 INSTANTIATE_OVERLOAD_TWICE(logsumexp, OverAxis<T>)
-INSTANTIATE_OVERLOAD_TWICE(sum, OverAll<T>)
-INSTANTIATE_OVERLOAD_TWICE(mean, OverAll<T>)
-INSTANTIATE_OVERLOAD_TWICE(var, OverAll<T>)
-INSTANTIATE_OVERLOAD_TWICE(max, OverAll<T>)
-INSTANTIATE_OVERLOAD_TWICE(min, OverAll<T>)
-INSTANTIATE_OVERLOAD_TWICE(logsumexp, OverAll<T>)
 INSTANTIATE_TWICE(cumsum)
 INSTANTIATE_OVERLOAD_TWICE(argmax, Indices(const Array<T>&))
 

@@ -15,7 +15,7 @@
 //   cumsum     y_i = x_0 + ... + x_i                  xbar_i = ybar_i + ... + ybar_(n-1)
 #pragma once
 
-#include "engine/tape.hpp"
+#include "ops/shape.hpp"
 
 namespace tapesort {
 
@@ -37,14 +37,17 @@ template <class T> Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims = 
 template <class T> Var<T> cumsum(const Var<T>& x, int axis);
 
 // Over all elements, to shape ().
-template <class T> Var<T> sum(const Var<T>& x);
-template <class T> Var<T> mean(const Var<T>& x);
-template <class T> Var<T> var(const Var<T>& x);
-template <class T> Var<T> norm(const Var<T>& x);
-template <class T> Var<T> standard_deviation(const Var<T>& x);
-template <class T> Var<T> max(const Var<T>& x);
-template <class T> Var<T> min(const Var<T>& x);
-template <class T> Var<T> logsumexp(const Var<T>& x);
+Axes all_axes(std::size_t dimension);  // 0 .. dimension - 1
+template <class T> Var<T> sum(const Var<T>& x) { return sum(x, all_axes(x.dimension())); }
+template <class T> Var<T> mean(const Var<T>& x) { return mean(x, all_axes(x.dimension())); }
+template <class T> Var<T> var(const Var<T>& x) { return var(x, all_axes(x.dimension())); }
+template <class T> Var<T> norm(const Var<T>& x) { return norm(reshape(x, {-1}), 0); }
+template <class T> Var<T> standard_deviation(const Var<T>& x) {
+  return standard_deviation(reshape(x, {-1}), 0);
+}
+template <class T> Var<T> max(const Var<T>& x) { return max(reshape(x, {-1}), 0); }
+template <class T> Var<T> min(const Var<T>& x) { return min(reshape(x, {-1}), 0); }
+template <class T> Var<T> logsumexp(const Var<T>& x) { return logsumexp(reshape(x, {-1}), 0); }
 
 template <class T> Var<T> sum(const Var<T>& x, int axis, bool keep_dims = false) {
   return sum(x, Axes{axis}, keep_dims);
