@@ -126,7 +126,7 @@ template <class T> Var<T> standard_deviation(const Var<T>& x, int axis, bool kee
 namespace {
 
 // Where the winner of each line stands in x: the first NaN, or else the first element that no other
-// one is better than. Lines must not be empty.
+// one is better than. (Of an empty line, where it would stand.)
 template <class T, class Better>
 std::vector<std::size_t> winners(const AxisView& view, const Array<T>& x, Better better) {
   std::vector<std::size_t> winner(view.outer * view.inner);
@@ -143,27 +143,13 @@ std::vector<std::size_t> winners(const AxisView& view, const Array<T>& x, Better
   return winner;
 }
 
-template <class T>
-Array<T> elements(const Array<T>& x, const std::vector<std::size_t>& where, const Shape& shape) {
-  Array<T> y = uninitialized<T>(shape);
-  for (std::size_t i = 0; i < where.size(); ++i) y.data()[i] = x.data()[where[i]];
-  return y;
-}
-
 // max and min: the pullback puts ybar where the winner stood.
 template <class T, class Better>
 Var<T> extreme(const char* op, const Var<T>& x, int axis, bool keep_dims, Better better) {
   const AxisView view(op, axis, x.shape());
   require(view.n > 0, op, ": nothing to choose from along axis ", axis, " of shape ", x.shape());
-  const std::vector<std::size_t> winner = winners(view, x.value(), better);
-  Array<T> value = elements(x.value(), winner, without_axis(x.shape(), view.axis, keep_dims));
-  return record(op, {x}, std::move(value), [winner](Node<T>& y) {
-    Array<T> xbar = zeros<T>(y.input(0).shape());
-    for (std::size_t line = 0; line < winner.size(); ++line) {
-      xbar.data()[winner[line]] += y.cotangent().data()[line];
-    }
-    accumulate(y.input(0), std::move(xbar));
-  });
+  return detail::gathered(op, x, without_axis(x.shape(), view.axis, keep_dims),
+                          winners(view, x.value(), better));
 }
 
 }  // namespace
@@ -181,9 +167,12 @@ template <class T> Var<T> min(const Var<T>& x, int axis, bool keep_dims) {
 template <class T> Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims) {
   const AxisView view("logsumexp", axis, x.shape());
   const Shape kept = without_axis(x.shape(), view.axis, true);
-  const Array<T> m = view.n > 0
-                         ? elements(x.value(), winners(view, x.value(), std::greater<T>()), kept)
-                         : full<T>(kept, -std::numeric_limits<T>::infinity());
+  const std::vector<std::size_t> winner = winners(view, x.value(), std::greater<T>());
+  const T* data = x.value().data();
+  Array<T> m = uninitialized<T>(kept);
+  for (std::size_t i = 0; i < m.size(); ++i) {
+    m.data()[i] = view.n > 0 ? data[winner[i]] : -std::numeric_limits<T>::infinity();
+  }
   Array<T> e = map(x.value(), *Stretched<T>("logsumexp", m, x.shape()), [](auto x, auto m) {
     return simd::exp(simd::select(x == m && simd::isnan(x - m), T(0), x - m));
   });

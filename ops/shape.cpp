@@ -73,9 +73,8 @@ template <class T> Var<T> transpose(const Var<T>& x, const std::vector<int>& axe
             x.shape());
     back[forward[i]] = i;
   }
-  return record("transpose", {x}, permuted(x.value(), forward), [back](Node<T>& y) {
-    if (y.input(0).needs_grad()) accumulate(y.input(0), permuted(y.cotangent(), back));
-  });
+  return record("transpose", {x}, permuted(x.value(), forward),
+                [back](Node<T>& y) { accumulate(y.input(0), permuted(y.cotangent(), back)); });
 }
 
 template <class T> Var<T> transpose(const Var<T>& x) {
@@ -109,7 +108,6 @@ template <class T> Var<T> slice(const Var<T>& x, int axis, Index begin, Index en
   const std::size_t size = shape[view.axis] * view.inner;
   copy_blocks(x.value().data() + start, step, value.data(), size, view.outer, size);
   return record("slice", {x}, std::move(value), [=, outer = view.outer](Node<T>& y) {
-    if (!y.input(0).needs_grad()) return;
     Array<T> xbar = zeros<T>(y.input(0).shape());
     copy_blocks(y.cotangent().data(), size, xbar.data() + start, step, outer, size);
     accumulate(y.input(0), std::move(xbar));
@@ -162,11 +160,28 @@ template <class T> Var<T> stack(const std::vector<Var<T>>& parts, int axis) {
   }
   // The result has one axis more.
   const std::size_t at = checked_axis("stack", axis, extended(parts[0].shape(), {1}));
-  std::vector<Index> with_one(parts[0].shape().begin(), parts[0].shape().end());
-  with_one.insert(with_one.begin() + Index(at), 1);
   std::vector<Var<T>> rows;
-  for (const Var<T>& part : parts) rows.push_back(reshape(part, with_one));
+  for (const Var<T>& part : parts) rows.push_back(detail::expand(part, at));
   return concat(rows, int(at));
+}
+
+template <class T>
+Var<T> detail::gathered(const char* op, const Var<T>& x, const Shape& shape,
+                        std::vector<std::size_t> from, std::size_t size) {
+  const T* data = x.value().data();
+  Array<T> value = uninitialized<T>(shape);
+  for (std::size_t k = 0; k < from.size(); ++k) {
+    std::copy_n(data + from[k] * size, size, value.data() + k * size);
+  }
+  return record(op, {x}, std::move(value), [from = std::move(from), size](Node<T>& y) {
+    Array<T> xbar = zeros<T>(y.input(0).shape());
+    for (std::size_t k = 0; k < from.size(); ++k) {
+      T* to = xbar.data() + from[k] * size;
+      const T* ybar = y.cotangent().data() + k * size;
+      for (std::size_t i = 0; i < size; ++i) to[i] += ybar[i];
+    }
+    accumulate(y.input(0), std::move(xbar));
+  });
 }
 
 template <class T> Var<T> take(const Var<T>& x, const Indices& indices, int axis) {
@@ -175,28 +190,12 @@ template <class T> Var<T> take(const Var<T>& x, const Indices& indices, int axis
   Shape shape(x.shape().begin(), x.shape().begin() + std::ptrdiff_t(view.axis));
   for (std::size_t extent : indices.shape()) shape.push_back(extent);
   for (std::size_t i = view.axis + 1; i < x.dimension(); ++i) shape.push_back(x.shape()[i]);
-  Array<T> value = uninitialized<T>(shape);
-  const std::size_t m = indices.size();
+  std::vector<std::size_t> from;
+  from.reserve(view.outer * indices.size());
   for (std::size_t o = 0; o < view.outer; ++o) {
-    for (std::size_t k = 0; k < m; ++k) {
-      const std::size_t from = o * view.n + std::size_t(indices.data()[k]);
-      std::copy_n(x.value().data() + from * view.inner, view.inner,
-                  value.data() + (o * m + k) * view.inner);
-    }
+    for (Index index : indices) from.push_back(o * view.n + std::size_t(index));
   }
-  return record("take", {x}, std::move(value), [view, indices](Node<T>& y) {
-    if (!y.input(0).needs_grad()) return;
-    const std::size_t m = indices.size();
-    Array<T> xbar = zeros<T>(y.input(0).shape());
-    for (std::size_t o = 0; o < view.outer; ++o) {
-      for (std::size_t k = 0; k < m; ++k) {
-        T* to = xbar.data() + (o * view.n + std::size_t(indices.data()[k])) * view.inner;
-        const T* from = y.cotangent().data() + (o * m + k) * view.inner;
-        for (std::size_t i = 0; i < view.inner; ++i) to[i] += from[i];
-      }
-    }
-    accumulate(y.input(0), std::move(xbar));
-  });
+  return detail::gathered("take", x, shape, std::move(from), view.inner);
 }
 
 template <class T> Var<T> take_along_axis(const Var<T>& x, const Indices& indices, int axis) {
@@ -207,23 +206,12 @@ template <class T> Var<T> take_along_axis(const Var<T>& x, const Indices& indice
           indices.shape(), "; only axis ", axis, " may differ");
   check_indices("take_along_axis", indices, view.n, x.shape());
   const std::size_t m = expected[view.axis];
-  // where in x the element number `at` of the result comes from
-  const auto source = [view, m](const Indices& indices, std::size_t at) {
+  std::vector<std::size_t> from(indices.size());
+  for (std::size_t at = 0; at < from.size(); ++at) {
     const std::size_t i = at % view.inner, o = at / (view.inner * m);
-    return (o * view.n + std::size_t(indices.data()[at])) * view.inner + i;
-  };
-  Array<T> value = uninitialized<T>(expected);
-  for (std::size_t at = 0; at < value.size(); ++at) {
-    value.data()[at] = x.value().data()[source(indices, at)];
+    from[at] = (o * view.n + std::size_t(indices.data()[at])) * view.inner + i;
   }
-  return record("take_along_axis", {x}, std::move(value), [source, indices](Node<T>& y) {
-    if (!y.input(0).needs_grad()) return;
-    Array<T> xbar = zeros<T>(y.input(0).shape());
-    for (std::size_t at = 0; at < indices.size(); ++at) {
-      xbar.data()[source(indices, at)] += y.cotangent().data()[at];
-    }
-    accumulate(y.input(0), std::move(xbar));
-  });
+  return detail::gathered("take_along_axis", x, expected, std::move(from));
 }
 
 template <class T> Var<T> broadcast_to(const Var<T>& x, const Shape& shape) {
@@ -247,6 +235,7 @@ INSTANTIATE_TWICE(reshape)
 INSTANTIATE_TWICE(slice)
 INSTANTIATE_TWICE(concat)
 INSTANTIATE_TWICE(stack)
+INSTANTIATE_TWICE(detail::gathered)
 INSTANTIATE_TWICE(take)
 INSTANTIATE_TWICE(take_along_axis)
 INSTANTIATE_TWICE(one_hot)

@@ -51,6 +51,12 @@ template <class T> Var<T> expand(const Var<T>& x, std::size_t axis) {
   return reshape(x, shape);
 }
 
+// x in blocks of `size` elements side by side, of which the result has number from[0], from[1], ..; a
+// block may be taken several times. The pullback adds where the forward copies from.
+template <class T>
+Var<T> gathered(const char* op, const Var<T>& x, const Shape& shape, std::vector<std::size_t> from,
+                std::size_t size = 1);
+
 }  // namespace detail
 
 }  // namespace tapesort
