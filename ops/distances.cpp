@@ -28,7 +28,7 @@ template <class T>
 void CandidateStrips<T>::distances(const T* queries, std::size_t rows, std::size_t strip, T* y,
                                    std::size_t y_row) const {
   const T* b = strips_.data() + strip * width * d_;
-  const Terms<T> terms{queries, d_, 1, 0, b, width, 0, d_, 1};
+  const Terms<T> terms{{queries, 1, 0, d_}, {b, width, 0}, d_, 1};
   sum_terms<T, Term::squared_difference>(terms, rows, width, nullptr, 0, y, y_row);
 }
 
@@ -45,9 +45,9 @@ Array<T> weighted_differences(const Array<T>& own, const Array<T>& other, const 
   Array<T> sums = uninitialized<T>(h.shape()), bar = uninitialized<T>(own.shape());
   const std::size_t grain = 1 + 50000 / (width * other.shape()[0] + 1);
   parallel_for(own.shape()[0], grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-    const Terms<T> terms{
-        weights + begin * row,    row,  step, 0, b.data(), width, 0, other.shape()[0], 1,
-        h.data() + begin * width, width};
+    Terms<T> terms{
+        {weights + begin * row, step, 0, row}, {b.data(), width, 0}, other.shape()[0], 1};
+    terms.h = {h.data() + begin * width, 0, 0, width};
     sum_terms<T, Term::weighted_difference>(terms, end - begin, width, nullptr, 0,
                                             sums.data() + begin * width, width);
     for (std::size_t i = begin; i < end; ++i) {

@@ -82,7 +82,7 @@ void product(bool transpose_a, std::size_t m, std::size_t n, std::size_t k, cons
   }
   const std::size_t row = transpose_a ? 1 : k, step = transpose_a ? m : 1;
   const auto tiles = [=](const T* a, const T* b, std::size_t rows, std::size_t columns, T* c) {
-    const Terms<T> terms{a, row, step, 0, b, n, 0, k, 1};
+    const Terms<T> terms{{a, step, 0, row}, {b, n, 0}, k, 1};
     sum_terms(terms, rows, columns, add ? c : nullptr, n, c, n);
   };
   if (m >= n) {

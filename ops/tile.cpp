@@ -20,9 +20,9 @@ void tile(const Terms<T>& s, const T* start, std::size_t start_row, T* c, std::s
 #pragma GCC unroll 2
     for (std::size_t v = 0; v < V; ++v) sum[p][v] = Vector(T(0));
   }
-  const std::size_t row = s.a_row, a_step = s.a_step, b_step = s.b_step, inner = s.inner;
-  const T *a_r = s.a, *b_r = s.b;
-  for (std::size_t r = 0; r < s.outer; ++r, a_r += s.a_jump, b_r += s.b_jump) {
+  const std::size_t row = s.a.row, a_step = s.a.step, b_step = s.b.step, inner = s.inner;
+  const T *a_r = s.a.at, *b_r = s.b.at;
+  for (std::size_t r = 0; r < s.outer; ++r, a_r += s.a.jump, b_r += s.b.jump) {
     // One pointer for three rows, which reaches them as [0], [row], [2 row]: an address of the CPU
     // may contain a multiple of one register, and there are not enough registers for P pointers.
     const T* a[groups];
@@ -44,7 +44,7 @@ void tile(const Terms<T>& s, const T* start, std::size_t start_row, T* c, std::s
             const Vector difference = a_k - b_k[v];
             sum[p][v] = simd::multiply_add(difference, difference, sum[p][v]);
           } else {
-            const Vector h = simd::load(s.h + p * s.h_row + v * Vector::size);
+            const Vector h = simd::load(s.h.at + p * s.h.row + v * Vector::size);
             sum[p][v] = simd::multiply_add(a_k, h - b_k[v], sum[p][v]);
           }
         }
@@ -84,8 +84,8 @@ void all_rows(const Terms<T>& terms, std::size_t rows, const T* start, std::size
   const std::size_t count = (rows + highest - 1) / highest;
   for (std::size_t t = 0; t < count; ++t) {
     const std::size_t p = rows * t / count, height = rows * (t + 1) / count - p;
-    s.a = terms.a + p * s.a_row;
-    if constexpr (term == Term::weighted_difference) s.h = terms.h + p * s.h_row;
+    s.a.at = terms.a.at + p * s.a.row;
+    if constexpr (term == Term::weighted_difference) s.h.at = terms.h.at + p * s.h.row;
     tile_of[height - 1](s, start ? start + p * start_row : start, start_row, c + p * c_row, c_row);
   }
 }
@@ -102,8 +102,8 @@ void by_halves(const Terms<T>& terms, std::size_t rows, const T* start, std::siz
   Terms<T> first = terms, second = terms;
   first.inner = terms.inner / 2;
   second.inner -= first.inner;
-  second.a += first.inner * terms.a_step;
-  second.b += first.inner * terms.b_step;
+  second.a.at += first.inner * terms.a.step;
+  second.b.at += first.inner * terms.b.step;
   by_halves<T, term, V>(first, rows, start, start_row, c, c_row);
   Array<T> rest = uninitialized<T>({rows, width});
   by_halves<T, term, V>(second, rows, nullptr, 0, rest.data(), width);
@@ -121,8 +121,8 @@ void sum_terms(const Terms<T>& terms, std::size_t rows, std::size_t columns, con
   Terms<T> s = terms;
   if (rows == 0) return;
   for (std::size_t o = 0; o < columns; o += 2 * lanes) {
-    if (terms.inner > 0) s.b = terms.b + o;  // without terms, b may be null
-    if constexpr (term == Term::weighted_difference) s.h = terms.h + o;
+    if (terms.inner > 0) s.b.at = terms.b.at + o;  // without terms, b may be null
+    if constexpr (term == Term::weighted_difference) s.h.at = terms.h.at + o;
     const auto strip = o + 2 * lanes <= columns ? by_halves<T, term, 2> : by_halves<T, term, 1>;
     strip(s, rows, start ? start + o : start, start_row, c + o, c_row);
   }

@@ -18,21 +18,21 @@ enum class Term {
   weighted_difference,  // a (h - b)
 };
 
-// The operands of  sum over r < outer, k < inner of  term(a[p a_row + k a_step + r a_jump],
-//                                                         b[o        + k b_step + r b_jump],
-//                                                         h[p h_row + o])
+// The operands of  sum over r < outer, k < inner of  term(a.at[p a.row + k a.step + r a.jump],
+//                                                         b.at[o       + k b.step + r b.jump],
+//                                                         h.at[p h.row + o])
 // for each row p and column o of a result. In a convolution p is a pixel, o an output channel, and
 // the summed index runs over the kernel's rows (r) and over each row's taps and channels (k), which
 // stand side by side in memory. In the gradient of the weights p is a tap and channel, and the
 // summed index runs over the image's rows (r) and pixels (k).
 template <class T> struct Terms {
-  const T* a;
-  std::size_t a_row, a_step, a_jump;
-  const T* b;
-  std::size_t b_step, b_jump;
+  struct Operand {
+    const T* at;
+    std::size_t step, jump, row = 0;
+  };
+  Operand a, b;
   std::size_t inner, outer;
-  const T* h = nullptr;
-  std::size_t h_row = 0;
+  Operand h = {};
 };
 
 // c[p c_row + o] = start[p start_row + o] + that sum, for `rows` rows and `columns` columns, a

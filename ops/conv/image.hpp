@@ -39,13 +39,8 @@ template <class T>
 void convolve_row(const ImageConv& g, const T* image, const T* weight, const T* bias, std::size_t i,
                   T* row, std::size_t pixel) {
   const std::size_t taps = g.kw * g.c;  // of one kernel row: side by side in image and weight
-  const Terms<T> terms{image + i * g.stride * g.width * g.c,
-                       g.stride * g.c,
-                       1,
-                       g.width * g.c,
-                       weight,
-                       g.o,
-                       taps * g.o,
+  const Terms<T> terms{{image + i * g.stride * g.width * g.c, 1, g.width * g.c, g.stride * g.c},
+                       {weight, g.o, taps * g.o},
                        taps,
                        g.kh};
   sum_terms(terms, g.out_width, g.o, bias, 0, row, pixel);
@@ -60,15 +55,11 @@ void add_weight_gradient(const ImageConv& g, const T* image, const T* ybar, std:
   const std::size_t taps = g.kw * g.c;
   for (std::size_t i = 0; i < rows; i += band) {
     for (std::size_t k = 0; k < g.kh; ++k) {
-      const Terms<T> terms{image + (i * g.stride + k) * g.width * g.c,
-                           1,
-                           g.stride * g.c,
-                           g.stride * g.width * g.c,
-                           ybar + i * g.out_width * g.o,
-                           g.o,
-                           g.out_width * g.o,
-                           g.out_width,
-                           std::min(band, rows - i)};
+      const Terms<T> terms{
+          {image + (i * g.stride + k) * g.width * g.c, g.stride * g.c, g.stride * g.width * g.c, 1},
+          {ybar + i * g.out_width * g.o, g.o, g.out_width * g.o},
+          g.out_width,
+          std::min(band, rows - i)};
       T* w = wbar + k * taps * g.o;
       sum_terms(terms, taps, g.o, w, g.o, w, g.o);
     }

@@ -100,7 +100,7 @@ void Winograd<T>::convolve(const T* image, const T* v, const T* bias, T* y, std:
     const std::size_t tiles = (end - begin) * tiles_across(), plane = tiles * o_;
     transform_image(image, begin, end, u);
     for (std::size_t k = 0; k < products; ++k) {
-      const Terms<T> product{u + k * tiles * c_, c_, 1, 0, v + k * c_ * o_, o_, 0, c_, 1};
+      const Terms<T> product{{u + k * tiles * c_, 1, 0, c_}, {v + k * c_ * o_, o_, 0}, c_, 1};
       sum_terms<T>(product, tiles, o_, nullptr, 0, m + k * plane, o_);
     }
     const T* from = m;
@@ -152,7 +152,7 @@ void Winograd<T>::add_weight_gradient(const T* image, const T* ybar, T* vbar, T*
     }
     for (std::size_t k = 0; k < products; ++k) {
       T* w = vbar + k * c_ * o_;
-      const Terms<T> product{u + k * tiles * c_, 1, c_, 0, mbar + k * plane, o_, 0, tiles, 1};
+      const Terms<T> product{{u + k * tiles * c_, c_, 0, 1}, {mbar + k * plane, o_, 0}, tiles, 1};
       sum_terms(product, c_, o_, w, o_, w, o_);
     }
   }
