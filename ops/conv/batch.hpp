@@ -1,10 +1,6 @@
-// A convolution and its two transposes, of a batch of images.
-//
-//   y     = x * w       convolve, from x with its border of zeros
-//   xbar  = ybar * w'   convolve again: at stride 1 the transpose of a convolution is the one with
-//                       the weights flipped and their channels exchanged; at stride s it falls into
-//                       s x s of these, each for every s-th row and column of x (TransposedAxis)
-//   wbar  = x' * ybar   the same sums, over pixels instead of taps
+// A convolution and its two transposes, of one image and of a batch: section 1 of README.md. They are
+// made of sum_terms, which asks for images with their border of zeros already around them, and for
+// channels of the result in whole registers.
 //
 // The threads share the images. Each works on one image at a time, in scratch memory that fits its
 // cache, and has a weight gradient of its own; these are added up in the threads' order.
@@ -13,11 +9,96 @@
 #include <functional>
 
 #include "engine/parallel.hpp"
-#include "engine/simd_sums.hpp"
-#include "ops/conv/image.hpp"
+#include "ops/conv/geometry.hpp"
 #include "ops/conv/winograd.hpp"
+#include "ops/tile.hpp"
 
 namespace tapesort::detail {
+
+// Row i of y, its pixels `pixel` apart, of conv.width() channels:
+//   row[j, o] = bias[o] + sum_klc drawn[s i + k, s j + l, c] weight[k, l, c, o]
+template <class T>
+void convolve_row(const CanvasConv<T>& conv, const T* drawn, const T* weight, const T* bias,
+                  std::size_t i, T* row, std::size_t pixel) {
+  const std::size_t c = conv.canvas.channels, line = conv.canvas.w * c, width = conv.width();
+  const std::size_t taps = conv.kw * c;  // of one kernel row: side by side in image and weight
+  const Terms<T> terms{{drawn + i * conv.stride * line, 1, line, conv.stride * c},
+                       {weight, width, taps * width},
+                       taps,
+                       conv.kh};
+  sum_terms(terms, conv.ow, width, bias, 0, row, pixel);
+}
+
+// wbar[k, l, c, o] += sum_ij drawn[s i + k, s j + l, c] ybar[i, j, o], conv.width() channels o.
+template <class T>
+void add_weight_gradient(const CanvasConv<T>& conv, const T* drawn, const T* ybar, T* wbar) {
+  const std::size_t c = conv.canvas.channels, line = conv.canvas.w * c, width = conv.width();
+  const std::size_t taps = conv.kw * c, row = conv.ow * width;
+  // A few rows at a time: they stay in the first-level cache while all of wbar passes by.
+  const std::size_t band = std::max<std::size_t>(1, 112 / conv.ow);
+  for (std::size_t i = 0; i < conv.oh; i += band) {
+    for (std::size_t k = 0; k < conv.kh; ++k) {
+      const Terms<T> terms{
+          {drawn + (i * conv.stride + k) * line, conv.stride * c, conv.stride * line, 1},
+          {ybar + i * row, width, row},
+          conv.ow,
+          std::min(band, conv.oh - i)};
+      T* w = wbar + k * taps * width;
+      sum_terms(terms, taps, width, w, width, w, width);
+    }
+  }
+}
+
+// sum[o] += each pixel's o; sums of sums, so that rounding errors do not grow with their number.
+template <class T>
+void add_pixels(const T* image, std::size_t pixels, std::size_t o, T* partial, T* sum) {
+  constexpr std::size_t block = 64;
+  for (std::size_t from = 0; from < pixels; from += block) {
+    std::fill_n(partial, o, T(0));
+    for (std::size_t p = from; p < std::min(pixels, from + block); ++p) {
+      for (std::size_t c = 0; c < o; ++c) partial[c] += image[p * o + c];
+    }
+    for (std::size_t c = 0; c < o; ++c) sum[c] += partial[c];
+  }
+}
+
+// One of the stride x stride parts of the transpose. x's row r = s i + k - p took from y's row i,
+// so rows with the same (r + p) mod s = a are reached by the same taps, k = a, a + s, .., and among
+// themselves are an image, of which row u = (r - first) / s takes from ybar's row i = u + q - t by
+// its tap k = a + s t, with q = (first + p - a) / s: a convolution of stride 1, with the taps
+// counted from the other end.
+struct TransposedAxis {
+  std::size_t taps;    // how many
+  std::size_t first;   // the first such row of x
+  std::size_t count;   // and how many there are
+  std::ptrdiff_t top;  // where ybar's row 0 stands on the canvas, of count + taps - 1 rows
+
+  TransposedAxis(std::size_t extent, std::size_t kernel, std::size_t stride, std::size_t padding,
+                 std::size_t a)
+      : taps(a < kernel ? (kernel - a + stride - 1) / stride : 0),
+        first((a + stride - padding % stride) % stride),
+        count(first < extent ? (extent - first + stride - 1) / stride : 0),
+        top(std::ptrdiff_t(taps) - 1 - std::ptrdiff_t((first + padding - a) / stride)) {}
+};
+
+// The weights for the part (a, b), flipped, with inputs and outputs exchanged:
+// (kh, kw, c, o) -> (rows.taps, columns.taps, o, whole_lanes(c)).
+template <class T>
+Array<T> transposed_weight(const ConvGeometry& g, const T* weight, std::size_t a, std::size_t b,
+                           const TransposedAxis& rows, const TransposedAxis& columns) {
+  const std::size_t width = whole_lanes<T>(g.c);
+  Array<T> transposed = zeros<T>({rows.taps, columns.taps, g.o, width});
+  T* to = transposed.data();
+  for (std::size_t t = rows.taps; t-- > 0;) {
+    for (std::size_t u = columns.taps; u-- > 0; to += g.o * width) {
+      const T* from = weight + ((a + g.stride * t) * g.kw + b + g.stride * u) * g.c * g.o;
+      for (std::size_t c = 0; c < g.c; ++c) {
+        for (std::size_t o = 0; o < g.o; ++o) to[o * width + c] = from[c * g.o + o];
+      }
+    }
+  }
+  return transposed;
+}
 
 // Where to find image n: in memory, or drawn into scratch memory of one image's size.
 template <class T> using Images = std::function<const T*(std::size_t n, T* scratch)>;
@@ -27,18 +108,22 @@ template <class T> Images<T> images_of(const Array<T>& batch) {
   return [first = batch.data(), size](std::size_t n, T*) { return first + n * size; };
 }
 
-// The sum over n images of what add(image, sum) adds to `sum`, (rows, width), as an array of `shape`
-// without the columns beyond it. make_add() makes one `add` a thread, which owns its scratch memory;
-// the threads' sums are added up in the threads' order.
-template <class T, class MakeAdd>
+// The sum over n images of what add(begin, end, sum) adds to `sum`, (rows, width), for a thread's images
+// begin .. end - 1, as an array of `shape` without the columns beyond it.
+template <class T, class Add>
 Array<T> sum_over_images(std::size_t n, std::size_t rows, std::size_t width, const Shape& shape,
-                         const MakeAdd& make_add) {
-  Array<T> parts = zeros<T>({parallel_parts(n, 1), rows, width});
+                         const Add& add) {
+  Array<T> parts = zeros<T>({parallel_parts(n, 1), rows, width}), sum = zeros<T>(shape);
   parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
-    auto add = make_add();
-    for (std::size_t i = begin; i < end; ++i) add(i, parts.data() + part * rows * width);
+    add(begin, end, parts.data() + part * rows * width);
   });
-  return sum_parts(parts, shape);
+  const std::size_t columns = shape.back();
+  for (std::size_t r = 0; r < parts.size() / width; ++r) {  // part by part
+    const T* from = parts.data() + r * width;
+    T* to = sum.data() + r % rows * columns;
+    for (std::size_t c = 0; c < columns; ++c) to[c] += from[c];
+  }
+  return sum;
 }
 
 // Where results go: y's images, rows and pixels, by the distances between them.
@@ -47,16 +132,14 @@ template <class T> struct Placement {
   std::size_t image, row, pixel;
 };
 
-// n images of out_h rows from those of x, drawn on the canvas. Weight and bias come in whole lanes,
-// conv.o columns, of which `channels` are wanted.
+// n images from those of x, drawn on the canvas. Weight and bias have conv.width() channels.
 template <class T>
-void convolve(const ImageConv& conv, std::size_t n, std::size_t out_h, std::size_t channels,
-              const Canvas<T>& canvas, const Images<T>& x, const Array<T>& weight,
+void convolve(const CanvasConv<T>& conv, std::size_t n, const Images<T>& x, const Array<T>& weight,
               const Array<T>& bias, const Placement<T>& y) {
-  if (Winograd<T>::applies(conv.kh, conv.kw, conv.stride, conv.c, channels, out_h,
-                           conv.out_width)) {
-    const Winograd<T> winograd(canvas, channels, out_h, conv.out_width);
-    Array<T> v = uninitialized<T>({Winograd<T>::products, conv.c, channels});
+  const Canvas<T>& canvas = conv.canvas;
+  if (Winograd<T>::applies(conv)) {
+    const Winograd<T> winograd(conv);
+    Array<T> v = uninitialized<T>({Winograd<T>::products, canvas.channels, conv.o});
     winograd.transform_weight(weight.data(), v.data());
     parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
       Array<T> from = uninitialized<T>({canvas.image_size()});
@@ -68,20 +151,21 @@ void convolve(const ImageConv& conv, std::size_t n, std::size_t out_h, std::size
     });
     return;
   }
+  const std::size_t width = conv.width();
   parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
     Array<T> drawn = canvas.clear(), scratch = uninitialized<T>({canvas.image_size()});
-    Array<T> row = uninitialized<T>({conv.out_width, conv.o});
+    Array<T> row = uninitialized<T>({conv.ow, width});
     for (std::size_t image = begin; image < end; ++image) {
       canvas.draw(x(image, scratch.data()), drawn.data());
-      for (std::size_t i = 0; i < out_h; ++i) {
+      for (std::size_t i = 0; i < conv.oh; ++i) {
         T* to = y.first + image * y.image + i * y.row;
-        if (channels == conv.o) {
+        if (conv.o == width) {
           convolve_row(conv, drawn.data(), weight.data(), bias.data(), i, to, y.pixel);
           continue;
         }
-        convolve_row(conv, drawn.data(), weight.data(), bias.data(), i, row.data(), conv.o);
-        for (std::size_t j = 0; j < conv.out_width; ++j) {
-          std::copy_n(row.data() + j * conv.o, channels, to + j * y.pixel);
+        convolve_row(conv, drawn.data(), weight.data(), bias.data(), i, row.data(), width);
+        for (std::size_t j = 0; j < conv.ow; ++j) {
+          std::copy_n(row.data() + j * width, conv.o, to + j * y.pixel);
         }
       }
     }
@@ -91,10 +175,8 @@ void convolve(const ImageConv& conv, std::size_t n, std::size_t out_h, std::size
 template <class T>
 Array<T> convolve_forward(const ConvGeometry& g, const Array<T>& x, const Array<T>& weight,
                           const Array<T>& bias) {
-  const Canvas<T> canvas = x_canvas<T>(g);
-  const ImageConv conv = image_conv<T>(g);
   Array<T> y = uninitialized<T>(g.y_shape());
-  convolve(conv, g.n, g.oh, g.o, canvas, images_of(x),
+  convolve(canvas_conv<T>(g), g.n, images_of(x),
            whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o),
            whole_lane_rows(bias.data(), 1, g.o),
            Placement<T>{y.data(), g.oh * g.ow * g.o, g.ow * g.o, g.o});
@@ -117,12 +199,10 @@ Array<T> input_gradient(const ConvGeometry& g, const Array<T>& weight, const Ima
                              g.ow,
                              rows.top,
                              columns.top};
-      const ImageConv conv{canvas.w,      g.o, rows.taps, columns.taps, whole_lanes<T>(g.c),
-                           columns.count, 1};
+      const CanvasConv<T> conv{canvas, rows.taps, columns.taps, g.c, rows.count, columns.count, 1};
       T* first = xbar.data() + rows.first * row + columns.first * g.c;
-      convolve(conv, g.n, rows.count, g.c, canvas, ybar,
-               transposed_weight(g, weight.data(), a, b, rows, columns), zeros<T>({conv.o}),
-               Placement<T>{first, g.h * row, s * row, s * g.c});
+      convolve(conv, g.n, ybar, transposed_weight(g, weight.data(), a, b, rows, columns),
+               zeros<T>({conv.width()}), Placement<T>{first, g.h * row, s * row, s * g.c});
     }
   }
   return xbar;
@@ -130,45 +210,48 @@ Array<T> input_gradient(const ConvGeometry& g, const Array<T>& weight, const Ima
 
 template <class T>
 Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<T>& ybar) {
-  const Canvas<T> canvas = x_canvas<T>(g);
-  const std::size_t pixels = g.oh * g.ow;
-  if (Winograd<T>::applies(g.kh, g.kw, g.stride, g.c, g.o, g.oh, g.ow)) {
-    const Winograd<T> winograd(canvas, g.o, g.oh, g.ow);
+  const CanvasConv<T> conv = canvas_conv<T>(g);
+  const Canvas<T>& canvas = conv.canvas;
+  const std::size_t pixels = g.oh * g.ow, width = conv.width();
+  if (Winograd<T>::applies(conv)) {
+    const Winograd<T> winograd(conv);
+    const auto add = [&](std::size_t begin, std::size_t end, T* sum) {
+      Array<T> from = uninitialized<T>({pixels * g.o});
+      Array<T> scratch = uninitialized<T>({winograd.scratch_size()});
+      for (std::size_t n = begin; n < end; ++n) {
+        winograd.add_weight_gradient(x.data() + n * canvas.image_size(), ybar(n, from.data()), sum,
+                                     scratch.data());
+      }
+    };
     const std::size_t rows = Winograd<T>::products * g.c;
-    const Array<T> vbar = sum_over_images<T>(g.n, rows, g.o, {rows, g.o}, [&] {
-      return
-          [&, from = uninitialized<T>({pixels * g.o}),
-           scratch = uninitialized<T>({winograd.scratch_size()})](std::size_t n, T* sum) mutable {
-            winograd.add_weight_gradient(x.data() + n * canvas.image_size(), ybar(n, from.data()),
-                                         sum, scratch.data());
-          };
-    });
+    const Array<T> vbar = sum_over_images<T>(g.n, rows, g.o, {rows, g.o}, add);
     Array<T> wbar = uninitialized<T>(g.weight_shape());
     winograd.transform_weight_back(vbar.data(), wbar.data());
     return wbar;
   }
-  const ImageConv conv = image_conv<T>(g);
-  return sum_over_images<T>(g.n, g.kh * g.kw * g.c, conv.o, g.weight_shape(), [&] {
-    return [&, drawn = canvas.clear(), from = uninitialized<T>({pixels * g.o}),
-            filled = uninitialized<T>({conv.o == g.o ? 0 : pixels * conv.o})](std::size_t n,
-                                                                              T* sum) mutable {
+  const auto add = [&](std::size_t begin, std::size_t end, T* sum) {
+    Array<T> drawn = canvas.clear(), from = uninitialized<T>({pixels * g.o});
+    Array<T> filled = uninitialized<T>({width == g.o ? 0 : pixels * width});
+    for (std::size_t n = begin; n < end; ++n) {
       canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
       const T* cotangent = ybar(n, from.data());
-      if (conv.o != g.o) {
+      if (width != g.o) {
         fill_lanes(cotangent, pixels, g.o, filled.data());
         cotangent = filled.data();
       }
-      add_weight_gradient(conv, drawn.data(), cotangent, g.oh, sum);
-    };
-  });
+      add_weight_gradient(conv, drawn.data(), cotangent, sum);
+    }
+  };
+  return sum_over_images<T>(g.n, g.kh * g.kw * g.c, width, g.weight_shape(), add);
 }
 
 template <class T> Array<T> bias_gradient(const ConvGeometry& g, const Array<T>& ybar) {
   const std::size_t pixels = g.oh * g.ow;
-  return sum_over_images<T>(g.n, 1, g.o, {g.o}, [&] {
-    return [&, partial = uninitialized<T>({g.o})](std::size_t n, T* sum) mutable {
+  return sum_over_images<T>(g.n, 1, g.o, {g.o}, [&](std::size_t begin, std::size_t end, T* sum) {
+    Array<T> partial = uninitialized<T>({g.o});
+    for (std::size_t n = begin; n < end; ++n) {
       add_pixels(ybar.data() + n * pixels * g.o, pixels, g.o, partial.data(), sum);
-    };
+    }
   });
 }
 

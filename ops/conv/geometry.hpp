@@ -1,7 +1,8 @@
-// The extents of a convolution, checked once.
+// The extents of a convolution, checked once, and images with a border.
 #pragma once
 
 #include "engine/check.hpp"
+#include "engine/simd_sums.hpp"
 #include "ops/conv/conv.hpp"
 
 namespace tapesort::detail {
@@ -39,5 +40,56 @@ struct ConvGeometry {
   Shape weight_shape() const { return {kh, kw, c, o}; }
   Shape y_shape() const { return {n, oh, ow, o}; }
 };
+
+// A canvas (h, w, channels) on which images (image_h, image_w, channels) are drawn: pixel (i, j) at
+// (top + i, left + j), zero elsewhere; what falls outside is left out.
+template <class T> struct Canvas {
+  std::size_t h, w, channels;
+  std::size_t image_h, image_w;
+  std::ptrdiff_t top, left;
+
+  std::size_t image_size() const { return image_h * image_w * channels; }
+
+  // An empty one; what is drawn on it later leaves the border as it is. `more` numbers stand behind it.
+  Array<T> clear(std::size_t more = 0) const {
+    return zeros<T>({element_count({h, w, channels}, "convolution") + more});
+  }
+
+  void draw(const T* image, T* canvas) const {
+    const auto inside = [](std::ptrdiff_t at, std::size_t extent) {
+      return at >= 0 && at < std::ptrdiff_t(extent);
+    };
+    for (std::size_t i = 0; i < image_h; ++i) {
+      const std::ptrdiff_t row = top + std::ptrdiff_t(i);
+      if (!inside(row, h)) continue;
+      const T* from = image + i * image_w * channels;
+      T* to = canvas + std::size_t(row) * w * channels;
+      if (left >= 0 && left + image_w <= w) {
+        std::copy_n(from, image_w * channels, to + std::size_t(left) * channels);
+        continue;
+      }
+      for (std::size_t j = 0; j < image_w; ++j) {
+        const std::ptrdiff_t column = left + std::ptrdiff_t(j);
+        if (!inside(column, w)) continue;
+        std::copy_n(from + j * channels, channels, to + std::size_t(column) * channels);
+      }
+    }
+  }
+};
+
+// A convolution of what is drawn on a canvas, without further padding, to an image of o channels.
+template <class T> struct CanvasConv {
+  Canvas<T> canvas;
+  std::size_t kh, kw, o, oh, ow, stride;
+
+  std::size_t width() const { return whole_lanes<T>(o); }  // o, in whole registers
+};
+
+// Of x with its border of zeros.
+template <class T> CanvasConv<T> canvas_conv(const ConvGeometry& g) {
+  const auto border = std::ptrdiff_t(g.padding);
+  const Canvas<T> canvas{g.h + 2 * g.padding, g.w + 2 * g.padding, g.c, g.h, g.w, border, border};
+  return {canvas, g.kh, g.kw, g.o, g.oh, g.ow, g.stride};
+}
 
 }  // namespace tapesort::detail

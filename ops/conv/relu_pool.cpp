@@ -46,25 +46,25 @@ void pool_windows(const T* a, const T* b, const T* c, const T* d, std::size_t n,
 template <class T>
 Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, const Array<T>& bias,
                  Corners& corners) {
-  const Canvas<T> canvas = x_canvas<T>(g);
-  const ImageConv conv = image_conv<T>(g);
+  const CanvasConv<T> conv = canvas_conv<T>(g);
+  const std::size_t width = conv.width();
   const Array<T> w = whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o);
   const Array<T> b = whole_lane_rows(bias.data(), 1, g.o);
   Array<T> y = uninitialized<T>(g.shape());
   parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-    Array<T> drawn = canvas.clear(), pooled = uninitialized<T>({2, conv.o});
-    Array<T> rows = uninitialized<T>({2, g.ow, conv.o});
-    T *upper = rows.data(), *lower = rows.data() + g.ow * conv.o;
+    Array<T> drawn = conv.canvas.clear(), pooled = uninitialized<T>({2, width});
+    Array<T> rows = uninitialized<T>({2, g.ow, width});
+    T *upper = rows.data(), *lower = rows.data() + g.ow * width;
     for (std::size_t n = begin; n < end; ++n) {
-      canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
+      conv.canvas.draw(x.data() + n * conv.canvas.image_size(), drawn.data());
       for (std::size_t i = 0; i < g.ph; ++i) {
-        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i, upper, conv.o);
-        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i + 1, lower, conv.o);
+        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i, upper, width);
+        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i + 1, lower, width);
         for (std::size_t j = 0; j < g.pw; ++j) {
-          const std::size_t left = 2 * j * conv.o, right = left + conv.o;
+          const std::size_t left = 2 * j * width, right = left + width;
           const std::size_t to = ((n * g.ph + i) * g.pw + j) * g.o;
           pool_windows(upper + left, upper + right, lower + left, lower + right, g.o, pooled.data(),
-                       pooled.data() + conv.o, y.data() + to, corners.data() + to);
+                       pooled.data() + width, y.data() + to, corners.data() + to);
         }
       }
     }
@@ -105,20 +105,22 @@ template <class T> struct Backward {
   }
 
   Array<T> bias_gradient() const {
-    return sum_over_images<T>(g.n, 1, g.o, {g.o}, [&] {
-      return [&, sum = uninitialized<T>({g.o})](std::size_t n, T* total) mutable {
-        sum.fill(T(0));
-        for_elements(n, 0, g.ph, [&](auto, auto, auto o, auto, auto, T value, bool alive) {
-          sum.data()[o] += alive ? value : T(0);
+    return sum_over_images<T>(
+        g.n, 1, g.o, {g.o}, [&](std::size_t begin, std::size_t end, T* total) {
+          Array<T> sum = uninitialized<T>({g.o});
+          for (std::size_t n = begin; n < end; ++n) {
+            sum.fill(T(0));
+            for_elements(n, 0, g.ph, [&](auto, auto, auto o, auto, auto, T value, bool alive) {
+              sum.data()[o] += alive ? value : T(0);
+            });
+            for (std::size_t o = 0; o < g.o; ++o) total[o] += sum.data()[o];
+          }
         });
-        for (std::size_t o = 0; o < g.o; ++o) total[o] += sum.data()[o];
-      };
-    });
   }
 
   Array<T> weight_gradient(const Array<T>& x) const {
     if (!sparse_applies<T>(g)) return detail::weight_gradient(g, x, dense());
-    const Canvas<T> canvas = x_canvas<T>(g);
+    const Canvas<T> canvas = canvas_conv<T>(g).canvas;
     const std::size_t row = canvas.w * g.c, width = whole_lanes<T>(g.kw * g.c);
     // As many rows of windows at a time as the first-level cache can hold the pixels of.
     const std::size_t fitting = (std::size_t{28} << 10) / (row * sizeof(T));
@@ -126,10 +128,11 @@ template <class T> struct Backward {
     const std::size_t room = band * g.pw;
 
     // (o, kh, kw, c) -> (kh, kw, c, o)
-    const auto make_add = [&] {
-      return [&, drawn = canvas.clear(Lanes<T>::size),
-              elements = uninitialized<Nonzero<T>>({g.o, room}),
-              counts = uninitialized<Index>({g.o})](std::size_t n, T* sum) mutable {
+    const auto add = [&](std::size_t begin, std::size_t end, T* sum) {
+      Array<T> drawn = canvas.clear(Lanes<T>::size);
+      Array<Nonzero<T>> elements = uninitialized<Nonzero<T>>({g.o, room});
+      Indices counts = uninitialized<Index>({g.o});
+      for (std::size_t n = begin; n < end; ++n) {
         canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
         for (std::size_t i = 0; i < g.ph; i += band) {
           counts.fill(0);
@@ -150,10 +153,9 @@ template <class T> struct Backward {
             }
           }
         }
-      };
+      }
     };
-    const Array<T> sum =
-        sum_over_images<T>(g.n, g.o * g.kh, width, {g.o, g.kh, g.kw * g.c}, make_add);
+    const Array<T> sum = sum_over_images<T>(g.n, g.o * g.kh, width, {g.o, g.kh, g.kw * g.c}, add);
     Array<T> wbar = uninitialized<T>(g.weight_shape());
     const std::size_t taps = g.kh * g.kw * g.c;
     for (std::size_t t = 0; t < taps; ++t) {

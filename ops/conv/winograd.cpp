@@ -4,6 +4,7 @@
 
 #include "engine/instantiate.hpp"
 #include "ops/conv/winograd_maps.hpp"
+#include "ops/tile.hpp"
 
 namespace tapesort::detail {
 namespace {
@@ -107,7 +108,7 @@ void Winograd<T>::convolve(const T* image, const T* v, const T* bias, T* y, std:
     for (std::size_t ti = begin; ti < end; ++ti) {
       for (std::size_t tj = 0; tj < tiles_across(); ++tj, from += o_) {
         T* to = y + tile * ti * row + tile * tj * pixel;
-        const std::size_t down = out_h_ - tile * ti, across = out_w_ - tile * tj;  // are left
+        const std::size_t down = oh_ - tile * ti, across = ow_ - tile * tj;  // are left
         for (std::size_t o = 0; o < o_; o += V::size) {
           const V b = V::load_unaligned(bias + o);
           both_ways(
@@ -135,13 +136,13 @@ void Winograd<T>::add_weight_gradient(const T* image, const T* ybar, T* vbar, T*
     T* to = mbar;
     for (std::size_t ti = begin; ti < end; ++ti) {
       for (std::size_t tj = 0; tj < tiles_across(); ++tj, to += o_) {
-        const T* from = ybar + (tile * ti * out_w_ + tile * tj) * o_;
-        const std::size_t down = out_h_ - tile * ti, across = out_w_ - tile * tj;  // are left
+        const T* from = ybar + (tile * ti * ow_ + tile * tj) * o_;
+        const std::size_t down = oh_ - tile * ti, across = ow_ - tile * tj;  // are left
         for (std::size_t o = 0; o < o_; o += V::size) {
           both_ways(
               WinogradMaps<T>::outputs_back,
               [=](auto i, auto j) {
-                return i < down && j < across ? V::load_unaligned(from + (i * out_w_ + j) * o_ + o)
+                return i < down && j < across ? V::load_unaligned(from + (i * ow_ + j) * o_ + o)
                                               : V(T(0));
               },
               [=](auto i, auto j, const V& sum) {
