@@ -24,19 +24,22 @@ void check_label(const char* op, double label, std::size_t j, std::size_t row, L
           kind == Labels::any ? "finite labels" : "labels between 0 and 1000");
 }
 
-// n of the sets that a loss takes.
-template <class T>
-std::size_t checked_size(const char* op, const Var<T>& scores, const Array<T>& labels,
-                         Labels kind) {
-  const std::size_t n = checked_set_size(op, scores.value());
-  require_same_shape(op, "scores", scores.shape(), "labels", labels.shape());
-  require(n > 0, op, ": scores are ", scores.shape(), "; need (.., n) with n >= 1");
-  check_within(op, scores.value(), double(std::numeric_limits<T>::max()) / 2,
-               ", half of the largest number");
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    check_label(op, double(labels.data()[i]), i % n, i / n, kind);
-  }
-  return n;
+// loss(scores, labels, n) of sets of n, checked, or of those that the mask leaves.
+template <class T, class Loss>
+Var<T> of_sets(const char* op, const Var<T>& scores, const Array<T>& labels,
+               const OptionalMask& mask, Labels kind, const Loss& loss) {
+  const auto checked = [&](const Var<T>& s, const Array<T>& y) {
+    const std::size_t n = checked_set_size(op, s.value());
+    require_same_shape(op, "scores", s.shape(), "labels", y.shape());
+    require(n > 0, op, ": scores are ", s.shape(), "; need (.., n) with n >= 1");
+    check_within(op, s.value(), double(std::numeric_limits<T>::max()) / 2,
+                 ", half of the largest number");
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      check_label(op, double(y.data()[i]), i % n, i / n, kind);
+    }
+    return loss(s, y, n);
+  };
+  return masked(op, mask, By::set, checked, scores, labels);
 }
 
 void check_places(const char* op, std::size_t k) {
@@ -136,56 +139,41 @@ template <class Value, class F> void for_ties(std::size_t n, const Value& value,
 
 template <class T>
 Var<T> list_mle_loss(const Var<T>& scores, const Array<T>& labels, const OptionalMask& mask) {
-  return masked(
-      "list_mle_loss", mask, By::set,
-      [](const Var<T>& s, const Array<T>& y) {
-        checked_size("list_mle_loss", s, y, Labels::any);
-        return -PlackettLuce<T>(s).log_prob(argsort(y));
-      },
-      scores, labels);
+  return of_sets("list_mle_loss", scores, labels, mask, Labels::any,
+                 [](auto& s, auto& y, auto) { return -PlackettLuce<T>(s).log_prob(argsort(y)); });
 }
 
 template <class T>
 Var<T> list_net_loss(const Var<T>& scores, const Array<T>& labels, const OptionalMask& mask) {
-  return masked(
-      "list_net_loss", mask, By::set,
-      [](const Var<T>& s, const Array<T>& y) {
-        checked_size("list_net_loss", s, y, Labels::any);
-        return -sum(softmax(constant<T>(y)) * log_softmax(s), -1);
-      },
-      scores, labels);
+  return of_sets("list_net_loss", scores, labels, mask, Labels::any, [](auto& s, auto& y, auto) {
+    return -sum(softmax(constant<T>(y)) * log_softmax(s), -1);
+  });
 }
 
 template <class T>
 Var<T> pairwise_logistic_loss(const Var<T>& scores, const Array<T>& labels,
                               const OptionalMask& mask) {
-  return masked(
-      "pairwise_logistic_loss", mask, By::set,
-      [](const Var<T>& s, const Array<T>& y) {
-        checked_size("pairwise_logistic_loss", s, y, Labels::any);
-        return sum_of_pairs(s, y, [](std::size_t, std::size_t) { return 1; });
-      },
-      scores, labels);
+  return of_sets("pairwise_logistic_loss", scores, labels, mask, Labels::any,
+                 [](auto& s, auto& y, auto) {
+                   return sum_of_pairs(s, y, [](std::size_t, std::size_t) { return 1; });
+                 });
 }
 
 template <class T>
 Var<T> lambda_loss(const Var<T>& scores, const Array<T>& labels, LambdaWeights weights,
                    const OptionalMask& mask) {
-  return masked(
-      "lambda_loss", mask, By::set,
-      [=](const Var<T>& s, const Array<T>& y) {
-        const std::size_t n = checked_size("lambda_loss", s, y, Labels::with_gains);
-        const Array<double> G = normalised_gains(y, n, n);
-        const Indices places = inverse_permutation(argsort(s.value()));
-        const std::vector<double> d = discounts(n + 1);
-        return sum_of_pairs(s, y, [&](std::size_t i, std::size_t j) {
-          auto [first, last] = std::minmax(places.data()[i], places.data()[j]);
-          std::size_t a = std::size_t(first), b = std::size_t(last);
-          if (weights == LambdaWeights::ndcg_loss2) a = b - a - 1, b = a + 1;
-          return (G.data()[i] - G.data()[j]) * (d[a] - d[b]) / std::log(2.0);
-        });
-      },
-      scores, labels);
+  const auto loss = [=](const Var<T>& s, const Array<T>& y, std::size_t n) {
+    const Array<double> G = normalised_gains(y, n, n);
+    const Indices places = inverse_permutation(argsort(s.value()));
+    const std::vector<double> d = discounts(n + 1);
+    return sum_of_pairs(s, y, [&](std::size_t i, std::size_t j) {
+      auto [first, last] = std::minmax(places.data()[i], places.data()[j]);
+      std::size_t a = std::size_t(first), b = std::size_t(last);
+      if (weights == LambdaWeights::ndcg_loss2) a = b - a - 1, b = a + 1;
+      return (G.data()[i] - G.data()[j]) * (d[a] - d[b]) / std::log(2.0);
+    });
+  };
+  return of_sets("lambda_loss", scores, labels, mask, Labels::with_gains, loss);
 }
 
 template <class T>
@@ -193,21 +181,18 @@ FirstOrder<T> neural_ndcg_loss(const Var<T>& scores, const Array<T>& labels, dou
                                std::size_t k, const OptionalMask& mask) {
   check_places("neural_ndcg_loss", k);
   check_scale<T>("neural_ndcg_loss", "tau", tau);
-  return masked(
-      "neural_ndcg_loss", mask, By::set,
-      [=](const Var<T>& s, const Array<T>& y) {
-        const std::size_t n = checked_size("neural_ndcg_loss", s, y, Labels::with_gains);
-        const Array<double> G = normalised_gains(y, n, k);
-        const std::vector<double> d = discounts(n);
-        Array<T> dG = zeros<T>(matrix_shape(s.shape()));  // d_i G_j
-        for (std::size_t at = 0; at < dG.size(); ++at) {
-          const std::size_t i = at / n % n, j = at % n, set = at / n / n;
-          if (i < k) dG.data()[at] = T(d[i] * G.data()[set * n + j]);
-        }
-        const Var<T> S = sinkhorn(neural_sort_logits(s, tau), 1);  // rows first: P_hat
-        return loss_of(sum(S * dG, Axes{-2, -1}), G, n);
-      },
-      scores, labels);
+  const auto loss = [=](const Var<T>& s, const Array<T>& y, std::size_t n) {
+    const Array<double> G = normalised_gains(y, n, k);
+    const std::vector<double> d = discounts(n);
+    Array<T> dG = zeros<T>(matrix_shape(s.shape()));  // d_i G_j
+    for (std::size_t at = 0; at < dG.size(); ++at) {
+      const std::size_t i = at / n % n, j = at % n, set = at / n / n;
+      if (i < k) dG.data()[at] = T(d[i] * G.data()[set * n + j]);
+    }
+    const Var<T> S = sinkhorn(neural_sort_logits(s, tau), 1);  // rows first: P_hat
+    return loss_of(sum(S * dG, Axes{-2, -1}), G, n);
+  };
+  return of_sets("neural_ndcg_loss", scores, labels, mask, Labels::with_gains, loss);
 }
 
 template <class T>
@@ -215,43 +200,35 @@ FirstOrder<T> pi_rank_loss(const Var<T>& scores, const Array<T>& labels, double 
                            const OptionalMask& mask) {
   check_places("pi_rank_loss", k);
   check_scale<T>("pi_rank_loss", "tau", tau);
-  return masked(
-      "pi_rank_loss", mask, By::set,
-      [=](const Var<T>& s, const Array<T>& y) {
-        const std::size_t n = checked_size("pi_rank_loss", s, y, Labels::with_gains);
-        const Array<double> G = normalised_gains(y, n, k);
-        Shape column = s.shape();
-        column.push_back(1);
-        const Var<T> gains =
-            neural_sort_payload(s, constant(with_shape(convert<T>(G), column)), tau);
-        Array<T> d = zeros<T>({n, 1});
-        for (std::size_t i = 0; i < std::min(k, n); ++i) d(i, 0) = T(discount(i));
-        return loss_of(sum(gains * d, Axes{-2, -1}), G, n);
-      },
-      scores, labels);
+  const auto loss = [=](const Var<T>& s, const Array<T>& y, std::size_t n) {
+    const Array<double> G = normalised_gains(y, n, k);
+    const Var<T> column = constant(with_shape(convert<T>(G), extended(G.shape(), {1})));
+    const Var<T> gains = neural_sort_payload(s, column, tau);
+    Array<T> d = zeros<T>({n, 1});
+    for (std::size_t i = 0; i < std::min(k, n); ++i) d(i, 0) = T(discount(i));
+    return loss_of(sum(gains * d, Axes{-2, -1}), G, n);
+  };
+  return of_sets("pi_rank_loss", scores, labels, mask, Labels::with_gains, loss);
 }
 
 template <class T>
 FirstOrder<T> spearman_loss(const Var<T>& scores, const Array<T>& labels, double strength,
                             const OptionalMask& mask) {
   check_scale<T>("spearman_loss", "strength", strength);
-  return masked(
-      "spearman_loss", mask, By::set,
-      [=](const Var<T>& s, const Array<T>& y) {
-        const std::size_t n = checked_size("spearman_loss", s, y, Labels::any);
-        const Indices order = argsort(y);
-        Array<T> ranks = zeros<T>(y.shape());
-        for (std::size_t row = 0; row < y.size(); row += n) {
-          const auto at = [&](std::size_t i) { return row + std::size_t(order.data()[row + i]); };
-          const auto label = [&](std::size_t i) { return y.data()[at(i)]; };
-          for_ties(n, label, [&](std::size_t begin, std::size_t end) {  // equal: their mean rank
-            for (std::size_t i = begin; i < end; ++i) ranks.data()[at(i)] = T(begin + 1 + end) / 2;
-          });
-        }
-        const double pairs = double(n) * (double(n) * double(n) - 1);
-        return sum(square(fast_soft_rank(s, strength) - ranks), -1) * T(n > 1 ? 6 / pairs : 0);
-      },
-      scores, labels);
+  const auto loss = [=](const Var<T>& s, const Array<T>& y, std::size_t n) {
+    const Indices order = argsort(y);
+    Array<T> ranks = zeros<T>(y.shape());
+    for (std::size_t row = 0; row < y.size(); row += n) {
+      const auto at = [&](std::size_t i) { return row + std::size_t(order.data()[row + i]); };
+      const auto label = [&](std::size_t i) { return y.data()[at(i)]; };
+      for_ties(n, label, [&](std::size_t begin, std::size_t end) {  // equal: their mean rank
+        for (std::size_t i = begin; i < end; ++i) ranks.data()[at(i)] = T(begin + 1 + end) / 2;
+      });
+    }
+    const double pairs = double(n) * (double(n) * double(n) - 1);
+    return sum(square(fast_soft_rank(s, strength) - ranks), -1) * T(n > 1 ? 6 / pairs : 0);
+  };
+  return of_sets("spearman_loss", scores, labels, mask, Labels::any, loss);
 }
 
 template <class T>
