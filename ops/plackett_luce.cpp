@@ -147,16 +147,12 @@ template <class T> Indices PlackettLuce<T>::perturbed_order(const Array<T>& nois
       const std::size_t i = start + std::size_t(j);
       return ExactSum(double(s[i % s_.size()]), double(noise.data()[i % noise.size()]));
     };
-    const auto z_at = [&](const Index* place) { return z.data()[start + std::size_t(*place)]; };
-    Index *place = order.data() + start, *const end = place + n;
-    while (place != end) {
-      Index* const first = place;
-      do ++place;
-      while (place != end && z_at(place) == z_at(first));
-      if (place - first > 1) {
-        std::stable_sort(first, place, [&](Index a, Index b) { return sum(b) < sum(a); });
-      }
-    }
+    Index* const row = order.data() + start;
+    const auto rounded = [&](std::size_t i) { return z.data()[start + std::size_t(row[i])]; };
+    for_ties(n, rounded, [&](std::size_t begin, std::size_t end) {
+      if (end - begin == 1) return;
+      std::stable_sort(row + begin, row + end, [&](Index a, Index b) { return sum(b) < sum(a); });
+    });
   }
   return order;
 }

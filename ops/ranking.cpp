@@ -127,14 +127,6 @@ Array<double> of_orders(const char* op, const Array<T>& scores, const Array<T>& 
   return figures;
 }
 
-// Calls f(begin, end) for each run of equal value(0), value(1), .., value(n - 1).
-template <class Value, class F> void for_ties(std::size_t n, const Value& value, const F& f) {
-  for (std::size_t begin = 0, end; begin < n; begin = end) {
-    for (end = begin; end < n && value(end) == value(begin);) ++end;
-    f(begin, end);
-  }
-}
-
 }  // namespace
 
 template <class T>

@@ -98,6 +98,14 @@ inline Shape matrix_shape(const Shape& scores) {
   return shape;
 }
 
+// Calls f(begin, end) for each run of equal value(0), value(1), .., value(n - 1).
+template <class Value, class F> void for_ties(std::size_t n, const Value& value, const F& f) {
+  for (std::size_t begin = 0, end; begin < n; begin = end) {
+    for (end = begin + 1; end < n && value(end) == value(begin);) ++end;
+    f(begin, end);
+  }
+}
+
 // How many sets of n there are.
 template <class T> std::size_t count_sets(const Array<T>& scores, std::size_t n) {
   return n ? scores.size() / n : 0;
