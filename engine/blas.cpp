@@ -56,16 +56,12 @@ std::string cpu_features() {
   std::string text;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-#define FEATURE(name) \
-  if (__builtin_cpu_supports(name)) text += (text.empty() ? "" : " ") + std::string(name);
-  FEATURE("sse4.2")
-  FEATURE("avx")
-  FEATURE("avx2")
-  FEATURE("fma")
-  FEATURE("avx512f")
-  FEATURE("avx512dq")
-  FEATURE("avx512bw")
-  FEATURE("avx512vl")
+#define FEATURE(name) std::pair(name, __builtin_cpu_supports(name) != 0)
+  for (const auto& [name, there] :
+       {FEATURE("sse4.2"), FEATURE("avx"), FEATURE("avx2"), FEATURE("fma"), FEATURE("avx512f"),
+        FEATURE("avx512dq"), FEATURE("avx512bw"), FEATURE("avx512vl")}) {
+    if (there) text += (text.empty() ? "" : " ") + std::string(name);
+  }
 #undef FEATURE
 #endif
   return text.empty() ? "unknown" : text;
@@ -183,20 +179,15 @@ void gemm(bool transpose_a, bool transpose_b, std::size_t m, std::size_t n, std:
   }
   blas_report();
   // A thread should have at least 2 Mflop to do, in whole rows or whole columns of c.
-  const std::size_t cost = std::max<std::size_t>(1, (m >= n ? n : m) * k * 2);
+  const bool rows = m >= n;
+  const std::size_t cost = std::max<std::size_t>(1, (rows ? n : m) * k * 2);
   const std::size_t grain = std::max<std::size_t>(8, 2000000 / cost);
-  if (m >= n) {
-    parallel_for(m, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-      one_thread_gemm(transpose_a, transpose_b, end - begin, n, k, alpha,
-                      a + (transpose_a ? begin : begin * lda), lda, b, ldb, beta, c + begin * ldc,
-                      ldc);
-    });
-  } else {
-    parallel_for(n, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
-      one_thread_gemm(transpose_a, transpose_b, m, end - begin, k, alpha, a, lda,
-                      b + (transpose_b ? begin * ldb : begin), ldb, beta, c + begin, ldc);
-    });
-  }
+  parallel_for(rows ? m : n, grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+    const std::size_t i = rows ? begin : 0, j = rows ? 0 : begin, size = end - begin;
+    one_thread_gemm(transpose_a, transpose_b, rows ? size : m, rows ? n : size, k, alpha,
+                    a + (transpose_a ? i : i * lda), lda, b + (transpose_b ? j * ldb : j), ldb,
+                    beta, c + i * ldc + j, ldc);
+  });
 }
 
 INSTANTIATE(gemm)
