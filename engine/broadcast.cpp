@@ -59,12 +59,9 @@ struct Walk {
 };
 
 bool stretches_to(const Shape& small, const Shape& large) {
-  if (small.size() > large.size()) return false;
-  for (std::size_t back = 1; back <= small.size(); ++back) {
-    const std::size_t own = small[small.size() - back];
-    if (own != 1 && own != large[large.size() - back]) return false;
-  }
-  return true;
+  const auto fits = [](std::size_t own, std::size_t extent) { return own == 1 || own == extent; };
+  return small.size() <= large.size() &&
+         std::equal(small.rbegin(), small.rend(), large.rbegin(), fits);
 }
 
 }  // namespace

@@ -57,10 +57,9 @@ class Pool {
     try {
       for (int i = 1; i < count; ++i) workers_.emplace_back([this] { serve(); });
     } catch (const std::exception& error) {
-      static const int said =  // once, however often it is tried
+      [[maybe_unused]] static const int said =  // once, however often it is tried
           std::fprintf(stderr, "tapesort: only %zu of %d threads could be made (%s); going on\n",
                        size(), count, error.what());
-      static_cast<void>(said);
     }
   }
   ~Pool() {
