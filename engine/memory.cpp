@@ -86,15 +86,16 @@ struct Lists {
       while (Block* block = list.pop()) std::free(block);
     }
   }
-  ~Lists() {
-    closed = true;
-    free_all();
+};
+// Without a destructor, as each use would have to ask whether it is there already. Only a thread that
+// has fetched blocks keeps any, and it has made this beside them.
+thread_local Lists own_lists;
+struct AtThreadEnd {
+  ~AtThreadEnd() {
+    own_lists.closed = true;
+    own_lists.free_all();
   }
 };
-Lists& thread_lists() {
-  thread_local Lists lists;
-  return lists;
-}
 
 // What has been lent and not given back; one memory may be lent several times.
 struct Loans {
@@ -122,7 +123,7 @@ struct Loans {
 
 void Storage::lend(void* memory) {
   loans.add(memory);
-  thread_lists().lent = memory;
+  own_lists.lent = memory;
 }
 
 namespace {
@@ -130,6 +131,7 @@ namespace {
 // What is rare, apart: the usual few instructions then need no registers saved.
 [[gnu::noinline]] void* take_from_others(std::size_t bytes, Class c, List& own) {
   if (bytes > Storage::most_bytes) throw std::bad_alloc();
+  thread_local const AtThreadEnd at_thread_end;
   if (recycle) {
     SharedList& shared = shared_list(c.index);
     std::lock_guard<std::mutex> lock(shared.mutex);
@@ -142,8 +144,8 @@ namespace {
   return block;
 }
 
-[[gnu::noinline]] void give_to_others(void* memory, std::size_t c, const Lists& lists) noexcept {
-  if (!recycle || lists.closed) return std::free(memory);
+[[gnu::noinline]] void give_to_others(void* memory, std::size_t c) noexcept {
+  if (!recycle || own_lists.closed) return std::free(memory);
   SharedList& shared = shared_list(c);
   std::lock_guard<std::mutex> lock(shared.mutex);
   shared.list.push(memory);
@@ -152,24 +154,22 @@ namespace {
 }  // namespace
 
 void* Storage::take(std::size_t bytes) {
-  Lists& lists = thread_lists();
-  if (lists.lent != nullptr) return std::exchange(lists.lent, nullptr);
+  if (own_lists.lent != nullptr) return std::exchange(own_lists.lent, nullptr);
   const Class c = class_of(bytes);
-  List& own = lists.of_class[c.index];
+  List& own = own_lists.of_class[c.index];
   if (Block* block = own.pop()) return block;
   return take_from_others(bytes, c, own);
 }
 
 void Storage::give(void* memory, std::size_t bytes) noexcept {
   if (memory == nullptr || (loans.count != 0 && loans.end(memory))) return;
-  Lists& lists = thread_lists();
   const std::size_t c = class_of(bytes).index;
-  List& own = lists.of_class[c];
-  if (own.length < own.fetched && !lists.closed) return own.push(memory);
-  give_to_others(memory, c, lists);
+  List& own = own_lists.of_class[c];
+  if (own.length < own.fetched && !own_lists.closed) return own.push(memory);
+  give_to_others(memory, c);
 }
 
-void Storage::release() noexcept { thread_lists().free_all(); }
+void Storage::release() noexcept { own_lists.free_all(); }
 
 std::size_t Storage::fresh_blocks() { return fresh; }
 
