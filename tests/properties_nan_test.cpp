@@ -169,6 +169,11 @@ std::vector<MixingRow> mixing_rows() {
          using T = std::decay_t<decltype(x[0].value().data()[0])>;
          return PlackettLuce<T>(x[0]).log_prob(argsort(zeros<T>(x[0].shape())));
        }},
+      {"neural_sort_payload",
+       [](const auto& x) {
+         const Index n = Index(x[0].shape()[1]);
+         return neural_sort_payload(ramp(x[0], x[0].shape()), reshape(x[0], {3, n, 1}), {1.5});
+       }},
       {"sinkhorn",
        [](const auto& x) {
          const auto square = matmul(transpose(x[0]), x[0]);
@@ -220,7 +225,73 @@ template <class T> void check_mixing() {
   }
 }
 
+// A NaN in the cotangent of set 1 leaves the gradients of the sets beside it as they are.
+template <class T> void check_cotangents_of_sets() {
+  for (const SetRow& row : set_rows()) {
+    check_property(row.name + ", " + type_name<T>(), [&] {
+      const auto n = *rc::gen::inRange<std::size_t>(2, 40);
+      const auto x = regular_inputs<T>(1, {3, n});
+      const auto f = [&](const auto& x) { return row.f<T>()(x[0], T(1)); };
+      const auto cotangent = [&](const Shape& shape) {
+        Array<T> u = some_cotangent<T>(shape);
+        const std::size_t size = u.size() / 3;
+        u.data()[size + *rc::gen::inRange<std::size_t>(0, size)] = nan<T>;
+        return u;
+      };
+      const Array<T> before = evaluate<T>(f, x, some_cotangent<T>).gradients[0];
+      Array<T> after;
+      try {
+        after = evaluate<T>(f, x, cotangent).gradients[0];
+      } catch (const std::invalid_argument&) {
+        return;
+      }
+      for (const std::size_t i : {std::size_t(0), std::size_t(2)}) {
+        if (!std::equal(before.data() + i * n, before.data() + (i + 1) * n, after.data() + i * n,
+                        same_number<T>)) {
+          fail_case("of 3 sets of ", n, ", a NaN cotangent of set 1 changes set ", i);
+        }
+      }
+    });
+  }
+}
+
+// Of a payload, and in sets so large that rows are interpolated.
+template <class T> void check_payload_beside(T bad) {
+  for (const std::size_t n : {std::size_t(5), std::size_t(50), std::size_t(700)}) {
+    for (const double tau : {0.02, 1.0, 50.0}) {
+      Generator random(n);
+      std::vector<Array<T>> x{random.normal<T>({3, n}), random.normal<T>({3, n, 2})};
+      const auto sort = [&](const auto& x) { return neural_sort_payload(x[0], x[1], {tau}); };
+      const Evaluated<T> before = evaluate<T>(sort, x, some_cotangent<T>);
+      x[1](1, n / 2, 0) = bad, x[1](1, n / 2 + 1, 0) = -bad;
+      const Evaluated<T> after = evaluate<T>(sort, x, some_cotangent<T>);
+      for (const std::size_t set : {std::size_t(0), std::size_t(2)}) {
+        for (std::size_t i = 0; i < n; ++i) {
+          INFO("n ", n, ", tau ", tau, ", set ", set, ", item ", i);
+          REQUIRE(same_number(before.value(set, i, 0), after.value(set, i, 0)));
+          REQUIRE(same_number(before.gradients[0](set, i), after.gradients[0](set, i)));
+          REQUIRE(same_number(before.gradients[1](set, i, 0), after.gradients[1](set, i, 0)));
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
+
+TEST_CASE("property: a NaN in one set's cotangent stays in that set") {
+  check_cotangents_of_sets<float>();
+  check_cotangents_of_sets<double>();
+}
+
+TEST_CASE("neural_sort_payload: what is not finite in one set stays in that set") {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY, 3e38f}) {
+    check_payload_beside<float>(bad);
+  }
+  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), 1.5e308}) {
+    check_payload_beside<double>(bad);
+  }
+}
 
 TEST_CASE("property: elementwise, a NaN in is a NaN out, at its place alone") {
   check_elementwise<float>();

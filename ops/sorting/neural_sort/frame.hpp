@@ -143,7 +143,8 @@ RowSums<T, columns> sum_row(const Frame<T>& frame, double x, const T* const* b) 
     total += e;
     u_sum += e * u;
     uu_sum += e * u * u;
-    for (int c = 0; c < columns; ++c) sums[c] += e * (load(item[c] + j) - own[c]);
+    for (int c = 0; c < columns; ++c)
+      sums[c] += weighted(e > L(T(0)), e, load(item[c] + j) - own[c]);
   }
   row.total = simd::sum(total);
   row.mean_U = simd::sum(u_sum) / row.total;

@@ -25,6 +25,11 @@ enum class Sums {
               // G_j = sum_i g_ij, K_j = sum_i (j - i) g_ij
 };
 
+// e x inside the band, and 0 outside, even if x, which may be of a set beside, is not finite.
+template <class T> Lanes<T> weighted(const Mask<T>& inside, const Lanes<T>& e, const Lanes<T>& x) {
+  return simd::select(inside, e * x, Lanes<T>(T(0)));
+}
+
 // A long sum as a sum of short ones: rounding then grows with their length, not with the row's.
 constexpr std::size_t short_sum = 64;
 template <class T> struct LongSum {
@@ -58,9 +63,10 @@ std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, 
     total.carry();
     for (LongSum<T>& sum : sums) sum.carry();
   };
-  const auto add = [&](const L& e, std::ptrdiff_t j, std::size_t m) {
+  const auto add = [&](const Mask<T>& inside, const L& e, std::ptrdiff_t j, std::size_t m) {
     total.recent += e;
-    for (int c = 0; c < columns; ++c) sums[c].recent += e * (load(b[c] + j) - own[c]);
+    for (int c = 0; c < columns; ++c)
+      sums[c].recent += weighted(inside, e, load(b[c] + j) - own[c]);
     if (m % short_sum == 0) carry();
   };
   const auto side = [&](std::ptrdiff_t step) {
@@ -71,7 +77,7 @@ std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, 
       logit -= L(T(2 * m - 1)) * load(g);
       const Mask<T> inside = logit > L(-cutoff);
       if (!simd::any(inside)) break;
-      add(simd::select(inside, exp(logit), L(T(0))), j += step, m);
+      add(inside, simd::select(inside, exp(logit), L(T(0))), j += step, m);
     }
     carry();
     return m;
@@ -97,13 +103,13 @@ void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, cons
     k_sum.carry();
     for (LongSum<T>& sum : h_sum) sum.carry();
   };
-  const auto add = [&](const L& e, std::ptrdiff_t i, T distance) {
+  const auto add = [&](const Mask<T>& inside, const L& e, std::ptrdiff_t i, T distance) {
     L g(T(0));
     for (int c = 0; c < columns; ++c) {
-      const L weight = e * load(a[c] + i);
+      const L weight = weighted(inside, e, load(a[c] + i));
       h_sum[c].recent += weight;
       if (sums == Sums::logits) {
-        g += weight * ((own[c] - load(b[c] + i)) - load(mean[c] + i));
+        g += weighted(inside, weight, (own[c] - load(b[c] + i)) - load(mean[c] + i));
       } else if (sums == Sums::moments) {
         g += weight;
       }
@@ -112,7 +118,7 @@ void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, cons
     if (sums == Sums::logits) g_sum.recent += g;
   };
   const std::ptrdiff_t here = std::ptrdiff_t(j);
-  if (sums != Sums::moments) add(L(T(1)), here, T(0));
+  if (sums != Sums::moments) add(Mask<T>(true), L(T(1)), here, T(0));
   const auto side = [&](std::ptrdiff_t step) {
     L logit(T(0)), difference(T(0));
     const T* g = gap + (step > 0 ? here : here - 1);
@@ -122,7 +128,7 @@ void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, cons
       difference += d;
       const Mask<T> inside = logit > L(-cutoff);
       if (!simd::any(inside)) break;
-      add(simd::select(inside, exp(logit), L(T(0))), here + step * std::ptrdiff_t(m),
+      add(inside, simd::select(inside, exp(logit), L(T(0))), here + step * std::ptrdiff_t(m),
           -T(step) * T(m));
       if (m % short_sum == 0) carry();
     }
