@@ -13,6 +13,7 @@
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 #include "ops/sorting/logits.hpp"
+#include "ops/sorting/neural_sort/chebyshev.hpp"
 #include "ops/sorting/neural_sort/formula.hpp"
 #include "relative_distance.hpp"
 
@@ -274,11 +275,53 @@ TEST_CASE(
   }
   set_threads(before);
   Generator random(12);
-  for (double tau : {100.0, 1.0}) {
-    const SortErrors errors = sort_errors(random.normal<double>({1200}), tau, true, random);
-    CHECK(errors.value < 1e-8);
-    CHECK(errors.gradient < 1e-12);
+  for (const ScoreKind& kind : score_kinds()) {
+    for (double tau : {100.0, 1.0}) {
+      INFO(kind.name, ", tau ", tau);
+      const SortErrors errors = sort_errors(draw_scores(kind, 1200, random), tau, true, random);
+      CHECK(errors.value < 1e-8);
+      CHECK(errors.gradient < 1e-12);
+    }
   }
+}
+
+TEST_CASE_TEMPLATE("interpolation gives polynomials back, and spread is its transpose", Nodes,
+                   band::Chebyshev<24>, band::Chebyshev<48>) {
+  using Values = typename Nodes::Values;
+  const std::size_t nodes = std::tuple_size_v<Values>, length = 3 * nodes + 1;
+  Generator random(3);
+  const Array<double> c = random.normal<double>({nodes}), a = random.normal<double>({length});
+  const auto polynomial = [&](double z) {  // sum_k c_k T_k(z)
+    double sum = 0;
+    for (std::size_t k = 0; k < nodes; ++k) sum += c(k) * std::cos(double(k) * std::acos(z));
+    return sum;
+  };
+  Values f;
+  for (std::size_t t = 0; t < nodes; ++t) {
+    f[t] = polynomial(Nodes::node(int(t)));
+  }
+  for (int t = 0; t + 1 < int(nodes); ++t) {
+    CHECK(Nodes::node(t) - Nodes::node(t + 1) ==
+          doctest::Approx(Nodes::step(Nodes::step_at(t))).epsilon(1e-12));
+    CHECK(Nodes::step_at(t) == Nodes::step_at(int(nodes) - 2 - t));
+  }
+  // The error of an interpolation is in proportion to this product, which is 1 for Chebyshev nodes.
+  double largest = 0;
+  for (int i = -1000; i <= 1000; ++i) {
+    double product = std::pow(2.0, double(nodes - 1));
+    for (std::size_t t = 0; t < nodes; ++t) product *= i / 1000.0 - Nodes::node(int(t));
+    largest = std::max(largest, std::abs(product));
+  }
+  CHECK(largest < 3.1);
+  double through_rows = 0, through_nodes = 0, error = 0;
+  Nodes::evaluate(f, length, [&](std::size_t i, double y) {
+    error = std::max(error, std::abs(y - polynomial((2 * double(i) + 1) / double(length) - 1)));
+    through_rows += a(i) * y;
+  });
+  CHECK(error < 1e-12);
+  const Values fbar = Nodes::spread(length, [&](std::size_t i) { return a(i); });
+  for (std::size_t t = 0; t < nodes; ++t) through_nodes += fbar[t] * f[t];
+  CHECK(through_nodes == doctest::Approx(through_rows).epsilon(1e-12));
 }
 
 TEST_CASE("the result does not depend on the number of threads beyond the order of summation") {

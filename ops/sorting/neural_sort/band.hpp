@@ -26,7 +26,7 @@ inline void join(std::vector<RowRange>& ranges, const RowRange& next) {
 }
 
 // Chebyshev nodes of a block.
-template <class T> constexpr int band_nodes = sizeof(T) == 4 ? 16 : 32;
+template <class T> constexpr int band_nodes = sizeof(T) == 4 ? 24 : 48;
 
 // How far below a row's largest logit one may be and still count: section 3 of README.md.
 template <class T> constexpr T band_cutoff(std::size_t n) {

@@ -1,8 +1,7 @@
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
 #include "ops/sorting/neural_sort/band.hpp"
-#include "ops/sorting/neural_sort/chebyshev.hpp"
-#include "ops/sorting/neural_sort/frame.hpp"
+#include "ops/sorting/neural_sort/block.hpp"
 
 namespace tapesort {
 
@@ -97,9 +96,9 @@ void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* me
       for (const Block& block : chunks_[c].blocks) {
         constexpr int nodes = band_nodes<T>;
         using Cheb = Chebyshev<nodes>;
-        const double half = 0.5 * double(block.length), middle = double(block.row) + half - 0.5;
-        const double margin = block.length == 1 ? 0 : half;
-        frame.set(gap, block.row + block.length / 2, middle - margin, middle + margin, cutoff_);
+        const double half = block.length == 1 ? 0 : 0.5 * double(block.length);
+        const double middle = double(block.row) + 0.5 * double(block.length - 1);
+        frame.set(gap, block.row + block.length / 2, middle - half, middle + half, cutoff_);
         RowWeights<T, columns> rows[nodes];
         const int count = Cheb::count(block.length);
         typename Cheb::Values spread[columns];
@@ -108,12 +107,10 @@ void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* me
               Cheb::spread(block.length, [&](std::size_t i) { return a[col][block.row + i]; });
         }
         for (int t = 0; t < count; ++t) {
-          const double x = middle + (block.length == 1 ? 0 : Cheb::node(t) * half);
+          const double x = middle + Cheb::node(t) * half;
           const std::size_t node = block.first_node + std::size_t(t);
           const double scale = double(chunks_[c].node_scale[node]);
           RowWeights<T, columns>& row = rows[t];
-          row.slope = frame.slope(x);
-          row.largest = frame.largest(x);
           row.offset = T(x - double(frame.centre()));
           double mean = 0;
           for (int col = 0; col < columns; ++col) {
@@ -125,7 +122,8 @@ void Band<T>::columns_pass(const T* const* a, const T* const* b, const Means* me
           }
           row.a_mean = T(mean);
         }
-        band::sum_columns<T, columns, sums>(frame, rows, std::size_t(count), b, origin, into);
+        band::sum_columns<T, columns, sums, nodes>(frame, middle, half, rows, count, b, origin,
+                                                   into);
       }
     }
   });

@@ -121,7 +121,7 @@ template <class T, int columns> struct RowSums {
 };
 
 template <class T, int columns>
-RowSums<T, columns> sum_row(const Frame<T>& frame, double x, const T* const* b) {
+[[gnu::flatten]] RowSums<T, columns> sum_row(const Frame<T>& frame, double x, const T* const* b) {
   using L = Lanes<T>;
   constexpr int slots = columns > 0 ? columns : 1;
   const T *U = frame.U(), *V = frame.V();
@@ -151,61 +151,6 @@ RowSums<T, columns> sum_row(const Frame<T>& frame, double x, const T* const* b) 
   row.var_U = simd::sum(uu_sum) / row.total - row.mean_U * row.mean_U;
   for (int c = 0; c < columns; ++c) row.mean[c] = simd::sum(sums[c]) / row.total;
   return row;
-}
-
-// What the transposed sums need of a row: a_i comes multiplied by scale = 1 / total.
-template <class T, int columns> struct RowWeights {
-  T slope, largest, offset;  // offset = x - centre
-  T a[columns];
-  T a_mean;  // sum_c a_c mean_c
-};
-
-// The columns' sums (lanes.hpp) over `count` rows of one frame, added to those in `to`, which begin
-// at item `origin`: G, K and the H_c.
-template <class T, int columns, Sums sums>
-void sum_columns(const Frame<T>& frame, const RowWeights<T, columns>* rows, std::size_t count,
-                 const T* const* b, std::size_t origin, T* const* to) {
-  using L = Lanes<T>;
-  const T *U = frame.U(), *V = frame.V();
-  const L ramp = simd::ramp<T>();
-  const std::size_t shift = frame.first() - origin;
-  const auto add_to = [&](T* to, std::size_t j, const L& x) {
-    T numbers[L::size];
-    store(numbers, x);
-    const std::size_t some = std::min(L::size, frame.count() - j);
-    for (std::size_t k = 0; k < some; ++k) to[shift + j + k] += numbers[k];
-  };
-  for (std::size_t j = 0; j < frame.count(); j += L::size) {
-    const L u = load(U + j), v = load(V + j);
-    const L distance = ramp + L(T(double(frame.first() + j) - double(frame.centre())));
-    L g_sum(T(0)), k_sum(T(0)), h_sum[columns]{L(T(0))}, item[columns]{L(T(0))};
-    for (int c = 0; c < columns; ++c) {
-      h_sum[c] = L(T(0));
-      if (sums == Sums::logits) {
-        item[c] = load(b[c] + frame.first() + j) - L(b[c][frame.centre()]);
-      }
-    }
-    for (std::size_t t = 0; t < count; ++t) {
-      const RowWeights<T, columns>& row = rows[t];
-      const L logit = (L(row.slope) * u - v) - L(row.largest);
-      if (!simd::any(logit > L(-frame.cutoff()))) continue;
-      const L e = exp(logit);
-      L g(-row.a_mean);
-      for (int c = 0; c < columns; ++c) {
-        const L a(row.a[c]);
-        h_sum[c] += e * a;
-        if (sums == Sums::logits) g += a * item[c];
-        if (sums == Sums::moments) g = a;
-      }
-      if (sums == Sums::transpose) continue;
-      g *= e;
-      k_sum += (distance - L(row.offset)) * g;
-      if (sums == Sums::logits) g_sum += g;
-    }
-    for (int c = 0; c < columns; ++c) add_to(to[c + 2], j, h_sum[c]);
-    if (sums != Sums::transpose) add_to(to[1], j, k_sum);
-    if (sums == Sums::logits) add_to(to[0], j, g_sum);
-  }
 }
 
 }  // namespace tapesort::band

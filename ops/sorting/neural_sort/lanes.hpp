@@ -52,8 +52,8 @@ template <class F> void for_columns(std::size_t count, const F& f) {
 // too small to see, and for each column b its mean under the row, relative to the row's own item:
 // mean_i = sum_j p_ij (b_j - b_i). Returns how far the widest row reaches.
 template <class T, int columns>
-std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, T* rest,
-                      T (*mean)[Lanes<T>::size]) {
+[[gnu::flatten]] std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b,
+                                       T* rest, T (*mean)[Lanes<T>::size]) {
   using L = Lanes<T>;
   constexpr int slots = columns > 0 ? columns : 1;
   L own[slots]{L(T(0))};
@@ -92,8 +92,9 @@ std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b, 
 // Items j .. j + lanes - 1, over the rows within `reach` places. a_i comes multiplied by the row's
 // scale (zero for rows that do not take part); mean_i as lane_rows gave it.
 template <class T, int columns, Sums sums>
-void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach, const T* const* a,
-                  const T* const* b, const T* const* mean, T* G, T* K, T (*H)[Lanes<T>::size]) {
+[[gnu::flatten]] void lane_columns(const T* gap, std::size_t j, T cutoff, std::size_t reach,
+                                   const T* const* a, const T* const* b, const T* const* mean, T* G,
+                                   T* K, T (*H)[Lanes<T>::size]) {
   using L = Lanes<T>;
   L own[columns]{L(T(0))};
   for (int c = 0; c < columns && sums == Sums::logits; ++c) own[c] = load(b[c] + j);
