@@ -26,8 +26,8 @@ struct NodeSteps {
   int sizes[3], counts[3];
 };
 template <int nodes> constexpr NodeSteps node_steps{};
-template <> constexpr NodeSteps node_steps<24>{{1, 3, 6}, {2, 4, 11}};
-template <> constexpr NodeSteps node_steps<48>{{1, 4, 8}, {4, 8, 23}};
+template <> inline constexpr NodeSteps node_steps<24>{{1, 3, 6}, {2, 4, 11}};
+template <> inline constexpr NodeSteps node_steps<48>{{1, 4, 8}, {4, 8, 23}};
 
 template <int nodes> class Chebyshev {
  public:
