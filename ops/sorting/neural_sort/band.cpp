@@ -192,35 +192,36 @@ bool Band<T>::block(Chunk& chunk, std::size_t index, std::size_t row, std::size_
   const T* gap = scores_->gap.data();
   const std::size_t centre = row + length / 2;
   const double middle = double(row) + 0.5 * double(length - 1), half = 0.5 * double(length);
-  const bool single = length == 1, check = !planned_ && !single;
+  const bool single = length == 1;
   thread_local Frame<T> frame;
   const double margin = single ? 0 : beyond * half;
   frame.set(gap, centre, middle - margin, middle + margin, cutoff_);
 
   RowSums<T, columns> rows[nodes];
   const int count = Cheb::count(length);
-  // EU grows with x at the rate 2 Var U; both must stay small on the block's scale.
-  double z_before = beyond, EU_before = 0;
-  if (check) EU_before = band::sum_row<T, 0>(frame, middle + beyond * half, nullptr).mean_U;
-  const auto smooth = [&](double z, double EU) {
-    const double steps = 2 * half * (EU_before - EU);
-    const bool ok = steps <= widest * widest * (z_before - z) * 1.0001 + 1e-6;
-    z_before = z;
-    EU_before = EU;
-    return ok;
-  };
   if (single) {
     rows[0] = band::sum_row<T, columns>(frame, middle, pass.b);
   } else {
     band::sum_rows<T, columns, nodes>(frame, middle, half, pass.b, rows);
   }
-  for (int t = 0; check && t < count; ++t) {
-    if (!(4 * half * half * rows[t].var_U <= widest * widest)) return false;
-    if (!smooth(Cheb::node(t), rows[t].mean_U)) return false;
-  }
-  if (check) {
-    const auto last = band::sum_row<T, 0>(frame, middle - beyond * half, nullptr);
-    if (!smooth(-beyond, last.mean_U)) return false;
+  if (!planned_ && !single) {
+    // EU grows with x at the rate 2 Var U; both must stay small on the block's scale.
+    const auto EU_at = [&](double z) {
+      return band::sum_row<T, 0>(frame, middle + z * half, nullptr).mean_U;
+    };
+    double z_before = beyond, EU_before = EU_at(beyond);
+    const auto smooth = [&](double z, double EU) {
+      const double steps = 2 * half * (EU_before - EU);
+      const bool ok = steps <= widest * widest * (z_before - z) * 1.0001 + 1e-6;
+      z_before = z;
+      EU_before = EU;
+      return ok;
+    };
+    for (int t = 0; t < count; ++t) {
+      if (!(4 * half * half * rows[t].var_U <= widest * widest)) return false;
+      if (!smooth(Cheb::node(t), rows[t].mean_U)) return false;
+    }
+    if (!smooth(-beyond, EU_at(-beyond))) return false;
   }
 
   if (!planned_) {

@@ -26,7 +26,7 @@ template <class T, int nodes> class Walk {
         end_(side > 0 ? frame.count() : frame.centre() - frame.first()),
         start_(middle + side * half * Nodes::node(0)) {
     T below[padded]{};
-    for (int t = 0; t < nodes; ++t) {
+    for (int t = 0; half > 0 && t < nodes; ++t) {  // not of a single row
       below[t] = frame.largest(start_) - frame.largest(middle + half * Nodes::node(node(t)));
     }
     for (std::size_t t = 0; t < padded; t += L::size) store(scales_ + t, exp(load(below + t)));
