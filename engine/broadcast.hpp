@@ -6,7 +6,8 @@
 //   transpose  sum_to_shape sums the cotangents of all those places
 //
 // Why a sum? A copied element is a value that is used several times, and the contributions of all
-// uses add up. From () to (3), J is a column of three ones, and J^T ybar = ybar_1 + ybar_2 + ybar_3.
+// uses add up. From (), one number, to (3), J is a column of three ones, and J^T ybar is
+// ybar_1 + ybar_2 + ybar_3.
 #pragma once
 
 #include <optional>

@@ -11,7 +11,7 @@ template <class T> void Tape<T>::sweep(std::size_t last) {
   for (std::size_t i = last + 1; i-- > 0;) {
     Node<T>& node = *nodes_[i].node();
     if (!node.has_cotangent()) continue;  // no gradient reaches this value
-    run_pullback(node);       // record()'s: xbar += J^T ybar; a leaf's: adds to its gradient
+    run_pullback(node);       // as given to record(): xbar += J^T ybar; a leaf adds to its gradient
     node.cotangent_.reset();  // freed
   }
 }
@@ -69,8 +69,9 @@ template <class T> Var<T> Tape<T>::leaf(Array<T> value) {
   return append(new Leaf<T>(std::move(value)));
 }
 
-// The last node first. Otherwise nodes live on as inputs of later ones, until the last ends, and with it
-// its inputs, with them theirs: destructors deep inside each other. A Var's node is left as an orphan.
+// The last node first. In any other order a node lives on as an input of later ones, and when the last of
+// these ends, it ends inside that one's destructor, and its own inputs inside its own, as deep as the
+// tape is long. A Var's node is left as an orphan.
 template <class T> Tape<T>::~Tape() {
   while (!nodes_.empty()) {
     Node<T>& node = *nodes_.back().node();

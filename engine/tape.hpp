@@ -22,8 +22,8 @@
 //     x.grad();                                 {2.0, 4.0}
 //
 // This is how an operator is written. record() makes the node; accumulate() adds to an input's
-// cotangent. (Arrays are xtensor's: a * b is an expression, element by element, and is computed when
-// it becomes an Array or is accumulated.)
+// cotangent. (Arrays are those of the library xtensor, xt::. There a * b is an expression, element by
+// element, and is computed when it becomes an Array or is accumulated.)
 //
 //     Var<double> exp(const Var<double>& x) {
 //       Array<double> value = xt::exp(x.value());
@@ -33,11 +33,11 @@
 //     }
 //
 // Why no topological sort? A node's pullback may run when its cotangent is complete: after the
-// pullbacks of all nodes that use it. A graph has to be sorted for that. A tape already is: an
-// operator can use only values that exist, so a node stands before all that use it, and backward(),
-// which walks from the end, meets its users first. A value that is used twice, as x in x * x, has then
-// received both contributions, and their sum is its cotangent. A leaf keeps what it gets, added up over
-// all calls of backward(): its gradient.
+// pullbacks of all nodes that use it. A graph of nodes has to be sorted for that (topologically). A tape
+// is in that order already: an operator can use only values that exist, so a node stands before all that
+// use it, and backward(), which walks from the end, meets its users first. A value that is used twice, as
+// x in x * exp(x), has then received both contributions, and their sum is its cotangent. A leaf keeps
+// what it gets, added up over all calls of backward(): its gradient.
 //
 // What is recorded? Leaves, and operators with an input that depends on a leaf. Everything else is
 // a constant: it is on no tape, and is freed with the last Var that holds it. On a tape made by
@@ -45,15 +45,20 @@
 //
 // What is freed when?
 //   a cotangent                    as soon as its node has passed it on
-//   values, inputs and pullbacks   when the tape ends; not before, as backward() may be called again
-//   a node that a Var holds then   with the last such Var, and its value and pullback with it; to
-//                                  compute with it once its tape has ended is an error
+//   values, inputs, and pullbacks  when the tape ends; not before, as backward() may be called again
+//     with all that they captured
+//   a node that a Var holds then   with the last such Var. Its value can be read until then. To compute
+//                                  with it once its tape has ended is an error
 //
-// Is a pullback right? Take a small h, a random v of x's shape and a random u of y's. Nearly equal are
+// Is a pullback right? Take a small h, a random v of x's shape and a random u of y's. Then
 //
-//     sum(u * (f(x + h v) - f(x - h v)) / 2h)   and   sum(v * J^T u),   J^T u from the pullback
+//     sum(u * (f(x + h v) - f(x - h v)) / 2h)   and   sum(v * J^T u),   J^T u from the pullback,
 //
-// and gradcheck(f, {x}) compares such numbers (gradcheck/vars.hpp; how: gradcheck/gradcheck.hpp).
+// are nearly equal. gradcheck compares such numbers, and its report says whether they agree
+// (gradcheck/vars.hpp; how: gradcheck/gradcheck.hpp):
+//
+//     Array<double> point{-1.0, 0.5};
+//     gradcheck([](const Var<double>& x) { return exp(x); }, {point}).ok()
 #pragma once
 
 #include <cmath>
@@ -258,8 +263,8 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 // The result y of operator `op` (a string literal, or an Op): recorded when an input depends on a leaf,
 // else a constant. `value` has to be an Array; wrap an expression: Array<T>(a * b).
 // Each backward() calls the pullback once, with y's node, if a cotangent has reached y. The pullback
-//   must      call accumulate for each input that needs a gradient (for others it does nothing); it
-//             adds, as an input may be used elsewhere, too;
+//   must      call accumulate for each input that needs a gradient. accumulate adds, as the input may
+//             be used elsewhere, too, and does nothing for an input that needs no gradient;
 //   may       read values of y and its inputs, and y's cotangent;
 //   must not  compute with Vars (with their values instead), change values or what it has captured,
 //             or capture references, which would dangle.
@@ -273,14 +278,14 @@ Var<T> record(Op op, Converted<InputVars<T>> inputs, Array<T> value, Pullback pu
                                                       std::move(pullback)));
 }
 
-// Adds `contribution`, an Array or an xtensor expression, to the input's cotangent. Its shape is the
-// input's, or the one that the input was broadcast to; then it is summed back (broadcast.hpp). An
-// expression is not computed when the input needs no gradient; for an Array, ask needs_grad() first,
-// or write accumulate_made(x, [&] { return the_array; }), which calls the function only then.
+// accumulate_made(x, [&] { return the_array; }): for an Array that should only be made if x needs it.
 template <class T, class Make> void accumulate_made(const Var<T>& input, const Make& make) {
   if (input.needs_grad())
     input.node()->receive(std::make_unique<typename Node<T>::Cotangent>(make));
 }
+// Adds `contribution`, an Array or an xtensor expression, to the input's cotangent. Its shape is the
+// input's, or the one that the input was broadcast to; then it is summed back (broadcast.hpp). An
+// expression is computed only if the input needs a gradient.
 template <class T, class Contribution>
 void accumulate(const Var<T>& input, Contribution&& contribution) {
   accumulate_made(input, [&]() -> Array<T> { return std::forward<Contribution>(contribution); });

@@ -5,7 +5,10 @@
 
 namespace tapesort {
 
-// A row has an operator's name, y as a formula in x, and xbar as one in ybar, x and y. The row of exp
+// A row has an operator's name, y as a formula in x, and xbar as one in ybar, x and y. The row
+//
+//     FUNCTION(exp,    simd::exp(x),            ybar * y)
+//
 // stands for
 //
 //     template <class T> Var<T> exp(const Var<T>& operand) {
@@ -13,7 +16,7 @@ namespace tapesort {
 //                    [](auto ybar, auto x, auto y) { return ybar * y; });     (unary: map.hpp, next)
 //     }
 //
-// Write a formula as for one number, with the functions of simd:: (why: map.hpp); simd::select(c, a, b)
+// Write a formula as for one number, with the functions of simd:: (why: the top of map.hpp); simd::select(c, a, b)
 // stands for c ? a : b.
 #define FUNCTION(name, y_of_x, vjp)                                                        \
   template <class T> Var<T> name(const Var<T>& operand) {                                  \
