@@ -1,4 +1,5 @@
-// Reverse mode on a linear tape. Read this page first, then the file's end, "who write operators".
+// Reverse mode: derivatives from the last step of a program to its first, on a tape, the list of its
+// steps. Read this page first, then the file's end, "who write operators".
 //
 // A program computes a number L from arrays, step by step: y = f(x), z = g(y), .. How does L change
 // when x changes a little? Write xbar for dL/dx, an array of x's shape; it is called the cotangent
@@ -8,9 +9,9 @@
 //     xbar = J^T ybar        (when x is used once; otherwise such terms of all its uses add up)
 //
 // so cotangents are found from the last step to the first, starting at Lbar = dL/dL = 1. The
-// function ybar -> J^T ybar is the pullback of f, also called its vjp (vector-Jacobian product). It is
-// written as a formula; J is never formed. For y = exp(x), element by element, J is diagonal, and the
-// pullback is xbar = ybar * y, element by element, too.
+// function ybar -> J^T ybar is the pullback of f, also called its vjp (vector-Jacobian product: as a
+// row, ybar^T J). It is written as a formula; J is never formed. For y = exp(x), element by element, J
+// is diagonal, and the pullback is xbar = ybar * y, element by element, too.
 //
 // A Var is a handle to a value. A computation with Vars writes down what it does: each operator
 // appends one Node to a Tape, with the operator's value and pullback.
@@ -45,8 +46,8 @@
 //
 // What is freed when?
 //   a cotangent                    as soon as its node has passed it on
-//   values, inputs, and pullbacks  when the tape ends; not before, as backward() may be called again
-//     with all that they captured
+//   values, inputs, pullbacks      when the tape ends (backward() may be called again until then), and
+//                                  what pullbacks captured with them
 //   a node that a Var holds then   with the last such Var. Its value can be read until then. To compute
 //                                  with it once its tape has ended is an error
 //
@@ -54,8 +55,8 @@
 //
 //     sum(u * (f(x + h v) - f(x - h v)) / 2h)   and   sum(v * J^T u),   J^T u from the pullback,
 //
-// are nearly equal. gradcheck compares such numbers, and its report says whether they agree
-// (gradcheck/vars.hpp; how: gradcheck/gradcheck.hpp):
+// are nearly equal: u^T (J v) and v^T (J^T u) are one number. gradcheck compares such numbers, and its
+// report says whether they agree (gradcheck/vars.hpp; how: gradcheck/gradcheck.hpp):
 //
 //     Array<double> point{-1.0, 0.5};
 //     gradcheck([](const Var<double>& x) { return exp(x); }, {point}).ok()
@@ -263,8 +264,8 @@ template <class T> Tape<T>* tape_of(const char* op, const InputVars<T>& inputs);
 // The result y of operator `op` (a string literal, or an Op): recorded when an input depends on a leaf,
 // else a constant. `value` has to be an Array; wrap an expression: Array<T>(a * b).
 // Each backward() calls the pullback once, with y's node, if a cotangent has reached y. The pullback
-//   must      call accumulate for each input that needs a gradient. accumulate adds, as the input may
-//             be used elsewhere, too, and does nothing for an input that needs no gradient;
+//   must      call accumulate for each input. It adds, as the input may be used elsewhere, too, and does
+//             nothing for an input that needs no gradient, as it depends on no leaf;
 //   may       read values of y and its inputs, and y's cotangent;
 //   must not  compute with Vars (with their values instead), change values or what it has captured,
 //             or capture references, which would dangle.
