@@ -69,9 +69,9 @@ template <class T> Var<T> Tape<T>::leaf(Array<T> value) {
   return append(new Leaf<T>(std::move(value)));
 }
 
-// The last node first. In any other order a node lives on as an input of later ones, and when the last of
-// these ends, it ends inside that one's destructor, and its own inputs inside its own, as deep as the
-// tape is long. A Var's node is left as an orphan.
+// The last node first. In any other order a node would live on as an input of later ones and end inside
+// the destructor of the last of these, with its own inputs inside its own: destructors as deep in each
+// other as the tape is long. A Var's node is left as an orphan.
 template <class T> Tape<T>::~Tape() {
   while (!nodes_.empty()) {
     Node<T>& node = *nodes_.back().node();

@@ -3,8 +3,7 @@
 // From node to node the weight e^logit of item j is multiplied by e^(-2 step |U_j|), when the walk
 // begins at that end of the block where the item's logit is largest: the right end for items from the
 // centre on, the left end for those before it. There are three sizes of steps, so four exponentials
-// serve all nodes, and the rest of a weight costs one product. Products that only get smaller cannot
-// overflow.
+// serve all nodes, each at one product more. Products that only get smaller cannot overflow.
 #pragma once
 
 #include "ops/sorting/neural_sort/chebyshev.hpp"
@@ -24,11 +23,11 @@ template <class T, int nodes> class Walk {
         half_(half),
         begin_(side > 0 ? frame.centre() - frame.first() : 0),
         end_(side > 0 ? frame.count() : frame.centre() - frame.first()),
-        start_(middle + side * half * Nodes::node(0)) {
+        slope_(frame.slope(middle + side * half * Nodes::node(0))),
+        largest_(frame.largest(middle + side * half * Nodes::node(0))) {
     T below[padded]{};
-    for (int t = 0; half > 0 && t < nodes; ++t) {  // not of a single row
-      below[t] = frame.largest(start_) - frame.largest(middle + half * Nodes::node(node(t)));
-    }
+    for (int t = 0; half > 0 && t < nodes; ++t)  // not of a single row
+      below[t] = largest_ - frame.largest(middle + half * Nodes::node(node(t)));
     for (std::size_t t = 0; t < padded; t += L::size) store(scales_ + t, exp(load(below + t)));
   }
 
@@ -44,9 +43,11 @@ template <class T, int nodes> class Walk {
     L U, weight, factors[3];   // weight: at the walk's first node; the next is weight * factor
   };
   template <class F> void for_items(const F& f) const {
-    const L ramp = simd::ramp<T>(), slope(frame_.slope(start_)), largest(frame_.largest(start_));
+    const L ramp = simd::ramp<T>(), slope(slope_), largest(largest_);
+    const int sizes = half_ > 0 ? 3 : 0;  // a single row takes no step
     T rates[3];
-    for (int size = 0; size < 3; ++size) rates[size] = T(-2 * side_ * half_ * Nodes::step(size));
+    for (int size = 0; size < sizes; ++size)
+      rates[size] = T(-2 * side_ * half_ * Nodes::step(size));
     for (std::size_t j = begin_; j < end_; j += L::size) {
       Items items;
       items.first = j;
@@ -59,7 +60,7 @@ template <class T, int nodes> class Walk {
       const std::size_t away = side_ > 0 ? j - begin_ : end_ - (j + items.count);
       if (double(away) > half_ && !simd::any(logit > L(-frame_.cutoff()))) continue;
       items.weight = exp(logit);
-      for (int size = 0; size < 3; ++size) items.factors[size] = exp(L(rates[size]) * items.U);
+      for (int size = 0; size < sizes; ++size) items.factors[size] = exp(L(rates[size]) * items.U);
       f(items);
     }
   }
@@ -71,8 +72,7 @@ template <class T, int nodes> class Walk {
   int side_;
   double half_;
   std::size_t begin_, end_;
-  double start_;
-  T scales_[padded];
+  T slope_, largest_, scales_[padded];
 };
 
 template <class T, int columns, int nodes>

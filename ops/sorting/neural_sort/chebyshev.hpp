@@ -20,8 +20,8 @@
 
 namespace tapesort::band {
 
-// From the outermost node to the middle one: counts[s] steps of the relative size sizes[s], the last of
-// them across the middle as well; then back.
+// From the first node on: counts[0] steps of the relative size sizes[0], then counts[1] of sizes[1],
+// counts[2] of sizes[2], across the middle, and counts[1] and counts[0] again.
 struct NodeSteps {
   int sizes[3], counts[3];
 };
@@ -92,15 +92,14 @@ template <int nodes> class Chebyshev {
   using L = Lanes<double>;
   static constexpr std::size_t tile = 2 * L::size;
 
-  static constexpr std::array<int, nodes - 1> sizes_of_steps() {
+  static constexpr auto steps = [] {
     std::array<int, nodes - 1> at{};
     std::size_t t = 0;
     for (int size : {0, 1, 2, 1, 0}) {
       for (int k = 0; k < node_steps<nodes>.counts[size]; ++k) at[t++] = size;
     }
     return at;
-  }
-  static constexpr std::array<int, nodes - 1> steps = sizes_of_steps();
+  }();
 
   static void places(std::size_t start, std::size_t length, L* z) {
     for (int r : {0, 1}) {
@@ -146,10 +145,10 @@ template <int nodes> class Chebyshev {
       }
       for (int round = 0; round < 12; ++round) {
         Matrix residual = product(A, inverse);
-        for (Values& row : residual) {
-          for (double& x : row) x = -x;
+        for (int k = 0; k < nodes; ++k) {
+          for (double& x : residual[k]) x = -x;
+          residual[k][k] += 2;
         }
-        for (int k = 0; k < nodes; ++k) residual[k][k] += 2;
         inverse = product(inverse, residual);
       }
       for (int t = 0; t < nodes; ++t) {

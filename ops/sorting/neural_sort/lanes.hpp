@@ -50,7 +50,8 @@ template <class F> void for_columns(std::size_t count, const F& f) {
 
 // Rows i .. i + lanes - 1: rest = sum_(j != i) e^logit(i, j), which beside the row's own 1 may be
 // too small to see, and for each column b its mean under the row, relative to the row's own item:
-// mean_i = sum_j p_ij (b_j - b_i). Returns how far the widest row reaches.
+// mean_i = sum_j p_ij (b_j - b_i). Returns how far the widest row reaches. (flatten: everything called
+// is inlined. GCC would leave exp a call, which makes the loop 1.2 times as slow.)
 template <class T, int columns>
 [[gnu::flatten]] std::size_t lane_rows(const T* gap, std::size_t i, T cutoff, const T* const* b,
                                        T* rest, T (*mean)[Lanes<T>::size]) {
