@@ -55,6 +55,8 @@ TEST_CASE("conv2d_relu_pool agrees with convolution, relu and pooling one after 
   // Dense and sparse gradients; odd extents, of which a row and a column are not pooled; channels
   // that do not fill the registers; padding; kernels that are not square; the widest one.
   const std::vector<Case> cases{
+      {{2, 7, 11, 24}, {3, 3, 24, 18}, {1, 1}}, {{1, 10, 9, 17}, {5, 5, 17, 16}, {1, 1}},
+      {{2, 26, 9, 1}, {23, 3, 1, 4}, {1, 1}},   {{3, 13, 6, 1}, {12, 1, 1, 2}, {1, 2}},
       {{2, 8, 6, 1}, {5, 5, 1, 32}, {1, 2}},    {{2, 9, 7, 32}, {5, 5, 32, 17}, {1, 2}},
       {{3, 8, 8, 20}, {5, 5, 20, 50}, {1, 0}},  {{2, 6, 5, 16}, {3, 3, 16, 4}, {1, 1}},
       {{1, 7, 12, 48}, {2, 4, 48, 3}, {1, 1}},  {{1, 9, 9, 33}, {7, 7, 33, 2}, {1, 3}},

@@ -75,40 +75,62 @@ TEST_CASE("Winograd's maps are the matrices of the page") {
                                             {0, -2. / 3, -4. / 9, 3. / 2, 1, 0},
                                             {0, 2. / 3, -4. / 9, -3. / 2, 1, 0},
                                             {0, 1, 0, -c, 0, 1}});
-  check_equal(matrix_of(Maps::weight_sums), {{1, 0, 0},
-                                             {-81. / 130, -27. / 65, -18. / 65},
-                                             {-81. / 130, 27. / 65, -18. / 65},
-                                             {8. / 65, 12. / 65, 18. / 65},
-                                             {8. / 65, -12. / 65, 18. / 65},
-                                             {0, 0, 1}});
-  check_equal(matrix_of(Maps::outputs), {{1, 1, 1, 1, 1, 0},
-                                         {0, 2. / 3, -2. / 3, 3. / 2, -3. / 2, 0},
-                                         {0, 4. / 9, 4. / 9, 9. / 4, 9. / 4, 0},
-                                         {0, 8. / 27, -8. / 27, 27. / 8, -27. / 8, 1}});
-  check_equal(matrix_of(Maps::weight_sums_back), transposed(matrix_of(Maps::weight_sums)));
-  check_equal(matrix_of(Maps::outputs_back), transposed(matrix_of(Maps::outputs)));
+  check_equal(matrix_of(Maps::weight_sums<3>), {{1, 0, 0},
+                                                {-81. / 130, -27. / 65, -18. / 65},
+                                                {-81. / 130, 27. / 65, -18. / 65},
+                                                {8. / 65, 12. / 65, 18. / 65},
+                                                {8. / 65, -12. / 65, 18. / 65},
+                                                {0, 0, 1}});
+  check_equal(matrix_of(Maps::outputs<4>), {{1, 1, 1, 1, 1, 0},
+                                            {0, 2. / 3, -2. / 3, 3. / 2, -3. / 2, 0},
+                                            {0, 4. / 9, 4. / 9, 9. / 4, 9. / 4, 0},
+                                            {0, 8. / 27, -8. / 27, 27. / 8, -27. / 8, 1}});
+  check_equal(matrix_of(Maps::weight_sums<5>),
+              {{1, 0, 0, 0, 0},
+               {-81. / 130, -27. / 65, -18. / 65, -12. / 65, -8. / 65},
+               {-81. / 130, 27. / 65, -18. / 65, 12. / 65, -8. / 65},
+               {8. / 65, 12. / 65, 18. / 65, 27. / 65, 81. / 130},
+               {8. / 65, -12. / 65, 18. / 65, -27. / 65, 81. / 130},
+               {0, 0, 0, 0, 1}});
+  check_equal(matrix_of(Maps::outputs<2>),
+              {{1, 1, 1, 1, 1, 0}, {0, 2. / 3, -2. / 3, 3. / 2, -3. / 2, 1}});
+  check_equal(matrix_of(Maps::weight_sums_back<3>), transposed(matrix_of(Maps::weight_sums<3>)));
+  check_equal(matrix_of(Maps::weight_sums_back<5>), transposed(matrix_of(Maps::weight_sums<5>)));
+  check_equal(matrix_of(Maps::outputs_back<4>), transposed(matrix_of(Maps::outputs<4>)));
+  check_equal(matrix_of(Maps::outputs_back<2>), transposed(matrix_of(Maps::outputs<2>)));
 }
 
-TEST_CASE("A' [(G w G') . (B' x B)] A is the convolution of a tile") {
-  const Matrix B_t = matrix_of(Maps::image_sums), G = matrix_of(Maps::weight_sums),
-               A_t = matrix_of(Maps::outputs);
+namespace {
+
+// A' [(G w G') . (B' x B)] A beside the convolution of a tile, K x K weights.
+template <std::size_t K> void check_tiles() {
+  constexpr std::size_t M = 7 - K;
+  const Matrix B_t = matrix_of(Maps::image_sums), G = matrix_of(Maps::weight_sums<K>),
+               A_t = matrix_of(Maps::outputs<M>);
   Generator random(7);
   for (int tile = 0; tile < 20; ++tile) {
-    const Matrix x = random_matrix(random, 6, 6), w = random_matrix(random, 3, 3);
+    const Matrix x = random_matrix(random, 6, 6), w = random_matrix(random, K, K);
     Matrix m = product(product(B_t, x), transposed(B_t));
     const Matrix v = product(product(G, w), transposed(G));
     for (std::size_t i = 0; i < 6; ++i) {
       for (std::size_t j = 0; j < 6; ++j) m[i][j] *= v[i][j];
     }
     const Matrix y = product(product(A_t, m), transposed(A_t));
-    for (std::size_t i = 0; i < 4; ++i) {
-      for (std::size_t j = 0; j < 4; ++j) {
+    for (std::size_t i = 0; i < M; ++i) {
+      for (std::size_t j = 0; j < M; ++j) {
         double direct = 0;
-        for (std::size_t k = 0; k < 3; ++k) {
-          for (std::size_t l = 0; l < 3; ++l) direct += x[i + k][j + l] * w[k][l];
+        for (std::size_t k = 0; k < K; ++k) {
+          for (std::size_t l = 0; l < K; ++l) direct += x[i + k][j + l] * w[k][l];
         }
         CHECK(y[i][j] == doctest::Approx(direct).epsilon(1e-12).scale(10));
       }
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("A' [(G w G') . (B' x B)] A is the convolution of a tile") {
+  check_tiles<3>();
+  check_tiles<5>();
 }

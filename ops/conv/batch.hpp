@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "engine/parallel.hpp"
 #include "ops/conv/geometry.hpp"
@@ -126,6 +127,47 @@ Array<T> sum_over_images(std::size_t n, std::size_t rows, std::size_t width, con
   return sum;
 }
 
+// The convolution of one image after the other, block by block.
+template <class T> class ConvBlocks {
+ public:
+  // Weight and bias have conv.width() channels; bias must outlive this.
+  ConvBlocks(const CanvasConv<T>& conv, const Array<T>& weight, const Array<T>& bias)
+      : conv_(conv), canvas_(conv.canvas), weight_(weight), bias_(bias) {
+    if (!Winograd<T>::applies(conv)) return;
+    winograd_.emplace(conv);
+    canvas_ = winograd_->canvas();
+    weight_ = winograd_->transform_weight(weight.data());
+  }
+
+  // What images must be drawn on, and a thread's scratch memory.
+  Array<T> clear_canvas() const { return canvas_.clear(Lanes<T>::size); }
+  void draw(const T* image, T* drawn) const { canvas_.draw(image, drawn); }
+  Array<T> scratch() const {
+    return uninitialized<T>({winograd_ ? winograd_->scratch_size() : 2 * conv_.ow * conv_.width()});
+  }
+
+  // Calls f(block) until every pixel was in one.
+  void convolve(const T* drawn, T* scratch, const std::function<void(const Block<T>&)>& f) const {
+    if (winograd_) return winograd_->convolve(drawn, weight_.data(), bias_.data(), scratch, f);
+    const std::size_t width = conv_.width();
+    for (std::size_t i = 0; i < conv_.oh; i += 2) {
+      const std::size_t rows = std::min<std::size_t>(2, conv_.oh - i);
+      for (std::size_t k = 0; k < rows; ++k) {
+        convolve_row(conv_, drawn, weight_.data(), bias_.data(), i + k,
+                     scratch + k * conv_.ow * width, width);
+      }
+      f({i, 0, rows, conv_.ow, scratch, conv_.ow * width});
+    }
+  }
+
+ private:
+  CanvasConv<T> conv_;
+  Canvas<T> canvas_;
+  Array<T> weight_;
+  const Array<T>& bias_;
+  std::optional<Winograd<T>> winograd_;
+};
+
 // Where results go: y's images, rows and pixels, by the distances between them.
 template <class T> struct Placement {
   T* first;
@@ -136,38 +178,26 @@ template <class T> struct Placement {
 template <class T>
 void convolve(const CanvasConv<T>& conv, std::size_t n, const Images<T>& x, const Array<T>& weight,
               const Array<T>& bias, const Placement<T>& y) {
-  const Canvas<T>& canvas = conv.canvas;
-  if (Winograd<T>::applies(conv)) {
-    const Winograd<T> winograd(conv);
-    Array<T> v = uninitialized<T>({Winograd<T>::products, canvas.channels, conv.o});
-    winograd.transform_weight(weight.data(), v.data());
-    parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-      Array<T> from = uninitialized<T>({canvas.image_size()});
-      Array<T> scratch = uninitialized<T>({winograd.scratch_size()});
-      for (std::size_t image = begin; image < end; ++image) {
-        winograd.convolve(x(image, from.data()), v.data(), bias.data(), y.first + image * y.image,
-                          y.row, y.pixel, scratch.data());
-      }
-    });
-    return;
-  }
+  const ConvBlocks<T> blocks(conv, weight, bias);
   const std::size_t width = conv.width();
   parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-    Array<T> drawn = canvas.clear(), scratch = uninitialized<T>({canvas.image_size()});
-    Array<T> row = uninitialized<T>({conv.ow, width});
+    Array<T> drawn = blocks.clear_canvas(), scratch = blocks.scratch();
+    Array<T> from = uninitialized<T>({conv.canvas.image_size()});
     for (std::size_t image = begin; image < end; ++image) {
-      canvas.draw(x(image, scratch.data()), drawn.data());
-      for (std::size_t i = 0; i < conv.oh; ++i) {
-        T* to = y.first + image * y.image + i * y.row;
-        if (conv.o == width) {
-          convolve_row(conv, drawn.data(), weight.data(), bias.data(), i, to, y.pixel);
-          continue;
+      blocks.draw(x(image, from.data()), drawn.data());
+      blocks.convolve(drawn.data(), scratch.data(), [&](const Block<T>& block) {
+        for (std::size_t k = 0; k < block.rows; ++k) {
+          const T* row = block.y + k * block.row;
+          T* to = y.first + image * y.image + (block.i + k) * y.row + block.j * y.pixel;
+          // Pixels without a gap go in one piece.
+          const bool dense = width == conv.o && y.pixel == conv.o;
+          const std::size_t pieces = dense ? 1 : block.columns;
+          const std::size_t piece = dense ? block.columns * conv.o : conv.o;
+          for (std::size_t l = 0; l < pieces; ++l) {
+            std::copy_n(row + l * width, piece, to + l * y.pixel);
+          }
         }
-        convolve_row(conv, drawn.data(), weight.data(), bias.data(), i, row.data(), width);
-        for (std::size_t j = 0; j < conv.ow; ++j) {
-          std::copy_n(row.data() + j * width, conv.o, to + j * y.pixel);
-        }
-      }
+      });
     }
   });
 }
@@ -211,27 +241,14 @@ Array<T> input_gradient(const ConvGeometry& g, const Array<T>& weight, const Ima
 template <class T>
 Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<T>& ybar) {
   const CanvasConv<T> conv = canvas_conv<T>(g);
-  const Canvas<T>& canvas = conv.canvas;
+  std::optional<Winograd<T>> winograd;
+  if (Winograd<T>::applies(conv)) winograd.emplace(conv);
+  const Canvas<T>& canvas = winograd ? winograd->canvas() : conv.canvas;
   const std::size_t pixels = g.oh * g.ow, width = conv.width();
-  if (Winograd<T>::applies(conv)) {
-    const Winograd<T> winograd(conv);
-    const auto add = [&](std::size_t begin, std::size_t end, T* sum) {
-      Array<T> from = uninitialized<T>({pixels * g.o});
-      Array<T> scratch = uninitialized<T>({winograd.scratch_size()});
-      for (std::size_t n = begin; n < end; ++n) {
-        winograd.add_weight_gradient(x.data() + n * canvas.image_size(), ybar(n, from.data()), sum,
-                                     scratch.data());
-      }
-    };
-    const std::size_t rows = Winograd<T>::products * g.c;
-    const Array<T> vbar = sum_over_images<T>(g.n, rows, g.o, {rows, g.o}, add);
-    Array<T> wbar = uninitialized<T>(g.weight_shape());
-    winograd.transform_weight_back(vbar.data(), wbar.data());
-    return wbar;
-  }
   const auto add = [&](std::size_t begin, std::size_t end, T* sum) {
-    Array<T> drawn = canvas.clear(), from = uninitialized<T>({pixels * g.o});
+    Array<T> drawn = canvas.clear(Lanes<T>::size), from = uninitialized<T>({pixels * g.o});
     Array<T> filled = uninitialized<T>({width == g.o ? 0 : pixels * width});
+    Array<T> scratch = uninitialized<T>({winograd ? winograd->scratch_size() : 0});
     for (std::size_t n = begin; n < end; ++n) {
       canvas.draw(x.data() + n * canvas.image_size(), drawn.data());
       const T* cotangent = ybar(n, from.data());
@@ -239,10 +256,23 @@ Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<
         fill_lanes(cotangent, pixels, g.o, filled.data());
         cotangent = filled.data();
       }
-      add_weight_gradient(conv, drawn.data(), cotangent, sum);
+      if (winograd) {
+        winograd->add_weight_gradient(drawn.data(), cotangent, sum, scratch.data());
+      } else {
+        add_weight_gradient(conv, drawn.data(), cotangent, sum);
+      }
     }
   };
-  return sum_over_images<T>(g.n, g.kh * g.kw * g.c, width, g.weight_shape(), add);
+  const std::size_t taps = g.kh * g.kw * g.c;
+  if (!winograd) return sum_over_images<T>(g.n, taps, width, g.weight_shape(), add);
+  const std::size_t rows = Winograd<T>::products * g.c;
+  const Array<T> vbar = sum_over_images<T>(g.n, rows, width, {rows, width}, add);
+  const Array<T> filled = winograd->transform_weight_back(vbar.data());
+  Array<T> wbar = uninitialized<T>(g.weight_shape());
+  for (std::size_t t = 0; t < taps; ++t) {
+    std::copy_n(filled.data() + t * width, g.o, wbar.data() + t * g.o);
+  }
+  return wbar;
 }
 
 template <class T> Array<T> bias_gradient(const ConvGeometry& g, const Array<T>& ybar) {

@@ -85,6 +85,14 @@ template <class T> struct CanvasConv {
   std::size_t width() const { return whole_lanes<T>(o); }  // o, in whole registers
 };
 
+// Some pixels of a convolution's result: rows i .. i + rows - 1, columns j .. j + columns - 1. In y its
+// rows are `row` apart, and pixels width().
+template <class T> struct Block {
+  std::size_t i, j, rows, columns;
+  const T* y;
+  std::size_t row;
+};
+
 // Of x with its border of zeros.
 template <class T> CanvasConv<T> canvas_conv(const ConvGeometry& g) {
   const auto border = std::ptrdiff_t(g.padding);

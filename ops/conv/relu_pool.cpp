@@ -48,25 +48,25 @@ Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, con
                  Corners& corners) {
   const CanvasConv<T> conv = canvas_conv<T>(g);
   const std::size_t width = conv.width();
-  const Array<T> w = whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o);
   const Array<T> b = whole_lane_rows(bias.data(), 1, g.o);
+  const ConvBlocks<T> blocks(conv, whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o), b);
   Array<T> y = uninitialized<T>(g.shape());
   parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-    Array<T> drawn = conv.canvas.clear(), pooled = uninitialized<T>({2, width});
-    Array<T> rows = uninitialized<T>({2, g.ow, width});
-    T *upper = rows.data(), *lower = rows.data() + g.ow * width;
+    Array<T> drawn = blocks.clear_canvas(), scratch = blocks.scratch();
+    Array<T> pooled = uninitialized<T>({2, width});
     for (std::size_t n = begin; n < end; ++n) {
-      conv.canvas.draw(x.data() + n * conv.canvas.image_size(), drawn.data());
-      for (std::size_t i = 0; i < g.ph; ++i) {
-        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i, upper, width);
-        convolve_row(conv, drawn.data(), w.data(), b.data(), 2 * i + 1, lower, width);
-        for (std::size_t j = 0; j < g.pw; ++j) {
-          const std::size_t left = 2 * j * width, right = left + width;
-          const std::size_t to = ((n * g.ph + i) * g.pw + j) * g.o;
-          pool_windows(upper + left, upper + right, lower + left, lower + right, g.o, pooled.data(),
-                       pooled.data() + width, y.data() + to, corners.data() + to);
+      blocks.draw(x.data() + n * conv.canvas.image_size(), drawn.data());
+      blocks.convolve(drawn.data(), scratch.data(), [&](const Block<T>& block) {
+        for (std::size_t k = 0; k < block.rows / 2; ++k) {
+          for (std::size_t l = 0; l < block.columns / 2; ++l) {
+            const T *upper = block.y + 2 * (k * block.row + l * width), *lower = upper + block.row;
+            const std::size_t i = block.i / 2 + k, j = block.j / 2 + l;
+            const std::size_t to = ((n * g.ph + i) * g.pw + j) * g.o;
+            pool_windows(upper, upper + width, lower, lower + width, g.o, pooled.data(),
+                         pooled.data() + width, y.data() + to, corners.data() + to);
+          }
         }
-      }
+      });
     }
   });
   return y;
@@ -82,12 +82,16 @@ template <class T> struct Backward {
   // belongs to the convolution's pixel (2 i + di, 2 j + dj) when alive, and to none otherwise.
   template <class F>
   void for_elements(std::size_t n, std::size_t i_begin, std::size_t i_end, const F& f) const {
-    std::size_t at = n * g.image_size() + i_begin * g.pw * g.o;
+    // Numbers and pointers of this function's own, as f's stores could change all others.
+    const std::size_t columns = g.pw, channels = g.o, begin = n * g.image_size();
+    const T *values = y.data() + begin, *cotangents = ybar.data() + begin;
+    const std::uint8_t* corner_of = corners.data() + begin;
+    std::size_t at = i_begin * columns * channels;
     for (std::size_t i = i_begin; i < i_end; ++i) {
-      for (std::size_t j = 0; j < g.pw; ++j) {
-        for (std::size_t o = 0; o < g.o; ++o, ++at) {
-          const std::size_t corner = corners.data()[at];
-          f(i, j, o, corner / 2, corner % 2, ybar.data()[at], !(y.data()[at] <= 0));
+      for (std::size_t j = 0; j < columns; ++j) {
+        for (std::size_t o = 0; o < channels; ++o, ++at) {
+          const std::size_t corner = corner_of[at];
+          f(i, j, o, corner / 2, corner % 2, cotangents[at], !(values[at] <= 0));
         }
       }
     }
@@ -121,11 +125,17 @@ template <class T> struct Backward {
   Array<T> weight_gradient(const Array<T>& x) const {
     if (!sparse_applies<T>(g)) return detail::weight_gradient(g, x, dense());
     const Canvas<T> canvas = canvas_conv<T>(g).canvas;
-    const std::size_t row = canvas.w * g.c, width = whole_lanes<T>(g.kw * g.c);
+    const std::size_t c = g.c, canvas_width = canvas.w;
+    const std::size_t row = canvas_width * c, width = whole_lanes<T>(g.kw * c);
     // As many rows of windows at a time as the first-level cache can hold the pixels of.
     const std::size_t fitting = (std::size_t{28} << 10) / (row * sizeof(T));
     const std::size_t band = fitting < g.kh + 1 ? 1 : (fitting - g.kh + 1) / 2;
     const std::size_t room = band * g.pw;
+    // Registers of sums are taken from a row of the kernel's taps, or, where that is just one, from all
+    // rows together.
+    const bool narrow = width == Lanes<T>::size;
+    const std::size_t lines = narrow ? 1 : g.kh, per_line = narrow ? g.kh : width / Lanes<T>::size;
+    const std::size_t step = narrow ? row : Lanes<T>::size;
 
     // (o, kh, kw, c) -> (kh, kw, c, o)
     const auto add = [&](std::size_t begin, std::size_t end, T* sum) {
@@ -137,18 +147,18 @@ template <class T> struct Backward {
         for (std::size_t i = 0; i < g.ph; i += band) {
           counts.fill(0);
           for_elements(n, i, std::min(i + band, g.ph),
-                       [&](auto i, auto j, auto o, auto di, auto dj, T value, bool alive) {
-                         const std::size_t pixel = (2 * i + di) * canvas.w + 2 * j + dj;
-                         Index& count = counts.data()[o];
-                         elements.data()[o * room + count] = {value, std::uint32_t(pixel * g.c)};
-                         count += alive;
+                       [=, elements = elements.data(), counts = counts.data()](
+                           auto i, auto j, auto o, auto di, auto dj, T value, bool alive) {
+                         const std::size_t pixel = (2 * i + di) * canvas_width + 2 * j + dj;
+                         elements[o * room + counts[o]] = {value, std::uint32_t(pixel * c)};
+                         counts[o] += alive;
                        });
           for (std::size_t o = 0; o < g.o; ++o) {
-            for (std::size_t k = 0; k < g.kh; ++k) {
-              for_blocks(width, widest_block, [&](std::size_t first, std::size_t registers) {
+            for (std::size_t k = 0; k < lines; ++k) {
+              for_blocks(per_line, widest_block, [&](std::size_t first, std::size_t registers) {
                 add_nonzeros(elements.data() + o * room, std::size_t(counts.data()[o]),
-                             drawn.data() + k * row + first, registers,
-                             sum + (o * g.kh + k) * width + first);
+                             drawn.data() + k * row + first * step, step, registers,
+                             sum + (o * g.kh + k) * width + first * Lanes<T>::size);
               });
             }
           }
@@ -181,7 +191,8 @@ template <class T> struct Backward {
   Array<T> input_gradient(const Array<T>& weight) const {
     if (!sparse_applies<T>(g)) return detail::input_gradient(g, weight, dense());
     const std::size_t width = g.w + 2 * g.padding, height = g.h + 2 * g.padding;
-    const std::size_t line = weight_line<T>(g), row_size = width * g.c;
+    const std::size_t line = weight_line<T>(g), c = g.c, row_size = width * c;
+    const std::size_t columns = g.pw, channels = g.o, line_registers = (line - c) / Lanes<T>::size;
     // So few registers at a time that their weights, of all outputs, stay in the first-level cache.
     const std::size_t fitting = (std::size_t{28} << 10) / (g.o * Lanes<T>::size * sizeof(T) + 1);
     const std::size_t block = std::clamp<std::size_t>(fitting, 1, widest_block);
@@ -196,23 +207,23 @@ template <class T> struct Backward {
       for (std::size_t n = begin; n < end; ++n) {
         counts.fill(0);
         for_elements(n, 0, g.ph,
-                     [&](auto i, auto j, auto o, auto di, auto dj, T value, bool alive) {
-                       const std::size_t pair = (2 * i + di) * g.pw + j;
-                       Index& count = counts.data()[pair];
-                       const std::size_t offset = o * line + (dj == 0 ? g.c : 0);
-                       elements.data()[pair * g.o + count] = {value, std::uint32_t(offset)};
-                       count += alive;
+                     [=, elements = elements.data(), counts = counts.data()](
+                         auto i, auto j, auto o, auto di, auto dj, T value, bool alive) {
+                       const std::size_t pair = (2 * i + di) * columns + j;
+                       const std::size_t offset = o * line + (dj == 0 ? c : 0);
+                       elements[pair * channels + counts[pair]] = {value, std::uint32_t(offset)};
+                       counts[pair] += alive;
                      });
         canvas.fill(T(0));
         for (std::size_t k = 0; k < g.kh; ++k) {
-          for_blocks(line - g.c, block, [&](std::size_t first, std::size_t registers) {
-            const T* weights = w.data() + k * g.o * line + first;
+          for_blocks(line_registers, block, [&](std::size_t first, std::size_t registers) {
+            const T* weights = w.data() + k * g.o * line + first * Lanes<T>::size;
             for (std::size_t row = 0; row < 2 * g.ph; ++row) {
-              T* to = canvas.data() + (row + k) * row_size + first;
+              T* to = canvas.data() + (row + k) * row_size + first * Lanes<T>::size;
               for (std::size_t j = 0; j < g.pw; ++j) {
                 const std::size_t pair = row * g.pw + j;
                 add_nonzeros(elements.data() + pair * g.o, std::size_t(counts.data()[pair]),
-                             weights, registers, to + 2 * j * g.c);
+                             weights, Lanes<T>::size, registers, to + 2 * j * g.c);
               }
             }
           });
@@ -226,13 +237,12 @@ template <class T> struct Backward {
     return xbar;
   }
 
-  // Calls f(first number, registers) for a row of `width` numbers, in blocks of about the same size.
-  template <class F> static void for_blocks(std::size_t width, std::size_t most, const F& f) {
-    const std::size_t registers = width / Lanes<T>::size;
+  // Calls f(first, how many) for all registers of a line, in blocks of about the same size.
+  template <class F> static void for_blocks(std::size_t registers, std::size_t most, const F& f) {
     const std::size_t blocks = (registers + most - 1) / most;
     for (std::size_t b = 0; b < blocks; ++b) {
-      const std::size_t first = b * registers / blocks, last = (b + 1) * registers / blocks;
-      f(first * Lanes<T>::size, last - first);
+      const std::size_t first = b * registers / blocks;
+      f(first, (b + 1) * registers / blocks - first);
     }
   }
 };

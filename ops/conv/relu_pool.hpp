@@ -13,8 +13,8 @@ namespace tapesort {
 //     which of them it was;
 //   - its cotangent, which is zero in three of four places and where the result is 0, is visited
 //     only where it is not (sparse.hpp).
-// With the three operators in its place a training step takes 2.1 times as long at
-// `tapesort bench train --row knn-100` and 2.6 times at `--row sort-100`, one thread.
+// With the three operators in its place a training step takes twice as long at
+// `tapesort bench train --row knn-100` and at `--row sort-100`, one thread.
 // std::invalid_argument as conv2d, or when the convolution gives less than 2 x 2 pixels.
 template <class T>
 FirstOrder<T> conv2d_relu_pool(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,

@@ -8,8 +8,9 @@
 namespace tapesort::detail {
 namespace {
 
-template <class T, std::size_t R>
-void add_block(const Nonzero<T>* elements, std::size_t count, const T* from, T* to) {
+// Step is std::size_t, or a constant, which instructions hold as it is.
+template <class T, std::size_t R, class Step>
+void add_block(const Nonzero<T>* elements, std::size_t count, const T* from, Step step, T* to) {
   using Vector = Lanes<T>;
   Vector sum[R];
 #pragma GCC unroll 10
@@ -19,7 +20,7 @@ void add_block(const Nonzero<T>* elements, std::size_t count, const T* from, T* 
     const T* at = from + e->offset;
 #pragma GCC unroll 10
     for (std::size_t r = 0; r < R; ++r) {
-      sum[r] = simd::multiply_add(value, Vector::load_unaligned(at + r * Vector::size), sum[r]);
+      sum[r] = simd::multiply_add(value, Vector::load_unaligned(at + r * step), sum[r]);
     }
   }
 #pragma GCC unroll 10
@@ -29,18 +30,22 @@ void add_block(const Nonzero<T>* elements, std::size_t count, const T* from, T* 
   }
 }
 
-// add_block<T, 1>, add_block<T, 2>, ..
-template <class T, std::size_t... R> constexpr auto blocks(std::index_sequence<R...>) {
-  return std::array{add_block<T, R + 1>...};
+// add_block<T, 1, Step>, add_block<T, 2, Step>, ..
+template <class T, class Step, std::size_t... R> constexpr auto blocks(std::index_sequence<R...>) {
+  return std::array{add_block<T, R + 1, Step>...};
 }
 
 }  // namespace
 
 template <class T>
-void add_nonzeros(const Nonzero<T>* elements, std::size_t count, const T* from,
+void add_nonzeros(const Nonzero<T>* elements, std::size_t count, const T* from, std::size_t step,
                   std::size_t registers, T* to) {
-  static constexpr auto of_size = blocks<T>(std::make_index_sequence<widest_block>());
-  of_size[registers - 1](elements, count, from, to);
+  using Next = std::integral_constant<std::size_t, Lanes<T>::size>;
+  constexpr std::make_index_sequence<widest_block> sizes;
+  static constexpr auto side_by_side = blocks<T, Next>(sizes),
+                        apart = blocks<T, std::size_t>(sizes);
+  if (step == Next::value) return side_by_side[registers - 1](elements, count, from, {}, to);
+  apart[registers - 1](elements, count, from, step, to);
 }
 
 INSTANTIATE(add_nonzeros)

@@ -3,8 +3,8 @@
 // meets kh kw c weights, and as many elements of x; of one row of the kernel's taps these are kw c
 // numbers side by side in memory, in x as in the weights, and fill the registers for any c.
 //
-// Without it (sparse_applies always false) a training step takes 1.95 times as long at
-// `tapesort bench train --row knn-100`, 1.7 times at `--row sort-100`, one thread.
+// Without it (sparse_applies always false) a training step takes 1.7 times as long at
+// `tapesort bench train --row knn-100`, 1.5 times at `--row sort-100`, one thread.
 #pragma once
 
 #include <cstdint>
@@ -40,10 +40,11 @@ template <class T> bool sparse_applies(const ConvGeometry& g) {
          element_count({h, w, g.c}) <= most && element_count({g.o, weight_line<T>(g)}) <= most;
 }
 
-// to[i] += sum over e of e.value from[e.offset + i], for so many registers of i; at most widest_block.
+// to[r, i] += sum over e of e.value from[e.offset + r step + i], i over the lanes of a register, r over
+// at most widest_block of them.
 constexpr std::size_t widest_block = 10;
 template <class T>
-void add_nonzeros(const Nonzero<T>* elements, std::size_t count, const T* from,
+void add_nonzeros(const Nonzero<T>* elements, std::size_t count, const T* from, std::size_t step,
                   std::size_t registers, T* to);
 
 }  // namespace tapesort::detail

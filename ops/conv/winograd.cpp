@@ -47,114 +47,124 @@ void transform_planes(WinogradLine<Lanes<T>, M> (*map)(const WinogradLine<Lanes<
 
 }  // namespace
 
-template <class T> void Winograd<T>::transform_weight(const T* w, T* v) const {
-  transform_planes(WinogradMaps<T>::weight_sums, w, v, c_ * o_);
+template <class T> Array<T> Winograd<T>::transform_weight(const T* w) const {
+  using Maps = WinogradMaps<T>;
+  const std::size_t size = c_ * width_;
+  Array<T> v = uninitialized<T>({products, size});
+  if (kernel_ == 3) transform_planes(Maps::template weight_sums<3>, w, v.data(), size);
+  if (kernel_ == 5) transform_planes(Maps::template weight_sums<5>, w, v.data(), size);
+  return v;
 }
 
-template <class T> void Winograd<T>::transform_weight_back(const T* vbar, T* wbar) const {
-  transform_planes(WinogradMaps<T>::weight_sums_back, vbar, wbar, c_ * o_);
+template <class T> Array<T> Winograd<T>::transform_weight_back(const T* vbar) const {
+  using Maps = WinogradMaps<T>;
+  const std::size_t size = c_ * width_;
+  Array<T> wbar = uninitialized<T>({kernel_, kernel_, c_, width_});
+  if (kernel_ == 3) transform_planes(Maps::template weight_sums_back<3>, vbar, wbar.data(), size);
+  if (kernel_ == 5) transform_planes(Maps::template weight_sums_back<5>, vbar, wbar.data(), size);
+  return wbar;
 }
 
 template <class T>
-void Winograd<T>::transform_image(const T* image, std::size_t begin, std::size_t end, T* u) const {
+void Winograd<T>::transform_image(const T* drawn, std::size_t begin, std::size_t end, T* u) const {
   using V = Lanes<T>;
-  const std::size_t h = canvas_.image_h, w = canvas_.image_w;
-  const std::size_t plane = (end - begin) * tiles_across() * c_;
+  const std::size_t row = canvas_.w * c_, plane = (end - begin) * tiles_across_ * c_width();
   for (std::size_t ti = begin; ti < end; ++ti) {
-    for (std::size_t tj = 0; tj < tiles_across(); ++tj, u += c_) {
-      // Where the tile's inputs begin in the image; in the border these wrap around to be large.
-      const std::size_t top = tile * ti - std::size_t(canvas_.top),
-                        left = tile * tj - std::size_t(canvas_.left);
-      const bool inside = top < h && h - top >= inputs && left < w && w - left >= inputs;
+    for (std::size_t tj = 0; tj < tiles_across_; ++tj, u += c_width()) {
+      const T* first = drawn + tile_ * (ti * row + tj * c_);
       for (std::size_t c = 0; c < c_; c += V::size) {
-        const auto at = [=](auto i, auto j) {
-          return V::load_unaligned(image + ((top + i) * w + left + j) * c_ + c);
-        };
-        const auto at_border = [=](auto i, auto j) {
-          return top + i < h && left + j < w ? at(i, j) : V(T(0));
-        };
-        const auto store = [=](auto i, auto j, const V& sum) {
-          sum.store_unaligned(u + (inputs * i + j) * plane + c);
-        };
-        // The image comes from memory, and in steps that no CPU foresees: ask for the part of the
-        // tile below, or of the next image, that no other tile will have asked for.
-        for (std::size_t k = 0; k < 16; ++k) {
-          __builtin_prefetch(image + ((top + inputs + k / 4) * w + left + 1 + k % 4) * c_ + c);
-        }
-        if (inside) {
-          both_ways(WinogradMaps<T>::image_sums, at, store);
-        } else {
-          both_ways(WinogradMaps<T>::image_sums, at_border, store);
-        }
+        both_ways(
+            WinogradMaps<T>::image_sums,
+            [=](auto i, auto j) { return V::load_unaligned(first + i * row + j * c_ + c); },
+            [=](auto i, auto j, const V& sum) {
+              sum.store_unaligned(u + (inputs * i + j) * plane + c);
+            });
       }
     }
   }
 }
 
+// Of one tile, whose m are in 36 planes.
 template <class T>
-void Winograd<T>::convolve(const T* image, const T* v, const T* bias, T* y, std::size_t row,
-                           std::size_t pixel, T* scratch) const {
+template <std::size_t Tile>
+void Winograd<T>::transform_products(const T* m, std::size_t plane, const T* bias, T* y) const {
   using V = Lanes<T>;
-  T *u = scratch, *m = scratch + products * strip_tiles() * c_;
-  for (std::size_t begin = 0; begin < tiles_down(); begin += strip_rows()) {
-    const std::size_t end = std::min(begin + strip_rows(), tiles_down());
-    const std::size_t tiles = (end - begin) * tiles_across(), plane = tiles * o_;
-    transform_image(image, begin, end, u);
+  for (std::size_t o = 0; o < width_; o += V::size) {
+    const V b = V::load_unaligned(bias + o);
+    both_ways(
+        WinogradMaps<T>::template outputs<Tile>,
+        [=](auto i, auto j) { return V::load_unaligned(m + (inputs * i + j) * plane + o); },
+        [=](auto i, auto j, const V& sum) {
+          (sum + b).store_unaligned(y + (Tile * i + j) * width_ + o);
+        });
+  }
+}
+
+template <class T>
+void Winograd<T>::convolve(const T* drawn, const T* v, const T* bias, T* scratch,
+                           const std::function<void(const Block<T>&)>& f) const {
+  T *u = scratch, *m = u + products * strip_tiles() * c_width();
+  T* y = m + products * strip_tiles() * width_;
+  for (std::size_t begin = 0; begin < tiles_down_; begin += strip_rows()) {
+    const std::size_t end = std::min(begin + strip_rows(), tiles_down_);
+    const std::size_t tiles = (end - begin) * tiles_across_, plane = tiles * width_;
+    transform_image(drawn, begin, end, u);
     for (std::size_t k = 0; k < products; ++k) {
-      const Terms<T> product{{u + k * tiles * c_, 1, 0, c_}, {v + k * c_ * o_, o_, 0}, c_, 1};
-      sum_terms<T>(product, tiles, o_, nullptr, 0, m + k * plane, o_);
+      const Terms<T> product{
+          {u + k * tiles * c_width(), 1, 0, c_width()}, {v + k * c_ * width_, width_, 0}, c_, 1};
+      sum_terms<T>(product, tiles, width_, nullptr, 0, m + k * plane, width_);
     }
     const T* from = m;
     for (std::size_t ti = begin; ti < end; ++ti) {
-      for (std::size_t tj = 0; tj < tiles_across(); ++tj, from += o_) {
-        T* to = y + tile * ti * row + tile * tj * pixel;
-        const std::size_t down = oh_ - tile * ti, across = ow_ - tile * tj;  // are left
-        for (std::size_t o = 0; o < o_; o += V::size) {
-          const V b = V::load_unaligned(bias + o);
-          both_ways(
-              WinogradMaps<T>::outputs,
-              [=](auto i, auto j) {
-                return V::load_unaligned(from + (inputs * i + j) * plane + o);
-              },
-              [=](auto i, auto j, const V& sum) {
-                if (i < down && j < across) (sum + b).store_unaligned(to + i * row + j * pixel + o);
-              });
-        }
+      for (std::size_t tj = 0; tj < tiles_across_; ++tj, from += width_) {
+        if (kernel_ == 3) transform_products<4>(from, plane, bias, y);
+        if (kernel_ == 5) transform_products<2>(from, plane, bias, y);
+        const std::size_t i = tile_ * ti, j = tile_ * tj;
+        f({i, j, std::min(tile_, oh_ - i), std::min(tile_, ow_ - j), y, tile_ * width_});
       }
     }
   }
 }
 
+// Of one tile, of which `down` rows and `across` columns are there.
 template <class T>
-void Winograd<T>::add_weight_gradient(const T* image, const T* ybar, T* vbar, T* scratch) const {
+template <std::size_t Tile>
+void Winograd<T>::transform_cotangent(const T* ybar, std::size_t down, std::size_t across, T* mbar,
+                                      std::size_t plane) const {
   using V = Lanes<T>;
-  T *u = scratch, *mbar = scratch + products * strip_tiles() * c_;
-  for (std::size_t begin = 0; begin < tiles_down(); begin += strip_rows()) {
-    const std::size_t end = std::min(begin + strip_rows(), tiles_down());
-    const std::size_t tiles = (end - begin) * tiles_across(), plane = tiles * o_;
-    transform_image(image, begin, end, u);
+  for (std::size_t o = 0; o < width_; o += V::size) {
+    both_ways(
+        WinogradMaps<T>::template outputs_back<Tile>,
+        [=](auto i, auto j) {
+          return i < down && j < across ? V::load_unaligned(ybar + (i * ow_ + j) * width_ + o)
+                                        : V(T(0));
+        },
+        [=](auto i, auto j, const V& sum) {
+          sum.store_unaligned(mbar + (inputs * i + j) * plane + o);
+        });
+  }
+}
+
+template <class T>
+void Winograd<T>::add_weight_gradient(const T* drawn, const T* ybar, T* vbar, T* scratch) const {
+  T *u = scratch, *mbar = u + products * strip_tiles() * c_width();
+  for (std::size_t begin = 0; begin < tiles_down_; begin += strip_rows()) {
+    const std::size_t end = std::min(begin + strip_rows(), tiles_down_);
+    const std::size_t tiles = (end - begin) * tiles_across_, plane = tiles * width_;
+    transform_image(drawn, begin, end, u);
     T* to = mbar;
-    for (std::size_t ti = begin; ti < end; ++ti) {
-      for (std::size_t tj = 0; tj < tiles_across(); ++tj, to += o_) {
-        const T* from = ybar + (tile * ti * ow_ + tile * tj) * o_;
-        const std::size_t down = oh_ - tile * ti, across = ow_ - tile * tj;  // are left
-        for (std::size_t o = 0; o < o_; o += V::size) {
-          both_ways(
-              WinogradMaps<T>::outputs_back,
-              [=](auto i, auto j) {
-                return i < down && j < across ? V::load_unaligned(from + (i * ow_ + j) * o_ + o)
-                                              : V(T(0));
-              },
-              [=](auto i, auto j, const V& sum) {
-                sum.store_unaligned(to + (inputs * i + j) * plane + o);
-              });
-        }
+    for (std::size_t i = tile_ * begin; i < tile_ * end; i += tile_) {
+      for (std::size_t j = 0; j < tile_ * tiles_across_; j += tile_, to += width_) {
+        const T* from = ybar + (i * ow_ + j) * width_;
+        if (kernel_ == 3) transform_cotangent<4>(from, oh_ - i, ow_ - j, to, plane);
+        if (kernel_ == 5) transform_cotangent<2>(from, oh_ - i, ow_ - j, to, plane);
       }
     }
     for (std::size_t k = 0; k < products; ++k) {
-      T* w = vbar + k * c_ * o_;
-      const Terms<T> product{{u + k * tiles * c_, c_, 0, 1}, {mbar + k * plane, o_, 0}, tiles, 1};
-      sum_terms(product, c_, o_, w, o_, w, o_);
+      T* w = vbar + k * c_ * width_;
+      const Terms<T> product{
+          {u + k * tiles * c_width(), c_width(), 0, 1}, {mbar + k * plane, width_, 0}, tiles, 1};
+      sum_terms(product, c_, width_, w, width_, w, width_);
     }
   }
 }
