@@ -126,10 +126,9 @@ template <class T> Array<T> sum_to_shape(const Array<T>& y, const Shape& shape) 
 }
 
 template <class T> void add_into(Array<T>& sum, const Array<T>& term) {
-  T* s = sum.data();
-  const T* t = term.data();
-  const std::size_t grain = 1 << 18;  // less is done sooner than shared out
-  parallel_each(sum.size(), grain, [s, t](std::size_t i) { s[i] += t[i]; });
+  constexpr std::size_t grain = 1 << 18;  // less is done sooner than shared out
+  parallel_each(sum.size(), grain,
+                [s = sum.data(), t = term.data()](std::size_t i) { s[i] += t[i]; });
 }
 
 INSTANTIATE_TWICE(broadcast_to)

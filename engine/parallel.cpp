@@ -37,6 +37,7 @@ void set_float_mode(unsigned) {}
 #endif
 
 thread_local bool inside_parallel_work = false;
+thread_local std::size_t shared_out = 0;
 bool pool_made = false;
 
 // Waits a few microseconds for `ready`, without sleeping: a training step asks for threads in short
@@ -179,6 +180,7 @@ void set_threads(int count) {
 }
 
 int threads() { return int(pool()->size()); }
+std::size_t loops_shared() { return shared_out; }
 
 std::size_t parallel_parts(std::size_t count, std::size_t grain) {
   const std::size_t most = count / std::max<std::size_t>(1, grain);
@@ -193,6 +195,7 @@ void detail::share_out(std::size_t count, std::size_t grain, const Work& work) {
     for (std::size_t part = 0; part < parts; ++part) work(boundary(part), boundary(part + 1), part);
     return;
   }
+  ++shared_out;
   std::vector<std::exception_ptr> errors(parts);
   const std::function<void(std::size_t)> job = [&](std::size_t part) {
     try {

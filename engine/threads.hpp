@@ -2,6 +2,8 @@
 // the two never compete.
 #pragma once
 
+#include <cstddef>
+
 namespace tapesort {
 
 // Physical cores that this process may run on (two hardware threads of a core count once).
@@ -13,6 +15,8 @@ int physical_cores();
 // of one that has worked begins with 1.
 void set_threads(int count);
 int threads();
+// How many loops the calling thread has shared out to others so far.
+std::size_t loops_shared();
 
 // While one lives, the calling thread and the pool's threads treat denormal numbers as zero:
 // arithmetic on them is many times slower, and they arise in every P_hat.

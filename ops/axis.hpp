@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/check.hpp"
+#include "engine/parallel.hpp"
 
 namespace tapesort {
 
@@ -34,11 +35,13 @@ struct AxisView {
     for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= shape[i];
   }
 
-  // Calls f(first element's position, line number) for every line; its elements are `inner` apart.
+  std::size_t lines() const { return outer * inner; }
+  // Where a line's first element stands; the others are `inner` apart.
+  std::size_t first(std::size_t line) const { return line / inner * n * inner + line % inner; }
+  // Calls f(first(line), line) for every line, in parallel: f may write what belongs to its line alone.
   template <class F> void for_lines(const F& f) const {
-    for (std::size_t o = 0; o < outer; ++o) {
-      for (std::size_t i = 0; i < inner; ++i) f(o * n * inner + i, o * inner + i);
-    }
+    const std::size_t grain = 1 + (std::size_t{1} << 15) / (n + 1);
+    parallel_each(lines(), grain, [&](std::size_t line) { f(first(line), line); });
   }
 };
 

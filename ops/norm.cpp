@@ -9,6 +9,7 @@
 #include "engine/parallel.hpp"
 #include "engine/simd.hpp"
 #include "engine/simd_sums.hpp"
+#include "ops/map.hpp"
 
 namespace tapesort {
 namespace {
@@ -221,16 +222,13 @@ template <class T>
 FirstOrder<T> dropout(const Var<T>& x, double p, Generator& random, bool training) {
   require(p >= 0 && p < 1, "dropout: need 0 <= p < 1, got ", p);
   if (!training || p == 0) return x;
-  Array<T> factor = random.uniform<T>(x.shape());
-  Array<T> y = uninitialized<T>(x.shape());
-  const T kept = T(1 / (1 - p));
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    T& f = factor.data()[i];
-    f = f < T(p) ? T(0) : kept;
-    y.data()[i] = f * x.value().data()[i];
-  }
-  return record("dropout", {x}, std::move(y), [factor = std::move(factor)](Node<T>& y) {
-    accumulate(y.input(0), y.cotangent() * factor);
+  const T lost = T(p), kept = T(1 / (1 - p));
+  Array<T> factor =
+      map(random.uniform<T>(x.shape()), [=](auto u) { return simd::select(u < lost, T(0), kept); });
+  const auto scaled = [](auto x, auto factor) { return x * factor; };
+  Array<T> y = map(x.value(), factor, scaled);
+  return record("dropout", {x}, std::move(y), [scaled, factor = std::move(factor)](Node<T>& y) {
+    accumulate(y.input(0), map(y.cotangent(), factor, scaled));
   });
 }
 

@@ -1,11 +1,16 @@
 #include "ops/pool.hpp"
 
+#include <cmath>
+
 #include "engine/check.hpp"
 #include "engine/instantiate.hpp"
 #include "engine/parallel.hpp"
+#include "engine/simd_sums.hpp"
 
 namespace tapesort {
 namespace {
+
+using std::isnan;  // of a number; that of a register is found by its type
 
 struct Windows {
   std::size_t n, h, w, c, oh, ow, window, stride;
@@ -38,6 +43,13 @@ struct Windows {
     });
   }
 
+  // f(first channel, zero) for all channels: a register of them at a time, the rest one by one.
+  template <class T, class F> void for_channels(const F& f) const {
+    std::size_t channel = 0;
+    for (; channel + Lanes<T>::size <= c; channel += Lanes<T>::size) f(channel, Lanes<T>(T(0)));
+    for (; channel < c; ++channel) f(channel, T(0));
+  }
+
   // Calls f(distance from the window's first pixel) for its pixels, rows first.
   template <class F> void for_taps(const F& f) const {
     for (std::size_t k = 0; k < window; ++k) {
@@ -63,19 +75,21 @@ FirstOrder<T> max_pool2d(const Var<T>& x, std::size_t window, std::size_t stride
   });
 
   return record("max_pool2d", {x}, std::move(y), [win](Node<T>& y) {
-    Array<T> xbar = zeros<T>(win.x_shape()), left = y.take_cotangent();
-    const T *xs = y.input(0).value().data(), *ys = y.value().data();
-    win.for_each([&, xbars = xbar.data()](std::size_t ix, std::size_t iy) {
-      // The first of equal pixels takes all, and leaves nothing to the others.
-      T* ybars = left.data() + iy;
-      win.for_taps([&](std::size_t tap) {
-        const T* v = xs + ix + tap;
-        T* vbar = xbars + ix + tap;
-        for (std::size_t c = 0; c < win.c; ++c) {
-          const bool here = (v[c] == ys[iy + c]) | (v[c] != v[c]);
-          vbar[c] += here ? ybars[c] : T(0);
-          ybars[c] = here ? T(0) : ybars[c];
-        }
+    Array<T> xbar = zeros<T>(win.x_shape());
+    const T *xs = y.input(0).value().data(), *ys = y.value().data(), *ybars = y.cotangent().data();
+    win.for_each([=, &win, xbars = xbar.data()](std::size_t ix, std::size_t iy) {
+      win.for_channels<T>([=, &win](std::size_t c, auto zero) {
+        using V = decltype(zero);
+        const V largest = simd::load_as<V>(ys + iy + c);
+        // The first of equal pixels takes all, and leaves nothing to the others.
+        V left = simd::load_as<V>(ybars + iy + c);
+        win.for_taps([&](std::size_t tap) {
+          const V v = simd::load_as<V>(xs + ix + c + tap);
+          T* vbar = xbars + ix + c + tap;
+          const decltype(v == largest) here = (v == largest) | isnan(v);
+          simd::store(vbar, V(simd::load_as<V>(vbar) + simd::select(here, left, zero)));
+          left = simd::select(here, zero, left);
+        });
       });
     });
     accumulate(y.input(0), std::move(xbar));

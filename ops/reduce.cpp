@@ -100,16 +100,15 @@ template <class T> Var<T> norm(const Var<T>& x, int axis, bool keep_dims) {
     }
     value.data()[line] = squares > 0 ? T(Wide<T>(largest) * sqrt(squares)) : largest;
   });
-  return record("norm", {x}, std::move(value), [view](Node<T>& y) {
-    Array<T> xbar = zeros<T>(y.input(0).shape());
-    const T* x = y.input(0).value().data();
-    view.for_lines([&](std::size_t start, std::size_t line) {
-      const T norm = y.value().data()[line], ybar = y.cotangent().data()[line];
-      for (std::size_t k = start; k < start + view.n * view.inner && norm != 0; k += view.inner) {
-        xbar.data()[k] = ybar * (x[k] / norm);
-      }
-    });
-    accumulate(y.input(0), std::move(xbar));
+  const Shape kept = without_axis(x.shape(), view.axis, true);
+  return record("norm", {x}, std::move(value), [kept](Node<T>& y) {
+    const Array<T>& x = y.input(0).value();
+    const Array<T> norm = with_shape(y.value(), kept), ybar = with_shape(y.cotangent(), kept);
+    accumulate(y.input(0),
+               map(*Stretched<T>("norm", ybar, x.shape()), x,
+                   *Stretched<T>("norm", norm, x.shape()), [](auto ybar, auto x, auto norm) {
+                     return simd::select(norm == decltype(norm)(0), T(0), ybar * (x / norm));
+                   }));
   });
 }
 
@@ -125,18 +124,20 @@ template <class T> Var<T> standard_deviation(const Var<T>& x, int axis, bool kee
 
 namespace {
 
-// Where the winner of each line stands in x: the first NaN, or else the first element that no other
-// one is better than. (Of an empty line, where it would stand.)
-template <class T, class Better>
-std::vector<std::size_t> winners(const AxisView& view, const Array<T>& x, Better better) {
-  std::vector<std::size_t> winner(view.outer * view.inner);
+// Where the winner of each line stands in x: the first NaN, or else the first element that is behind
+// no other one. (Of an empty line, where it would stand.)
+template <class T, class NotAhead>
+std::vector<std::size_t> winners(const AxisView& view, const Array<T>& x, NotAhead not_ahead) {
+  std::vector<std::size_t> winner(view.lines());
   using std::isnan;
   const T* data = x.data();
   view.for_lines([&](std::size_t start, std::size_t line) {
+    const std::size_t step = view.inner, end = start + view.n * step;
     std::size_t best = start;
-    for (std::size_t k = 1; k < view.n && !isnan(data[best]); ++k) {
-      const std::size_t at = start + k * view.inner;
-      if (better(data[at], data[best]) || isnan(data[at])) best = at;
+    for (std::size_t at = start + step; at < end && !isnan(data[best]); at += step) {
+      // Not ahead: false for a NaN.
+      while (at < end && not_ahead(data[at], data[best])) at += step;
+      if (at < end) best = at;
     }
     winner[line] = best;
   });
@@ -144,22 +145,22 @@ std::vector<std::size_t> winners(const AxisView& view, const Array<T>& x, Better
 }
 
 // max and min: the pullback puts ybar where the winner stood.
-template <class T, class Better>
-Var<T> extreme(const char* op, const Var<T>& x, int axis, bool keep_dims, Better better) {
+template <class T, class NotAhead>
+Var<T> extreme(const char* op, const Var<T>& x, int axis, bool keep_dims, NotAhead not_ahead) {
   const AxisView view(op, axis, x.shape());
   require(view.n > 0, op, ": nothing to choose from along axis ", axis, " of shape ", x.shape());
   return detail::gathered(op, x, without_axis(x.shape(), view.axis, keep_dims),
-                          winners(view, x.value(), better));
+                          winners(view, x.value(), not_ahead));
 }
 
 }  // namespace
 
 template <class T> Var<T> max(const Var<T>& x, int axis, bool keep_dims) {
-  return extreme("max", x, axis, keep_dims, std::greater<T>());
+  return extreme("max", x, axis, keep_dims, std::less_equal<T>());
 }
 
 template <class T> Var<T> min(const Var<T>& x, int axis, bool keep_dims) {
-  return extreme("min", x, axis, keep_dims, std::less<T>());
+  return extreme("min", x, axis, keep_dims, std::greater_equal<T>());
 }
 
 // e_k = e^(x_k - m) and their sum are kept for the pullback: beside a large m, y = m + ln sum has
@@ -167,7 +168,7 @@ template <class T> Var<T> min(const Var<T>& x, int axis, bool keep_dims) {
 template <class T> Var<T> logsumexp(const Var<T>& x, int axis, bool keep_dims) {
   const AxisView view("logsumexp", axis, x.shape());
   const Shape kept = without_axis(x.shape(), view.axis, true);
-  const std::vector<std::size_t> winner = winners(view, x.value(), std::greater<T>());
+  const std::vector<std::size_t> winner = winners(view, x.value(), std::less_equal<T>());
   const T* data = x.value().data();
   Array<T> m = uninitialized<T>(kept);
   for (std::size_t i = 0; i < m.size(); ++i) {
@@ -214,7 +215,7 @@ template <class T> Var<T> cumsum(const Var<T>& x, int axis) {
 template <class T> Indices argmax(const Array<T>& x) {
   const AxisView view("argmax", -1, x.shape());
   require(view.n > 0, "argmax: the rows of shape ", x.shape(), " are empty");
-  const std::vector<std::size_t> winner = winners(view, x, std::greater<T>());
+  const std::vector<std::size_t> winner = winners(view, x, std::less_equal<T>());
   Indices where = uninitialized<Index>(without_axis(x.shape(), view.axis, false));
   for (std::size_t row = 0; row < winner.size(); ++row) {
     where.data()[row] = Index(winner[row] - row * view.n);

@@ -10,12 +10,13 @@ namespace {
 
 using std::log, std::pow;
 
+constexpr std::size_t powers_worth_sharing = 1 << 11;
+
 // std::pow knows every special case; it has no vector form that does.
 template <class T> Array<T> power(const Array<T>& base, const Array<T>& exponent) {
   Array<T> y = uninitialized<T>(base.shape());
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    y.data()[i] = pow(base.data()[i], exponent.data()[i]);
-  }
+  parallel_each(y.size(), powers_worth_sharing,
+                [&](std::size_t i) { y.data()[i] = pow(base.data()[i], exponent.data()[i]); });
   return y;
 }
 
@@ -32,12 +33,12 @@ template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
     const Stretched<T> stretched_b("pow", y.input(1).value(), shape);
     const bool both = y.input(1).needs_grad();  // not with a number for exponent
     Array<T> abar = zeros<T>(shape), bbar = both ? zeros<T>(shape) : Array<T>();
-    for (std::size_t i = 0; i < abar.size(); ++i) {
+    parallel_each(abar.size(), powers_worth_sharing, [&](std::size_t i) {
       const Wide<T> a = (*stretched_a).data()[i], b = (*stretched_b).data()[i];
       const Wide<T> ybar = y.cotangent().data()[i], value = y.value().data()[i];
       if (b != 0) abar.data()[i] = T(ybar * b * pow(a, b - 1));
       if (a != 0 && both) bbar.data()[i] = T(ybar * value * log(a));
-    }
+    });
     accumulate(y.input(0), std::move(abar));
     accumulate(y.input(1), std::move(bbar));
   });
@@ -79,27 +80,24 @@ template <class T> Var<T> clip(const Var<T>& x, Converted<T> low, Converted<T> h
       });
 }
 
-namespace {
-
-constexpr auto if_nonzero = [](auto c, auto a, auto b) {
-  return simd::select(c == decltype(c)(0), b, a);
-};
-
-}  // namespace
-
 template <class T> Var<T> where(const Var<T>& condition, const Var<T>& a, const Var<T>& b) {
   const Shape shape =
       broadcast_shape("where", broadcast_shape("where", a.shape(), b.shape()), condition.shape());
-  const Array<T> taken = *Stretched<T>("where", condition.value(), shape);
-  Array<T> value = map(taken, *Stretched<T>("where", a.value(), shape),
-                       *Stretched<T>("where", b.value(), shape), if_nonzero);
-  return record("where", {a, b}, std::move(value), [taken](Node<T>& c) {
-    const Array<T> none = zeros<T>(taken.shape());
-    if (c.input(0).needs_grad()) {
-      accumulate(c.input(0), map(taken, c.cotangent(), none, if_nonzero));
+  Array<T> chosen = *Stretched<T>("where", condition.value(), shape);
+  Array<T> value = map(
+      chosen, *Stretched<T>("where", a.value(), shape), *Stretched<T>("where", b.value(), shape),
+      [](auto c, auto a, auto b) { return simd::select(c == decltype(c)(0), b, a); });
+  return record("where", {a, b}, std::move(value), [chosen = std::move(chosen)](Node<T>& y) {
+    const Var<T>&a = y.input(0), b = y.input(1);
+    if (a.needs_grad()) {
+      accumulate(a, map(chosen, y.cotangent(), [](auto c, auto ybar) {
+                   return simd::select(c == decltype(c)(0), T(0), ybar);
+                 }));
     }
-    if (c.input(1).needs_grad()) {
-      accumulate(c.input(1), map(taken, none, c.cotangent(), if_nonzero));
+    if (b.needs_grad()) {
+      accumulate(b, map(chosen, y.cotangent(), [](auto c, auto ybar) {
+                   return simd::select(c == decltype(c)(0), ybar, T(0));
+                 }));
     }
   });
 }

@@ -35,6 +35,8 @@ template <class T> Var<T> reshape(const Var<T>& x, const std::vector<Index>& sha
 
 namespace {
 
+constexpr std::size_t copies_worth_sharing = 1 << 16;  // fewer stay in one cache
+
 // The elements of x, copied: axis i of the result is axis axes[i] of x.
 template <class T> Array<T> permuted(const Array<T>& x, const std::vector<std::size_t>& axes) {
   const std::size_t d = axes.size();
@@ -47,17 +49,27 @@ template <class T> Array<T> permuted(const Array<T>& x, const std::vector<std::s
   }
   Array<T> y = uninitialized<T>(shape);
   if (y.size() == 0) return y;
-  T* to = y.data();
-  const std::function<void(const T*, std::size_t)> copy = [&](const T* from, std::size_t depth) {
+  // Copies what has the same place along the axes before `depth`; returns where y goes on.
+  const std::function<T*(const T*, T*, std::size_t)> copy = [&](const T* from, T* to,
+                                                                std::size_t depth) {
     if (depth == d) {
       *to++ = *from;
     } else if (depth + 1 == d) {
       for (std::size_t i = 0; i < shape[depth]; ++i) *to++ = from[i * strides[depth]];
     } else {
-      for (std::size_t i = 0; i < shape[depth]; ++i) copy(from + i * strides[depth], depth + 1);
+      for (std::size_t i = 0; i < shape[depth]; ++i) {
+        to = copy(from + i * strides[depth], to, depth + 1);
+      }
     }
+    return to;
   };
-  copy(x.data(), 0);
+  if (d == 0) {
+    copy(x.data(), y.data(), 0);
+  } else {
+    const std::size_t size = y.size() / shape[0];
+    parallel_each(shape[0], copies_worth_sharing / size + 1,
+                  [&](std::size_t i) { copy(x.data() + i * strides[0], y.data() + i * size, 1); });
+  }
   return y;
 }
 
@@ -85,11 +97,24 @@ template <class T> Var<T> transpose(const Var<T>& x) {
 
 namespace {
 
-// Copies `count` blocks of `size` elements, which stand from_step and to_step apart.
+// Copies `count` blocks of `size` elements: block b from from(b), which is called for each in parallel, to
+// to + b to_step.
+template <class T, class From>
+void copy_blocks(const From& from, T* to, std::size_t to_step, std::size_t count,
+                 std::size_t size) {
+  parallel_each(count, copies_worth_sharing / (size + 1) + 1, [&](std::size_t b) {
+    const T* block = from(b);
+    if (size == 1) {  // too short for a call of memmove
+      to[b * to_step] = *block;
+    } else {
+      std::copy_n(block, size, to + b * to_step);
+    }
+  });
+}
 template <class T>
 void copy_blocks(const T* from, std::size_t from_step, T* to, std::size_t to_step,
                  std::size_t count, std::size_t size) {
-  for (std::size_t b = 0; b < count; ++b) std::copy_n(from + b * from_step, size, to + b * to_step);
+  copy_blocks([=](std::size_t b) { return from + b * from_step; }, to, to_step, count, size);
 }
 
 }  // namespace
@@ -170,9 +195,8 @@ Var<T> detail::gathered(const char* op, const Var<T>& x, const Shape& shape,
                         std::vector<std::size_t> from, std::size_t size) {
   const T* data = x.value().data();
   Array<T> value = uninitialized<T>(shape);
-  for (std::size_t k = 0; k < from.size(); ++k) {
-    std::copy_n(data + from[k] * size, size, value.data() + k * size);
-  }
+  copy_blocks([&](std::size_t k) { return data + from[k] * size; }, value.data(), size, from.size(),
+              size);
   return record(op, {x}, std::move(value), [from = std::move(from), size](Node<T>& y) {
     Array<T> xbar = zeros<T>(y.input(0).shape());
     for (std::size_t k = 0; k < from.size(); ++k) {
@@ -207,9 +231,13 @@ template <class T> Var<T> take_along_axis(const Var<T>& x, const Indices& indice
   check_indices("take_along_axis", indices, view.n, x.shape());
   const std::size_t m = expected[view.axis];
   std::vector<std::size_t> from(indices.size());
-  for (std::size_t at = 0; at < from.size(); ++at) {
-    const std::size_t i = at % view.inner, o = at / (view.inner * m);
-    from[at] = (o * view.n + std::size_t(indices.data()[at])) * view.inner + i;
+  std::size_t at = 0;
+  for (std::size_t o = 0; o < view.outer; ++o) {
+    for (std::size_t k = 0; k < m; ++k) {
+      for (std::size_t i = 0; i < view.inner; ++i, ++at) {
+        from[at] = (o * view.n + std::size_t(indices.data()[at])) * view.inner + i;
+      }
+    }
   }
   return detail::gathered("take_along_axis", x, expected, std::move(from));
 }

@@ -13,10 +13,11 @@ namespace {
 
 using std::log1p;
 
-// Calls f(start, n) for the first position of every row.
+// Calls f(start, n) for the first position of every row, in parallel.
 template <class T, class F> void for_rows(const Array<T>& x, const F& f) {
   const std::size_t n = x.shape().back();
-  for (std::size_t start = 0; start < x.size(); start += n) f(start, n);
+  const std::size_t grain = 1 + (std::size_t{1} << 14) / n;
+  parallel_each(x.size() / n, grain, [&](std::size_t row) { f(row * n, n); });
 }
 
 template <class T> void check_rows(const char* op, const Var<T>& x) {

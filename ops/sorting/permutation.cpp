@@ -91,7 +91,8 @@ template <class T> Indices nearest_permutation(const Array<T>& P_hat) {
 template <class T> double stochastic_error(const Array<T>& P_hat, int axis) {
   const AxisView view("stochastic_error", axis, P_hat.shape());
   double error = 0;
-  view.for_lines([&](std::size_t start, std::size_t) {
+  for (std::size_t line = 0; line < view.lines(); ++line) {
+    const std::size_t start = view.first(line);
     double total = 0, smallest = 0;
     for (std::size_t k = 0; k < view.n; ++k) {
       const double p = double(P_hat.data()[start + k * view.inner]);
@@ -100,7 +101,7 @@ template <class T> double stochastic_error(const Array<T>& P_hat, int axis) {
     }
     const double worst = std::max(std::abs(total - 1), -smallest);
     if (!std::isnan(error) && !(worst <= error)) error = worst;  // a NaN stays
-  });
+  }
   return error;
 }
 
