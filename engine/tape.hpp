@@ -40,9 +40,9 @@
 // x in x * exp(x), has then received both contributions, and their sum is its cotangent. A leaf keeps
 // what it gets, added up over all calls of backward(): its gradient.
 //
-// What is recorded? Leaves, and operators with an input that depends on a leaf. Everything else is
-// a constant: it is on no tape, and is freed with the last Var that holds it. On a tape made by
-// Tape<double> tape(Recording::off), leaves are constants, too, and backward() is an error.
+// What is recorded? Leaves, and operators with an input that depends on a leaf ("needs a gradient").
+// Everything else is a constant: it is on no tape, and is freed with the last Var that holds it. On a
+// tape made by Tape<double> tape(Recording::off), leaves are constants, too, and backward() is an error.
 //
 // What is freed when?
 //   a cotangent                    as soon as its node has passed it on

@@ -16,8 +16,8 @@ namespace tapesort {
 //                    [](auto ybar, auto x, auto y) { return ybar * y; });     (unary: map.hpp, next)
 //     }
 //
-// Write a formula as for one number, with the functions of simd:: (why: the top of map.hpp);
-// simd::select(c, a, b) stands for c ? a : b.
+// Write a formula as for one number. It is called with several at once (the top of map.hpp), so its
+// functions are those of simd:: (engine/simd.hpp); simd::select(c, a, b) stands for c ? a : b.
 #define FUNCTION(name, y_of_x, vjp)                                                        \
   template <class T> Var<T> name(const Var<T>& operand) {                                  \
     return unary(                                                                          \
