@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "apps/bench/measure.hpp"
+#include "apps/bench/operators.hpp"
 #include "apps/program/program.hpp"
 #include "engine/blas.hpp"
 #include "engine/check.hpp"
@@ -186,6 +187,42 @@ template <class T> void bench_type(const std::string& type) {
   row("sinkhorn, 20 iterations, one of 100 x 100", {100, 100}, [](V x) { return sinkhorn(x, 1); });
 }
 
+// The seconds that a row takes, forward and backward.
+std::pair<double, double> timed(const OperatorRow& row, const std::vector<Array<float>>& operands,
+                                int count) {
+  set_threads(count);
+  Tape<float> tape;
+  std::vector<Var<float>> x;
+  for (const Array<float>& operand : operands) x.push_back(tape.leaf(operand));
+  Var<float> y;
+  const double forward = seconds_of([&] { y = row.f(x); });
+  const Array<float> cotangent = full<float>(y.shape(), 1);
+  return {forward, seconds_of([&] { tape.backward(y, cotangent); })};
+}
+
+void bench_operators() {
+  const int all = threads();
+  std::printf("milliseconds on one thread, and how many times as fast on %d\n", all);
+  std::printf("%-36s %10s %7s %10s %7s\n", "", "forward", "times", "backward", "times");
+  for (const OperatorRow& row : operator_rows()) {
+    const std::vector<Array<float>> operands = row.operands();
+    Times backward[2];
+    const auto contender = [&](int count, Times& back) {
+      return [&, count](int turn) {
+        const auto [forward, backward] = timed(row, operands, count);
+        if (turn > 0) back.turns.push_back(backward);
+        return forward;
+      };
+    };
+    const auto forward =
+        take_turns({contender(1, backward[0]), contender(all, backward[1])}, 0.4, 5);
+    std::printf("%-36s %10.3f %7.2f %10.3f %7.2f\n", row.name.c_str(), forward[0].median() * 1e3,
+                forward[0].median() / forward[1].median(), backward[0].median() * 1e3,
+                backward[0].median() / backward[1].median());
+  }
+  set_threads(all);
+}
+
 void bench_relax() {
   std::printf("%-48s %10s %10s %10s %10s %10s\n", "forward + backward, ms", "median", "best",
               to_message("1 to ", threads()).c_str(), "std::sort", "ratio");
@@ -209,6 +246,7 @@ void add_bench(Command program) {
   bench.command("derivatives", "what gradients and second derivatives cost").run(bench_derivatives);
   bench.command("relax", "relaxations other than NeuralSort (--threads 1: on one thread)")
       .run(bench_relax);
+  bench.command("operators", "every operator, on one thread and on all").run(bench_operators);
   add_bench_sort(bench);
   add_bench_train(bench);
 }
