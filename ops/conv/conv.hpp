@@ -28,6 +28,9 @@ struct Conv2dOptions {
 //   wbar[k, l, c, o]                      += ybar[n, i, j, o] x[n, s i + k - p, s j + l - p, c]
 //   bbar[o]                               += ybar[n, i, j, o]
 //
+// 3 x 3 and 5 x 5 weights at stride 1 may go Winograd's way (README.md, section 2): a pixel that is not
+// finite then makes results up to five pixels away NaN, too, and results within a factor of 1e4 of the
+// type's largest number may overflow.
 // std::invalid_argument on shapes that do not fit, stride 0, or a kernel larger than the padded
 // image.
 template <class T>

@@ -42,8 +42,8 @@ void add_nonzeros(const Nonzero<T>* elements, std::size_t count, const T* from, 
                   std::size_t registers, T* to) {
   using Next = std::integral_constant<std::size_t, Lanes<T>::size>;
   constexpr std::make_index_sequence<widest_block> sizes;
-  static constexpr auto side_by_side = blocks<T, Next>(sizes),
-                        apart = blocks<T, std::size_t>(sizes);
+  static constexpr auto side_by_side = blocks<T, Next>(sizes);
+  static constexpr auto apart = blocks<T, std::size_t>(sizes);
   if (step == Next::value) return side_by_side[registers - 1](elements, count, from, {}, to);
   apart[registers - 1](elements, count, from, step, to);
 }
