@@ -229,7 +229,8 @@ Array<T> input_gradient(const ConvGeometry& g, const Array<T>& weight, const Ima
                              g.ow,
                              rows.top,
                              columns.top};
-      const CanvasConv<T> conv{canvas, rows.taps, columns.taps, g.c, rows.count, columns.count, 1};
+      const CanvasConv<T> conv{canvas,        rows.taps, columns.taps, g.c, rows.count,
+                               columns.count, 1,         true};
       T* first = xbar.data() + rows.first * row + columns.first * g.c;
       convolve(conv, g.n, ybar, transposed_weight(g, weight.data(), a, b, rows, columns),
                zeros<T>({conv.width()}), Placement<T>{first, g.h * row, s * row, s * g.c});
@@ -240,7 +241,8 @@ Array<T> input_gradient(const ConvGeometry& g, const Array<T>& weight, const Ima
 
 template <class T>
 Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<T>& ybar) {
-  const CanvasConv<T> conv = canvas_conv<T>(g);
+  CanvasConv<T> conv = canvas_conv<T>(g);
+  conv.transposed = true;
   std::optional<Winograd<T>> winograd;
   if (Winograd<T>::applies(conv)) winograd.emplace(conv);
   const Canvas<T>& canvas = winograd ? winograd->canvas() : conv.canvas;

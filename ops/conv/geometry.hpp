@@ -81,6 +81,7 @@ template <class T> struct Canvas {
 template <class T> struct CanvasConv {
   Canvas<T> canvas;
   std::size_t kh, kw, o, oh, ow, stride;
+  bool transposed = false;  // a gradient is computed
 
   std::size_t width() const { return whole_lanes<T>(o); }  // o, in whole registers
 };

@@ -60,8 +60,7 @@ template <class T> Array<T> Winograd<T>::transform_weight_back(const T* vbar) co
   using Maps = WinogradMaps<T>;
   const std::size_t size = c_ * width_;
   Array<T> wbar = uninitialized<T>({kernel_, kernel_, c_, width_});
-  if (kernel_ == 3) transform_planes(Maps::template weight_sums_back<3>, vbar, wbar.data(), size);
-  if (kernel_ == 5) transform_planes(Maps::template weight_sums_back<5>, vbar, wbar.data(), size);
+  transform_planes(Maps::template weight_sums_back<3>, vbar, wbar.data(), size);
   return wbar;
 }
 
@@ -128,13 +127,12 @@ void Winograd<T>::convolve(const T* drawn, const T* v, const T* bias, T* scratch
 
 // Of one tile, of which `down` rows and `across` columns are there.
 template <class T>
-template <std::size_t Tile>
 void Winograd<T>::transform_cotangent(const T* ybar, std::size_t down, std::size_t across, T* mbar,
                                       std::size_t plane) const {
   using V = Lanes<T>;
   for (std::size_t o = 0; o < width_; o += V::size) {
     both_ways(
-        WinogradMaps<T>::template outputs_back<Tile>,
+        WinogradMaps<T>::template outputs_back<4>,
         [=](auto i, auto j) {
           return i < down && j < across ? V::load_unaligned(ybar + (i * ow_ + j) * width_ + o)
                                         : V(T(0));
@@ -156,8 +154,7 @@ void Winograd<T>::add_weight_gradient(const T* drawn, const T* ybar, T* vbar, T*
     for (std::size_t i = tile_ * begin; i < tile_ * end; i += tile_) {
       for (std::size_t j = 0; j < tile_ * tiles_across_; j += tile_, to += width_) {
         const T* from = ybar + (i * ow_ + j) * width_;
-        if (kernel_ == 3) transform_cotangent<4>(from, oh_ - i, ow_ - j, to, plane);
-        if (kernel_ == 5) transform_cotangent<2>(from, oh_ - i, ow_ - j, to, plane);
+        transform_cotangent(from, oh_ - i, ow_ - j, to, plane);
       }
     }
     for (std::size_t k = 0; k < products; ++k) {

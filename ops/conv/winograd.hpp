@@ -20,10 +20,11 @@ template <class T> class Winograd {
   static constexpr std::size_t inputs = 6, products = inputs * inputs;
 
   // Whether it can be done and is profitable: the sums before the products take as long for one channel
-  // as for a register of them, and a partly filled tile costs as much as a full one.
+  // as for a register of them, and a partly filled tile costs as much as a full one. 5 x 5 weights go it
+  // forward alone: the errors of their gradients would be twice the plain way's.
   static bool applies(const CanvasConv<T>& conv) {
-    return (conv.kh == 3 || conv.kh == 5) && conv.kw == conv.kh && conv.stride == 1 &&
-           conv.canvas.channels >= Lanes<T>::size && conv.o >= Lanes<T>::size &&
+    return (conv.kh == 3 || (conv.kh == 5 && !conv.transposed)) && conv.kw == conv.kh &&
+           conv.stride == 1 && conv.canvas.channels >= Lanes<T>::size && conv.o >= Lanes<T>::size &&
            products * tiles(conv.kh, conv.oh) * tiles(conv.kh, conv.ow) <
                conv.kh * conv.kh * conv.oh * conv.ow;
   }
@@ -48,7 +49,7 @@ template <class T> class Winograd {
 
   // w (kernel, kernel, c, width) -> v (36, c, width)
   Array<T> transform_weight(const T* w) const;
-  // wbar = G' vbar G
+  // wbar = G' vbar G, 3 x 3
   Array<T> transform_weight_back(const T* vbar) const;
 
   // How many numbers of scratch memory the following need.
@@ -59,7 +60,7 @@ template <class T> class Winograd {
   // Calls f(block) for every tile.
   void convolve(const T* drawn, const T* v, const T* bias, T* scratch,
                 const std::function<void(const Block<T>&)>& f) const;
-  // vbar += that of one image; ybar (oh, ow, width).
+  // vbar += that of one image, 3 x 3; ybar (oh, ow, width).
   void add_weight_gradient(const T* drawn, const T* ybar, T* vbar, T* scratch) const;
 
  private:
@@ -77,7 +78,6 @@ template <class T> class Winograd {
   void transform_image(const T* drawn, std::size_t begin, std::size_t end, T* u) const;
   template <std::size_t Tile>
   void transform_products(const T* m, std::size_t plane, const T* bias, T* y) const;
-  template <std::size_t Tile>
   void transform_cotangent(const T* ybar, std::size_t down, std::size_t across, T* mbar,
                            std::size_t plane) const;
 
