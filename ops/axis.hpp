@@ -2,6 +2,8 @@
 // element k of the line (o, i) stands at (o * n + k) * inner + i.
 #pragma once
 
+#include <algorithm>
+
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
 
@@ -37,11 +39,18 @@ struct AxisView {
 
   std::size_t lines() const { return outer * inner; }
   // Where a line's first element stands; the others are `inner` apart.
-  std::size_t first(std::size_t line) const { return line / inner * n * inner + line % inner; }
+  std::size_t first(std::size_t line) const { return line + line / inner * (n - 1) * inner; }
   // Calls f(first(line), line) for every line, in parallel: f may write what belongs to its line alone.
   template <class F> void for_lines(const F& f) const {
     const std::size_t grain = 1 + (std::size_t{1} << 15) / (n + 1);
-    parallel_each(lines(), grain, [&](std::size_t line) { f(first(line), line); });
+    parallel_for(lines(), grain, [&](std::size_t begin, std::size_t end, std::size_t) {
+      std::size_t line = begin;
+      for (; inner == 1 && line < end; ++line) f(line * n, line);
+      for (std::size_t o = begin / inner; line < end; ++o) {
+        const std::size_t stop = std::min(end, (o + 1) * inner), before = o * (n - 1) * inner;
+        for (; line < stop; ++line) f(before + line, line);
+      }
+    });
   }
 };
 

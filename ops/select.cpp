@@ -89,16 +89,14 @@ template <class T> Var<T> where(const Var<T>& condition, const Var<T>& a, const 
       [](auto c, auto a, auto b) { return simd::select(c == decltype(c)(0), b, a); });
   return record("where", {a, b}, std::move(value), [chosen = std::move(chosen)](Node<T>& y) {
     const Var<T>&a = y.input(0), b = y.input(1);
-    if (a.needs_grad()) {
-      accumulate(a, map(chosen, y.cotangent(), [](auto c, auto ybar) {
-                   return simd::select(c == decltype(c)(0), T(0), ybar);
-                 }));
-    }
-    if (b.needs_grad()) {
-      accumulate(b, map(chosen, y.cotangent(), [](auto c, auto ybar) {
-                   return simd::select(c == decltype(c)(0), ybar, T(0));
-                 }));
-    }
+    const auto if_nonzero = [](auto c, auto ybar) {
+      return simd::select(c == decltype(c)(0), T(0), ybar);
+    };
+    const auto if_zero = [](auto c, auto ybar) {
+      return simd::select(c == decltype(c)(0), ybar, T(0));
+    };
+    if (a.needs_grad()) accumulate(a, map(chosen, y.cotangent(), if_nonzero));
+    if (b.needs_grad()) accumulate(b, map(chosen, y.cotangent(), if_zero));
   });
 }
 

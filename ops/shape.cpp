@@ -40,6 +40,7 @@ constexpr std::size_t copies_worth_sharing = 1 << 16;  // fewer stay in one cach
 // The elements of x, copied: axis i of the result is axis axes[i] of x.
 template <class T> Array<T> permuted(const Array<T>& x, const std::vector<std::size_t>& axes) {
   const std::size_t d = axes.size();
+  if (d == 0) return x;
   Shape shape(d);
   std::vector<std::size_t> strides(d);  // distance in x of one step along each axis of the result
   for (std::size_t i = 0; i < d; ++i) {
@@ -63,13 +64,9 @@ template <class T> Array<T> permuted(const Array<T>& x, const std::vector<std::s
     }
     return to;
   };
-  if (d == 0) {
-    copy(x.data(), y.data(), 0);
-  } else {
-    const std::size_t size = y.size() / shape[0];
-    parallel_each(shape[0], copies_worth_sharing / size + 1,
-                  [&](std::size_t i) { copy(x.data() + i * strides[0], y.data() + i * size, 1); });
-  }
+  const std::size_t size = y.size() / shape[0];
+  parallel_each(shape[0], copies_worth_sharing / size + 1,
+                [&](std::size_t i) { copy(x.data() + i * strides[0], y.data() + i * size, 1); });
   return y;
 }
 

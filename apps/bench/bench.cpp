@@ -1,5 +1,5 @@
-// `tapesort bench`: the engine, the search for neighbours, relaxations; and, in files of their own,
-// NeuralSort and whole trainings.
+// `tapesort bench`: the engine, the search for neighbours, relaxations, operators on one thread and on
+// all; and, in files of their own, NeuralSort and whole trainings.
 #include <cstdio>
 
 #include "apps/bench/measure.hpp"

@@ -130,18 +130,18 @@ Array<T> sum_over_images(std::size_t n, std::size_t rows, std::size_t width, con
 // The convolution of one image after the other, block by block.
 template <class T> class ConvBlocks {
  public:
-  // Weight and bias have conv.width() channels; bias must outlive this.
-  ConvBlocks(const CanvasConv<T>& conv, const Array<T>& weight, const Array<T>& bias)
-      : conv_(conv), canvas_(conv.canvas), weight_(weight), bias_(bias) {
+  // Weight and bias have conv.width() channels.
+  ConvBlocks(const CanvasConv<T>& conv, Array<T> weight, Array<T> bias)
+      : conv_(conv), weight_(std::move(weight)), bias_(std::move(bias)) {
     if (!Winograd<T>::applies(conv)) return;
     winograd_.emplace(conv);
-    canvas_ = winograd_->canvas();
-    weight_ = winograd_->transform_weight(weight.data());
+    conv_.canvas = winograd_->canvas();
+    weight_ = winograd_->transform_weight(weight_.data());
   }
 
   // What images must be drawn on, and a thread's scratch memory.
-  Array<T> clear_canvas() const { return canvas_.clear(Lanes<T>::size); }
-  void draw(const T* image, T* drawn) const { canvas_.draw(image, drawn); }
+  Array<T> clear_canvas() const { return conv_.canvas.clear(Lanes<T>::size); }
+  void draw(const T* image, T* drawn) const { conv_.canvas.draw(image, drawn); }
   Array<T> scratch() const {
     return uninitialized<T>({winograd_ ? winograd_->scratch_size() : 2 * conv_.ow * conv_.width()});
   }
@@ -162,9 +162,7 @@ template <class T> class ConvBlocks {
 
  private:
   CanvasConv<T> conv_;
-  Canvas<T> canvas_;
-  Array<T> weight_;
-  const Array<T>& bias_;
+  Array<T> weight_, bias_;
   std::optional<Winograd<T>> winograd_;
 };
 
@@ -176,9 +174,9 @@ template <class T> struct Placement {
 
 // n images from those of x, drawn on the canvas. Weight and bias have conv.width() channels.
 template <class T>
-void convolve(const CanvasConv<T>& conv, std::size_t n, const Images<T>& x, const Array<T>& weight,
-              const Array<T>& bias, const Placement<T>& y) {
-  const ConvBlocks<T> blocks(conv, weight, bias);
+void convolve(const CanvasConv<T>& conv, std::size_t n, const Images<T>& x, Array<T> weight,
+              Array<T> bias, const Placement<T>& y) {
+  const ConvBlocks<T> blocks(conv, std::move(weight), std::move(bias));
   const std::size_t width = conv.width();
   parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
     Array<T> drawn = blocks.clear_canvas(), scratch = blocks.scratch();

@@ -48,8 +48,8 @@ Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, con
                  Corners& corners) {
   const CanvasConv<T> conv = canvas_conv<T>(g);
   const std::size_t width = conv.width();
-  const Array<T> b = whole_lane_rows(bias.data(), 1, g.o);
-  const ConvBlocks<T> blocks(conv, whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o), b);
+  const ConvBlocks<T> blocks(conv, whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o),
+                             whole_lane_rows(bias.data(), 1, g.o));
   Array<T> y = uninitialized<T>(g.shape());
   parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
     Array<T> drawn = blocks.clear_canvas(), scratch = blocks.scratch();

@@ -57,10 +57,9 @@ template <class T> Array<T> Winograd<T>::transform_weight(const T* w) const {
 }
 
 template <class T> Array<T> Winograd<T>::transform_weight_back(const T* vbar) const {
-  using Maps = WinogradMaps<T>;
   const std::size_t size = c_ * width_;
   Array<T> wbar = uninitialized<T>({kernel_, kernel_, c_, width_});
-  transform_planes(Maps::template weight_sums_back<3>, vbar, wbar.data(), size);
+  transform_planes(WinogradMaps<T>::template weight_sums_back<3>, vbar, wbar.data(), size);
   return wbar;
 }
 

@@ -1,9 +1,8 @@
 // Convolution with 3 x 3 and 5 x 5 kernels at stride 1 by fewer multiplications (Winograd 1980; Lavin
 // and Gray 2016). Section 2 of README.md derives it, and names u, v and m.
 //
-// Without it (applies() always false) a training step takes 1.2 times as long at
-// `tapesort bench train --row resnet-100`, 1.25 times at `--row knn-100`, 1.3 times at
-// `--row sort-100`, one thread.
+// Without it (applies() always false) `tapesort --threads 1 bench train` takes 1.2 times as long at row
+// resnet-100, 1.25 times at knn-100, 1.3 times at sort-100.
 #pragma once
 
 #include <functional>
@@ -20,8 +19,8 @@ template <class T> class Winograd {
   static constexpr std::size_t inputs = 6, products = inputs * inputs;
 
   // Whether it can be done and is profitable: the sums before the products take as long for one channel
-  // as for a register of them, and a partly filled tile costs as much as a full one. 5 x 5 weights go it
-  // forward alone: the errors of their gradients would be twice the plain way's.
+  // as for a register of them, and a partly filled tile costs as much as a full one. With
+  // 5 x 5 weights gradients are computed the plain way, whose errors are half as large there.
   static bool applies(const CanvasConv<T>& conv) {
     return (conv.kh == 3 || (conv.kh == 5 && !conv.transposed)) && conv.kw == conv.kh &&
            conv.stride == 1 && conv.canvas.channels >= Lanes<T>::size && conv.o >= Lanes<T>::size &&
