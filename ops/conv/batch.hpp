@@ -127,44 +127,40 @@ Array<T> sum_over_images(std::size_t n, std::size_t rows, std::size_t width, con
   return sum;
 }
 
-// The convolution of one image after the other, block by block.
-template <class T> class ConvBlocks {
- public:
-  // Weight and bias have conv.width() channels.
-  ConvBlocks(const CanvasConv<T>& conv, Array<T> weight, Array<T> bias)
-      : conv_(conv), weight_(std::move(weight)), bias_(std::move(bias)) {
-    if (!Winograd<T>::applies(conv)) return;
-    winograd_.emplace(conv);
-    conv_.canvas = winograd_->canvas();
-    weight_ = winograd_->transform_weight(weight_.data());
+// Convolves n images of x, drawn on the canvas, and calls f(image, block, spare) until every pixel of each
+// was in a block. Weight and bias have conv.width() channels; a thread's `spare` has room for two pixels.
+template <class T, class F>
+void convolve_blocks(CanvasConv<T> conv, std::size_t n, const Images<T>& x, Array<T> weight,
+                     const Array<T>& bias, const F& f) {
+  const std::size_t width = conv.width(), row = conv.ow * width, size = conv.canvas.image_size();
+  std::optional<Winograd<T>> winograd;
+  if (Winograd<T>::applies(conv)) {
+    winograd.emplace(conv);
+    conv.canvas = winograd->canvas();
+    weight = winograd->transform_weight(weight.data());
   }
-
-  // What images must be drawn on, and a thread's scratch memory.
-  Array<T> clear_canvas() const { return conv_.canvas.clear(Lanes<T>::size); }
-  void draw(const T* image, T* drawn) const { conv_.canvas.draw(image, drawn); }
-  Array<T> scratch() const {
-    return uninitialized<T>({winograd_ ? winograd_->scratch_size() : 2 * conv_.ow * conv_.width()});
-  }
-
-  // Calls f(block) until every pixel was in one.
-  void convolve(const T* drawn, T* scratch, const std::function<void(const Block<T>&)>& f) const {
-    if (winograd_) return winograd_->convolve(drawn, weight_.data(), bias_.data(), scratch, f);
-    const std::size_t width = conv_.width();
-    for (std::size_t i = 0; i < conv_.oh; i += 2) {
-      const std::size_t rows = std::min<std::size_t>(2, conv_.oh - i);
-      for (std::size_t k = 0; k < rows; ++k) {
-        convolve_row(conv_, drawn, weight_.data(), bias_.data(), i + k,
-                     scratch + k * conv_.ow * width, width);
+  parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
+    Array<T> drawn = conv.canvas.clear(Lanes<T>::size), from = uninitialized<T>({size});
+    Array<T> scratch = uninitialized<T>({winograd ? winograd->scratch_size() : 2 * row});
+    Array<T> spare = uninitialized<T>({2, width});
+    for (std::size_t image = begin; image < end; ++image) {
+      conv.canvas.draw(x(image, from.data()), drawn.data());
+      const auto give = [&](const Block<T>& block) { f(image, block, spare.data()); };
+      if (winograd) {
+        winograd->convolve(drawn.data(), weight.data(), bias.data(), scratch.data(), give);
+        continue;
       }
-      f({i, 0, rows, conv_.ow, scratch, conv_.ow * width});
+      for (std::size_t i = 0; i < conv.oh; i += 2) {
+        const std::size_t rows = std::min<std::size_t>(2, conv.oh - i);
+        for (std::size_t k = 0; k < rows; ++k) {
+          convolve_row(conv, drawn.data(), weight.data(), bias.data(), i + k,
+                       scratch.data() + k * row, width);
+        }
+        give({i, 0, rows, conv.ow, scratch.data(), row});
+      }
     }
-  }
-
- private:
-  CanvasConv<T> conv_;
-  Array<T> weight_, bias_;
-  std::optional<Winograd<T>> winograd_;
-};
+  });
+}
 
 // Where results go: y's images, rows and pixels, by the distances between them.
 template <class T> struct Placement {
@@ -172,32 +168,23 @@ template <class T> struct Placement {
   std::size_t image, row, pixel;
 };
 
-// n images from those of x, drawn on the canvas. Weight and bias have conv.width() channels.
+// The convolved images as they are.
 template <class T>
 void convolve(const CanvasConv<T>& conv, std::size_t n, const Images<T>& x, Array<T> weight,
-              Array<T> bias, const Placement<T>& y) {
-  const ConvBlocks<T> blocks(conv, std::move(weight), std::move(bias));
-  const std::size_t width = conv.width();
-  parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-    Array<T> drawn = blocks.clear_canvas(), scratch = blocks.scratch();
-    Array<T> from = uninitialized<T>({conv.canvas.image_size()});
-    for (std::size_t image = begin; image < end; ++image) {
-      blocks.draw(x(image, from.data()), drawn.data());
-      blocks.convolve(drawn.data(), scratch.data(), [&](const Block<T>& block) {
-        for (std::size_t k = 0; k < block.rows; ++k) {
-          const T* row = block.y + k * block.row;
-          T* to = y.first + image * y.image + (block.i + k) * y.row + block.j * y.pixel;
-          // Pixels without a gap go in one piece.
-          const bool dense = width == conv.o && y.pixel == conv.o;
-          const std::size_t pieces = dense ? 1 : block.columns;
-          const std::size_t piece = dense ? block.columns * conv.o : conv.o;
-          for (std::size_t l = 0; l < pieces; ++l) {
-            std::copy_n(row + l * width, piece, to + l * y.pixel);
-          }
-        }
-      });
+              const Array<T>& bias, const Placement<T>& y) {
+  const std::size_t width = conv.width(), o = conv.o;
+  const auto copy = [&](std::size_t image, const Block<T>& block, T*) {
+    for (std::size_t k = 0; k < block.rows; ++k) {
+      const T* row = block.y + k * block.row;
+      T* to = y.first + image * y.image + (block.i + k) * y.row + block.j * y.pixel;
+      const bool dense = width == o && y.pixel == o;  // without a gap: in one piece
+      const std::size_t pieces = dense ? 1 : block.columns, piece = dense ? block.columns * o : o;
+      for (std::size_t l = 0; l < pieces; ++l) {
+        std::copy_n(row + l * width, piece, to + l * y.pixel);
+      }
     }
-  });
+  };
+  convolve_blocks(conv, n, x, std::move(weight), bias, copy);
 }
 
 template <class T>

@@ -48,27 +48,20 @@ Array<T> forward(const Pooled& g, const Array<T>& x, const Array<T>& weight, con
                  Corners& corners) {
   const CanvasConv<T> conv = canvas_conv<T>(g);
   const std::size_t width = conv.width();
-  const ConvBlocks<T> blocks(conv, whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o),
-                             whole_lane_rows(bias.data(), 1, g.o));
   Array<T> y = uninitialized<T>(g.shape());
-  parallel_for(g.n, 1, [&](std::size_t begin, std::size_t end, std::size_t) {
-    Array<T> drawn = blocks.clear_canvas(), scratch = blocks.scratch();
-    Array<T> pooled = uninitialized<T>({2, width});
-    for (std::size_t n = begin; n < end; ++n) {
-      blocks.draw(x.data() + n * conv.canvas.image_size(), drawn.data());
-      blocks.convolve(drawn.data(), scratch.data(), [&](const Block<T>& block) {
-        for (std::size_t k = 0; k < block.rows / 2; ++k) {
-          for (std::size_t l = 0; l < block.columns / 2; ++l) {
-            const T *upper = block.y + 2 * (k * block.row + l * width), *lower = upper + block.row;
-            const std::size_t i = block.i / 2 + k, j = block.j / 2 + l;
-            const std::size_t to = ((n * g.ph + i) * g.pw + j) * g.o;
-            pool_windows(upper, upper + width, lower, lower + width, g.o, pooled.data(),
-                         pooled.data() + width, y.data() + to, corners.data() + to);
-          }
-        }
-      });
+  const auto pool = [&](std::size_t n, const Block<T>& block, T* spare) {
+    for (std::size_t k = 0; k < block.rows / 2; ++k) {
+      for (std::size_t l = 0; l < block.columns / 2; ++l) {
+        const T *upper = block.y + 2 * (k * block.row + l * width), *lower = upper + block.row;
+        const std::size_t i = block.i / 2 + k, j = block.j / 2 + l;
+        const std::size_t to = ((n * g.ph + i) * g.pw + j) * g.o;
+        pool_windows(upper, upper + width, lower, lower + width, g.o, spare, spare + width,
+                     y.data() + to, corners.data() + to);
+      }
     }
-  });
+  };
+  convolve_blocks(conv, g.n, images_of(x), whole_lane_rows(weight.data(), g.kh * g.kw * g.c, g.o),
+                  whole_lane_rows(bias.data(), 1, g.o), pool);
   return y;
 }
 
