@@ -183,6 +183,11 @@ template <class X> auto split(const Relaxation& r, const ItemMask& mask, const X
   check_mask(name_of(r.method), square ? shape_of_sets(input.shape()) : input.shape(), mask);
   return mask.split(input, square ? By::place_and_item : By::item);
 }
+// f of each set's items alone, put back into their places.
+template <class T, class F>
+Var<T> of_items(const Relaxation& r, const ItemMask& mask, By by, const Var<T>& input, const F& f) {
+  return mask.joined(by, f, split(r, mask, input));
+}
 
 }  // namespace
 
@@ -200,10 +205,8 @@ Indices Relaxation::order(const Array<T>& input, const OptionalMask& mask) const
 
 template <class T>
 FirstOrder<T> Relaxation::matrix(const Var<T>& input, const OptionalMask& mask) const {
-  if (mask) {
-    return mask->joined(
-        By::place_and_item, [&](auto& x) { return matrix(x); }, split(*this, *mask, input));
-  }
+  if (mask)
+    return of_items(*this, *mask, By::place_and_item, input, [&](auto& x) { return matrix(x); });
   check_options(*this, has_matrix(), "matrix");
   const Var<T> soft = row_of<T>(method).matrix(*this, input);
   if (!hard) return soft;
@@ -214,10 +217,8 @@ FirstOrder<T> Relaxation::matrix(const Var<T>& input, const OptionalMask& mask) 
 
 template <class T>
 FirstOrder<T> Relaxation::logits(const Var<T>& input, const OptionalMask& mask) const {
-  if (mask) {
-    return mask->joined(
-        By::place_and_item, [&](auto& x) { return logits(x); }, split(*this, *mask, input));
-  }
+  if (mask)
+    return of_items(*this, *mask, By::place_and_item, input, [&](auto& x) { return logits(x); });
   const Row<T>& row = row_of<T>(method);
   if (!row.logits) check_options(*this, has_matrix(), "logits");
   return row.logits ? row.logits(*this, input) : logarithm(row.matrix(*this, input));
@@ -225,10 +226,7 @@ FirstOrder<T> Relaxation::logits(const Var<T>& input, const OptionalMask& mask) 
 
 template <class T>
 FirstOrder<T> Relaxation::sorted(const Var<T>& input, const OptionalMask& mask) const {
-  if (mask) {
-    return mask->joined(
-        By::place, [&](auto& x) { return sorted(x); }, split(*this, *mask, input));
-  }
+  if (mask) return of_items(*this, *mask, By::place, input, [&](auto& x) { return sorted(x); });
   check_options(*this, has_sorted(), "sorted values");
   const Row<T>& row = row_of<T>(method);
   const Var<T> soft =
@@ -240,10 +238,7 @@ FirstOrder<T> Relaxation::sorted(const Var<T>& input, const OptionalMask& mask) 
 
 template <class T>
 FirstOrder<T> Relaxation::ranks(const Var<T>& input, const OptionalMask& mask) const {
-  if (mask) {
-    return mask->joined(
-        By::item, [&](auto& x) { return ranks(x); }, split(*this, *mask, input));
-  }
+  if (mask) return of_items(*this, *mask, By::item, input, [&](auto& x) { return ranks(x); });
   check_options(*this, has_ranks(), "ranks");
   const Row<T>& row = row_of<T>(method);
   const Var<T> soft =
@@ -258,9 +253,8 @@ FirstOrder<T> Relaxation::top_k(const Var<T>& input, std::size_t k,
   check_options(*this, has_top_k(), "top-k mass");
   if (input.dimension() > 0) check_count(name_of(method), double(k), input.shape().back());
   if (mask) {
-    return mask->joined(
-        By::item, [&](auto& x) { return top_k(x, std::min(k, x.shape().back())); },
-        split(*this, *mask, input));
+    return of_items(*this, *mask, By::item, input,
+                    [&](auto& x) { return top_k(x, std::min(k, x.shape().back())); });
   }
   const Row<T>& row = row_of<T>(method);
   const Var<T> soft = row.top_k ? row.top_k(*this, input, k)
