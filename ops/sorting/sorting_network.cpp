@@ -146,6 +146,13 @@ template <class T> struct Run {
     for (std::size_t s = schedule.steps.size(); s-- > 0;) {
       const Step& step = schedule.steps[s];
       const bool in_order = half[s] >= 0;
+      if (Xbar != nullptr && s >= 2) {  // D from its end: the CPU does not see by itself what comes
+        const Step& soon = schedule.steps[s - 2];
+        constexpr std::size_t line = 64 / sizeof(T);
+        for (std::size_t j = soon.begin; j < soon.end; j += line) {
+          __builtin_prefetch(D + soon.kept + j - soon.begin);
+        }
+      }
       const Softened soft = softened(half[s], options);
       const double low = double(xbar[step.low]), high = double(xbar[step.high]);
       const double change = high - low, moved = soft.small * change;
