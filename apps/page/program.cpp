@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <string_view>
 
 #include "engine/check.hpp"
 #include "ops/elementwise.hpp"
@@ -290,57 +291,42 @@ class Parser {
     evaluated_.result = std::move(value);
   }
 
+  // f(), one level deeper; `what` with its verb: "signs are".
+  template <class F> V deeper(const char* what, const F& f) {
+    if (++depth_ > deepest) fail(at_, what, " nested more than ", deepest, " deep");
+    V value = f();
+    --depth_;
+    return value;
+  }
+  // Operands with some of these signs between them, computed from left to right.
+  V left_to_right(std::string_view signs, V (Parser::*operand)()) {
+    V left = (this->*operand)();
+    for (;;) {
+      skip_space();
+      const std::size_t place = at_;
+      if (at_ == text_.size() || signs.find(text_[at_]) == signs.npos) return left;
+      const char sign = text_[at_++];
+      const V right = (this->*operand)();
+      left = at(place, [&] {
+        return sign == '+'   ? left + right
+               : sign == '-' ? left - right
+               : sign == '*' ? left * right
+               : sign == '/' ? left / right
+                             : matmul(left, right);
+      });
+    }
+  }
   V expression() {
-    if (++depth_ > deepest) fail(at_, "parentheses are nested more than ", deepest, " deep");
-    V left = product();
-    for (;;) {
-      skip_space();
-      const std::size_t place = at_;
-      if (accept('+')) {
-        const V right = product();
-        left = at(place, [&] { return left + right; });
-      } else if (accept('-')) {
-        const V right = product();
-        left = at(place, [&] { return left - right; });
-      } else {
-        --depth_;
-        return left;
-      }
-    }
+    return deeper("parentheses are", [&] { return left_to_right("+-", &Parser::product); });
   }
-  V product() {
-    V left = factor();
-    for (;;) {
-      skip_space();
-      const std::size_t place = at_;
-      if (accept('*')) {
-        const V right = factor();
-        left = at(place, [&] { return left * right; });
-      } else if (accept('/')) {
-        const V right = factor();
-        left = at(place, [&] { return left / right; });
-      } else if (accept('@')) {
-        const V right = factor();
-        left = at(place, [&] { return matmul(left, right); });
-      } else {
-        return left;
-      }
-    }
-  }
+  V product() { return left_to_right("*/@", &Parser::factor); }
   V factor() {
-    if (accept('-')) {
-      if (++depth_ > deepest) fail(at_, "signs are nested more than ", deepest, " deep");
-      const V x = factor();
-      --depth_;
-      return -x;
-    }
+    if (accept('-')) return -deeper("signs are", [&] { return factor(); });
     const V base = primary();
     skip_space();
     const std::size_t place = at_;
     if (!accept('^')) return base;
-    if (++depth_ > deepest) fail(at_, "powers are nested more than ", deepest, " deep");
-    const V exponent = factor();  // a ^ b ^ c is a ^ (b ^ c)
-    --depth_;
+    const V exponent = deeper("powers are", [&] { return factor(); });  // a ^ b ^ c is a ^ (b ^ c)
     return at(place, [&] { return pow(base, exponent); });
   }
   V primary() {
