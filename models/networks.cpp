@@ -92,24 +92,16 @@ void add_head(Net& net, std::size_t features, std::size_t outputs, Generator& ra
   if (outputs > 0) net.add<Linear<float>>("fc", features, outputs, Init::fan_in, random);
 }
 
-// Five blocks of so many channels, a pool after the second and the fourth.
-void five_blocks(Net& net, const std::vector<std::size_t>& channels, const ImageShape& image,
-                 std::size_t outputs, Generator& random) {
-  std::size_t in = image.channels;
-  for (std::size_t block = 0; block < channels.size(); ++block) {
+// Blocks of so many channels, a pool after the second and the fourth.
+template <std::size_t... channels>
+void conv_blocks(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
+  std::size_t in = image.channels, block = 0;
+  for (const std::size_t out : {channels...}) {
     if (block == 2 || block == 4) net.add<MaxPool2d<float>>(2);
-    add_conv_block(net, "conv" + std::to_string(block + 1), in, channels[block], random);
-    in = channels[block];
+    add_conv_block(net, "conv" + std::to_string(++block), in, out, random);
+    in = out;
   }
   add_head(net, in, outputs, random);
-}
-
-void small(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
-  five_blocks(net, {16, 32, 64, 64, 128}, image, outputs, random);
-}
-
-void medium(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
-  five_blocks(net, {32, 32, 64, 128, 256}, image, outputs, random);
 }
 
 // The picture is large where channels are few: pooling comes early, before the normalisation.
@@ -127,12 +119,9 @@ void whitened(Net& net, const ImageShape& image, std::size_t outputs, Generator&
   add_head(net, in, outputs, random);
 }
 
-void resnet18(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
-  net.add(resnet({64, 128, 256, 512}, image, outputs, random));
-}
-
-void small_resnet(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
-  net.add(resnet({16, 32, 64}, image, outputs, random));
+template <std::size_t... channels>
+void resnet_of(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
+  net.add(resnet({channels...}, image, outputs, random));
 }
 
 void mlp(Net& net, const ImageShape& image, std::size_t outputs, Generator& random) {
@@ -153,10 +142,10 @@ constexpr Entry networks[] = {
     {"lenet5", 16, lenet5},
     {"paper_sort", 4, paper_sort},
     {"column", 1, column},
-    {"resnet18", 1, resnet18},
-    {"small_resnet", 1, small_resnet},
-    {"small", 4, small},
-    {"medium", 4, medium},
+    {"resnet18", 1, resnet_of<64, 128, 256, 512>},
+    {"small_resnet", 1, resnet_of<16, 32, 64>},
+    {"small", 4, conv_blocks<16, 32, 64, 64, 128>},
+    {"medium", 4, conv_blocks<32, 32, 64, 128, 256>},
     {"whitened", 9, whitened},
     {"mlp", 1, mlp},
 };
