@@ -5,6 +5,7 @@
 #include "apps/bench/measure.hpp"
 #include "apps/estimators/spread.hpp"
 #include "apps/training/finite.hpp"
+#include "engine/check.hpp"
 #include "engine/parameter.hpp"
 #include "engine/trap.hpp"
 #include "models/optimizers.hpp"
@@ -99,8 +100,7 @@ Array<double> gradient_of(const std::string& name, const Array<double>& log_scor
   try {
     return compute(random);
   } catch (const NonFiniteError& error) {
-    throw std::runtime_error(to_message("estimators: ", name, ": ", error.what(),
-                                        first_non_finite([&] { compute(again); })));
+    fault("estimators: ", name, ": ", error.what(), first_non_finite([&] { compute(again); }));
   }
 }
 

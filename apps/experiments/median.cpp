@@ -78,10 +78,9 @@ class MedianTask : public DigitTask {
     Outcome outcome;
     pools_.for_validation([&](const DigitSets& sets) { look(sets, outcome); });
     if (outcome.regression.variance() == 0) {
-      throw std::runtime_error(
-          to_message("median: all ", median_.validation_sets,
-                     " validation sets have the same quantile, so no model can be ",
-                     "told from another by R2; raise --validation-sets or --digits"));
+      fault("median: all ", median_.validation_sets,
+            " validation sets have the same quantile, so no model can be ",
+            "told from another by R2; raise --validation-sets or --digits");
     }
     return outcome.regression.r2();
   }

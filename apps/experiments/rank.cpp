@@ -160,7 +160,7 @@ RankModel load_rank_model(const std::string& file) {
   };
   const Shape means = shape("columns.mean"), hidden = shape("fc1.weight");
   if (means.size() != 2 || (means[0] != 1 && means[0] != 2) || means[1] == 0) {
-    throw std::runtime_error(file + ": has no columns of features; need a file that rank saved");
+    fault(file, ": has no columns of features; need a file that rank saved");
   }
   RankModel model({means[0], means[1]}, hidden.size() == 2 ? hidden[1] : 0, 0, Generator(0));
   restore(file, checkpoint, model.state());

@@ -24,6 +24,7 @@
 #include "apps/report/result_row.hpp"
 #include "apps/training/ranks.hpp"
 #include "apps/training/run.hpp"
+#include "engine/check.hpp"
 #include "models/files/replace_file.hpp"
 #include "models/files/strict_json.hpp"
 
@@ -132,10 +133,9 @@ void claim(const fs::path& folder, const PaperTable& table, const TableOptions& 
     const bool printed_then = then.is_object() && then.value("printed", json()) == true;
     if (then.is_object()) then.erase("printed");
     if (then != now && (printed_then || begun(folder))) {
-      throw std::runtime_error(
-          to_message(file.string(), ": this table was begun as ", shown(then), ", now it is ",
-                     shown(now), "; go on with the same arguments, or elsewhere",
-                     begun(folder) ? "" : ", or remove that file if its commands will not be run"));
+      fault(file.string(), ": this table was begun as ", shown(then), ", now it is ", shown(now),
+            "; go on with the same arguments, or elsewhere",
+            begun(folder) ? "" : ", or remove that file if its commands will not be run");
     }
     printed = printed || printed_then;
   }
@@ -154,10 +154,9 @@ json row_of(const PaperTable& table, const Cell& cell) {
   if (!is("task", table.task) || !is("seed", std::to_string(cell.seed)) ||
       !is("settings/method", cell.row.method) ||
       !is(std::string("settings/") + (table.option + 2), cell.column)) {
-    throw std::runtime_error(to_message(cell.result().string(), ": is not the result of ",
-                                        table.task, " by ", cell.row.method, " with ", table.option,
-                                        " ", cell.column, " --seed ", cell.seed,
-                                        "; move it away to run the cell again"));
+    fault(cell.result().string(), ": is not the result of ", table.task, " by ", cell.row.method,
+          " with ", table.option, " ", cell.column, " --seed ", cell.seed,
+          "; move it away to run the cell again");
   }
   return row;
 }
@@ -184,8 +183,8 @@ int run(const Words& words, const std::string& output) {
   const int error = out < 0 ? errno : start(words, {STDIN_FILENO, out, STDERR_FILENO}, cell);
   if (out >= 0) close(out);
   if (error != 0) {
-    throw std::runtime_error(to_message("table: cannot run ", words[0], " with its output in ",
-                                        output, ": ", std::strerror(error)));
+    fault("table: cannot run ", words[0], " with its output in ", output, ": ",
+          std::strerror(error));
   }
   running_cell = cell;
   if (stop_signal != 0) pass_on(stop_signal, nullptr, nullptr);  // it came before it could be

@@ -6,7 +6,8 @@
 
 #include <cerrno>
 #include <cstring>
-#include <stdexcept>
+
+#include "engine/check.hpp"
 
 namespace tapesort {
 
@@ -46,7 +47,7 @@ int start(const std::vector<std::string>& words, const std::array<int, 3>& strea
 int status_at_end(pid_t process) {
   int status = 0;
   while (waitpid(process, &status, 0) < 0) {
-    if (errno != EINTR) throw std::runtime_error(std::string("waitpid: ") + std::strerror(errno));
+    if (errno != EINTR) fault("waitpid: ", std::strerror(errno));
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : status_of_signal(WTERMSIG(status));
 }

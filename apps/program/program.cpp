@@ -13,7 +13,6 @@
 #include <limits>
 #include <new>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
 #include "engine/check.hpp"
 #include "engine/parallel.hpp"
@@ -250,7 +249,7 @@ std::string read_text(const std::string& file) {
     in.setstate(std::ios::badbit);
   }
   if (!in || std::ferror(stdin)) {
-    throw std::runtime_error("cannot read " + source_name(file) + ": " + std::strerror(errno));
+    fault("cannot read ", source_name(file), ": ", std::strerror(errno));
   }
   return text;
 }
@@ -265,8 +264,7 @@ void flush_output() {  // std::cout has no buffer of its own
 void check_output() {
   flush_output();
   if (first_output_error == 0) return;
-  throw std::runtime_error(std::string("standard output: ") +
-                           std::strerror(std::exchange(first_output_error, 0)));
+  fault("standard output: ", std::strerror(std::exchange(first_output_error, 0)));
 }
 
 }  // namespace tapesort

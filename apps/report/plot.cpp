@@ -22,7 +22,7 @@ using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 // An open file without a name, gone when closed.
 File unnamed_file() {
   File file(std::tmpfile(), std::fclose);
-  if (!file) throw std::runtime_error(to_message("no temporary file: ", std::strerror(errno)));
+  if (!file) fault("no temporary file: ", std::strerror(errno));
   return file;
 }
 
@@ -44,19 +44,15 @@ void run(const std::string& script, const std::string& picture) {
   const File output(std::fopen(picture.c_str(), "wb"), std::fclose);
   if (!output || std::fwrite(script.data(), 1, script.size(), input.get()) != script.size() ||
       std::fflush(input.get()) != 0) {
-    throw std::runtime_error(to_message("gnuplot's commands: ", std::strerror(errno)));
+    fault("gnuplot's commands: ", std::strerror(errno));
   }
   std::rewind(input.get());
   pid_t process = 0;
   const int error = start(
       {"gnuplot"}, {fileno(input.get()), fileno(output.get()), fileno(complaints.get())}, process);
-  if (error == ENOENT) {
-    throw std::runtime_error("gnuplot is missing; install it: apt-get install gnuplot-nox");
-  }
-  if (error != 0) throw std::runtime_error(to_message("gnuplot: ", std::strerror(error)));
-  if (status_at_end(process) != 0) {
-    throw std::runtime_error("gnuplot failed" + first_complaint(complaints.get()));
-  }
+  if (error == ENOENT) fault("gnuplot is missing; install it: apt-get install gnuplot-nox");
+  if (error != 0) fault("gnuplot: ", std::strerror(error));
+  if (status_at_end(process) != 0) fault("gnuplot failed", first_complaint(complaints.get()));
 }
 
 // gnuplot does not notice a full disk. The last chunk of a PNG file has no content.
@@ -66,9 +62,7 @@ void require_whole(const std::string& picture) {
   std::string end(last.size(), ' ');
   in.seekg(-std::streamoff(end.size()), std::ios::end);
   in.read(end.data(), std::streamsize(end.size()));
-  if (!in || end != last) {
-    throw std::runtime_error("gnuplot wrote only a part of it; is the disk full?");
-  }
+  if (!in || end != last) fault("gnuplot wrote only a part of it; is the disk full?");
 }
 
 constexpr std::size_t panel_width = 900, panel_height = 480;

@@ -1,7 +1,6 @@
 #include "apps/training/ranks.hpp"
 
 #include <cstdlib>
-#include <stdexcept>
 
 #include "engine/check.hpp"
 #if TAPESORT_MPI
@@ -69,9 +68,8 @@ void check_ranks() {
   for (const char* name : sizes) {
     const char* size = std::getenv(name);
     if (!size || std::atoi(size) < 2) continue;
-    throw std::runtime_error(to_message("one of ", size, " processes (", name,
-                                        "), of a program built without MPI; need one built with "
-                                        "-Dmpi=true"));
+    fault("one of ", size, " processes (", name,
+          "), of a program built without MPI; need one built with -Dmpi=true");
   }
 }
 

@@ -18,6 +18,7 @@
 #include "apps/report/progress.hpp"
 #include "apps/report/result_row.hpp"
 #include "apps/training/ranks.hpp"
+#include "engine/check.hpp"
 #include "models/checkpoint.hpp"
 #include "models/files/replace_file.hpp"
 #include "models/files/strict_json.hpp"
@@ -92,8 +93,7 @@ RunFolder::RunFolder(const TrainingOptions& o) {
       const std::string file = o.in_out(name);
       check_replaceable(file);
       if (!o.save.empty() && fs::weakly_canonical(o.save) == fs::weakly_canonical(file)) {
-        throw std::runtime_error(o.save +
-                                 ": the run's own file; save the model under another name");
+        fault(o.save, ": the run's own file; save the model under another name");
       }
     }
   }
@@ -104,7 +104,7 @@ RunFolder::RunFolder(const TrainingOptions& o) {
   const int error = errno;
   const auto refuse = [&](const std::string& why) {
     if (lock_ >= 0) close(lock_);
-    throw std::runtime_error(o.out + ": " + why + ", or use another folder");
+    fault(o.out, ": ", why, ", or use another folder");
   };
   // Without the lock we cannot know whether another run is here.
   if (lock_ < 0)

@@ -82,8 +82,8 @@ void Session::check() {
       require_finite(name, *array);
     }
   } catch (const NonFiniteError& error) {
-    throw std::runtime_error(to_message(task_, ": after ", result.steps, " steps ", error.what(),
-                                        "; try a smaller learning rate"));
+    fault(task_, ": after ", result.steps, " steps ", error.what(),
+          "; try a smaller learning rate");
   }
 }
 
@@ -116,7 +116,7 @@ void Session::load() {
   const auto parsed = [&](const char* key) {
     const auto found = checkpoint.metadata.find(key);
     if (found == checkpoint.metadata.end()) {
-      throw std::runtime_error(file + ": holds a model but no training to resume");
+      fault(file, ": holds a model but no training to resume");
     }
     return parse_strict_json(file + ": " + key, found->second, deepest);
   };
@@ -128,15 +128,14 @@ void Session::load() {
     const json then = settings.contains(key) ? settings[key] : json();
     const bool more = key == "epochs" && may_grow && then.is_number() && now > then;
     if (then == now || more) continue;
-    throw std::runtime_error(file + ": was made with " + key + " = " + text_of(then) +
-                             ", this run has " + text_of(now) +
-                             "; resume with the same settings, or start anew elsewhere");
+    fault(file, ": was made with ", key, " = ", text_of(then), ", this run has ", text_of(now),
+          "; resume with the same settings, or start anew elsewhere");
   }
 
   const auto need = [&](bool ok, const char* what, const json& value, const auto&... expected) {
     if (ok) return;
-    throw std::runtime_error(to_message(file, ": its training cannot be resumed: ", what, " is ",
-                                        shown(value), "; expected ", expected...));
+    fault(file, ": its training cannot be resumed: ", what, " is ", shown(value), "; expected ",
+          expected...);
   };
   need(progress.is_object(), "progress", progress, "an object");
   const auto count = [&](const char* key, std::size_t least, std::size_t most) {

@@ -89,9 +89,8 @@ void average_buffers(const State<float>& state) {
       name = parameter->name;
     }
   }
-  throw std::runtime_error(to_message(task.name(), ": ", what, where, "; the largest parameter is ",
-                                      largest, ", in ", name,
-                                      largest < grown ? "" : "; try a smaller learning rate"));
+  fault(task.name(), ": ", what, where, "; the largest parameter is ", largest, ", in ", name,
+        largest < grown ? "" : "; try a smaller learning rate");
 }
 
 }  // namespace
@@ -158,8 +157,8 @@ TrainingResult train(Task& task, Optimizer<float>& optimizer, const TrainerOptio
       }
     }
     if (largest_over_ranks(validation) != validation) {
-      throw std::runtime_error(to_message(task.name(), ": after ", result.steps, " steps process ",
-                                          own_rank(), " has other parameters than another one"));
+      fault(task.name(), ": after ", result.steps, " steps process ", own_rank(),
+            " has other parameters than another one");
     }
     book("validation");
     progress.validated(validation);
