@@ -16,13 +16,13 @@ using std::log1p;
 // Calls f(start, n) for the first position of every row, in parallel.
 template <class T, class F> void for_rows(const Array<T>& x, const F& f) {
   const std::size_t n = x.shape().back();
+  if (n == 0) return;  // no rows, or rows of nothing
   const std::size_t grain = 1 + (std::size_t{1} << 14) / n;
   parallel_each(x.size() / n, grain, [&](std::size_t row) { f(row * n, n); });
 }
 
 template <class T> void check_rows(const char* op, const Var<T>& x) {
-  require(x.dimension() >= 1 && x.shape().back() >= 1, op, ": x is ", x.shape(),
-          "; need (.., n) with n >= 1");
+  require(x.dimension() >= 1, op, ": x is 0-d; need (.., n)");
 }
 
 // Where the row x[start .. start + n - 1] is largest.

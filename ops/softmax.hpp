@@ -8,8 +8,9 @@
 //   forward  y_j = x_j - m - ln sum_k e^(x_k - m)
 //   vjp      xbar = ybar - p sum_k ybar_k, p = e^y
 // both
-//   extremes -infinity has p = 0; a NaN, +infinity or nothing but -infinity makes its row NaN
-//   errors   std::invalid_argument for 0-d x or rows without elements
+//   extremes -infinity has p = 0; a NaN, +infinity or nothing but -infinity makes its row NaN;
+//            of rows without elements there is nothing to compute
+//   errors   std::invalid_argument for 0-d x
 //   source   Bridle 1990
 #pragma once
 

@@ -265,6 +265,28 @@ TEST_CASE("relaxations at a small tau are the hard sort, or name tau") {
   }
 }
 
+TEST_CASE("relaxations of no sets, and of sets without items, are empty") {
+  const auto empty = [](const Shape& shape, const auto& f) {
+    Tape<float> tape;
+    const Var<float> x = tape.leaf(zeros<float>(shape)), y = f(x);
+    tape.backward(y, zeros<float>(y.shape()));
+    return y.size() == 0 && x.grad().shape() == shape;
+  };
+  for (Method method : all_methods) {
+    for (Shape shape : {Shape{0}, Shape{3, 0}, Shape{0, 4}}) {
+      if (method == Method::sinkhorn) shape = extended(shape, {shape.back()});
+      const Relaxation r = with(method, 0.5, /*hard=*/shape.size() == 2);
+      CAPTURE(name_of(method));
+      CAPTURE(to_text(shape));
+      if (r.has_matrix()) CHECK(empty(shape, [&](auto& x) { return r.matrix(x); }));
+      if (r.has_matrix()) CHECK(empty(shape, [&](auto& x) { return r.logits(x); }));
+      if (r.has_sorted()) CHECK(empty(shape, [&](auto& x) { return r.sorted(x); }));
+      if (r.has_ranks()) CHECK(empty(shape, [&](auto& x) { return r.ranks(x); }));
+      if (r.has_top_k()) CHECK(empty(shape, [&](auto& x) { return r.top_k(x, 0); }));
+    }
+  }
+}
+
 TEST_CASE("relaxations have names, and say what they do not define") {
   for (Method method : all_methods) CHECK(method_named(name_of(method)) == method);
   CHECK(

@@ -4,6 +4,7 @@
 
 #include "op_table.hpp"
 #include "ops/losses.hpp"
+#include "ops/reduce.hpp"
 #include "ops/shape.hpp"
 
 using namespace tapesort;
@@ -172,10 +173,19 @@ TEST_CASE("cross_entropy leaves out what has no weight, however unlikely") {
   CHECK(cross_entropy(impossible, Indices{1}).item() == inf);
 }
 
+TEST_CASE("softmax of rows without elements has none") {
+  for (const Shape& shape : {Shape{3, 0}, Shape{0, 3}}) {
+    Tape<double> tape;
+    const Var<double> x = tape.leaf(zeros<double>(shape));
+    tape.backward(sum(softmax(x)) + sum(log_softmax(x)));
+    CHECK(x.grad().shape() == shape);
+  }
+}
+
 TEST_CASE("losses name what does not fit") {
   const auto x = constant(zeros<float>({2, 3}));
   CHECK(error_of([&] { softmax(constant(scalar(1.0f))); }) ==
-        "invalid_argument: softmax: x is (); need (.., n) with n >= 1");
+        "invalid_argument: softmax: x is 0-d; need (.., n)");
   CHECK(error_of([&] { cross_entropy(x, Indices{0}); }) ==
         "invalid_argument: cross_entropy: logits are (2, 3), labels are (1); need one label a row, "
         "(2)");
