@@ -91,7 +91,7 @@ def relaxations():
 
 def cost(largest=10**6):
     n = [10**e for e in range(1, 9) if 10**e <= largest]
-    lines = ask("bench", "sort", "--json", "--tau", "1", "--budget", "0.3", "--n", *map(str, n)).splitlines()
+    lines = ask("bench", "sort", "--json", "--tau", "1", "--budget", "0.3", "--n", ",".join(map(str, n))).splitlines()
     rows = [json.loads(line) for line in lines]
     keys = {"formula": "by the formula, n^2", "both": "on the tape, forward and backward", "argsort": "std::sort"}
     blocks = [[(r["n"], 1e3 * r[key]) for r in rows if r[key]] for key in keys]

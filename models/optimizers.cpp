@@ -1,5 +1,6 @@
 #include "models/optimizers.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/check.hpp"
@@ -12,6 +13,10 @@ namespace tapesort {
 template <class T>
 Optimizer<T>::Optimizer(std::vector<Parameter<T>*> parameters, double learning_rate)
     : parameters_(std::move(parameters)) {
+  for (auto at = parameters_.begin(); at != parameters_.end(); ++at) {
+    require(std::find(parameters_.begin(), at, *at) == at, "optimizer: parameter ", (*at)->name,
+            " is given twice; need each once, or it would be changed twice a step");
+  }
   set_learning_rate(learning_rate);
 }
 

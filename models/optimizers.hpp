@@ -13,7 +13,7 @@ namespace tapesort {
 
 template <class T> class Optimizer {
  public:
-  // std::invalid_argument unless learning_rate >= 0 and finite.
+  // std::invalid_argument unless learning_rate >= 0 and finite, and each parameter is there once.
   Optimizer(std::vector<Parameter<T>*> parameters, double learning_rate);
   virtual ~Optimizer() = default;
 

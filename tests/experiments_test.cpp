@@ -396,16 +396,19 @@ TEST_CASE("a table whose commands were printed keeps its arguments, and its cell
   const TemporaryFolder folder;
   const std::string command =
       "table sort --commands --n 5 --methods neural_sort --seeds 1 --out " + (folder / "t");
-  CLI::App program;
-  program.add_option("--threads");
-  program.fallthrough();
-  add_table(program);
-  {
+  const auto parse = [](const std::string& text) {
+    CLI::App program;
+    program.add_option("--threads");
+    program.fallthrough();
+    add_table(program);
     const Quiet quiet;
-    program.parse(command + " --threads 3 --data mnist -- --epochs 1", false);
-  }
+    program.parse(text, false);
+  };
+  parse(command + " --threads 3 --data mnist -- --epochs 1");
   CHECK(json::parse(folder.read("t/grid.json"))["arguments"] ==
         json{"--data", "mnist", "--threads", "3", "--epochs", "1"});
+  parse("table sort --commands --out " + (folder / "own") + " --threads 3 -- --threads 1");
+  CHECK(json::parse(folder.read("own/grid.json"))["arguments"] == json{"--threads", "1"});
   CHECK(error_of([&] {
           run(add_table, command + " -- --epochs 2");
         }).find("or remove that file if its commands will not be run") != std::string::npos);
@@ -415,19 +418,24 @@ TEST_CASE("tapesort table has a row for each combination of what --set lists") {
   const TemporaryFolder folder;
   const std::string command = "table sort --commands --n 5 --methods neural_sort --seeds 1 --out " +
                               (folder / "t") + " --set tau=1,5 --set lr=0.1,0.2 ";
+  const std::string arguments = "-- --digits 3";  // an option that is repeated leaves them alone
   CLI::App program;
   add_table(program);
   const Redirected output(stdout, folder / "out");
-  program.parse(command, false);
+  program.parse(command + arguments, false);
   std::fflush(stdout);
   const std::string lines = folder.read("out");
   CHECK(std::count(lines.begin(), lines.end(), '\n') == 4);
-  CHECK(lines.find("t/neural_sort-tau=5-lr=0.1-5-seed1 --resume --tau 5 --lr 0.1\n") !=
+  CHECK(lines.find("t/neural_sort-tau=5-lr=0.1-5-seed1 --resume --tau 5 --lr 0.1 --digits 3\n") !=
         std::string::npos);
-  for (const char* wrong : {"tau", "=1", "tau=", "tau=x", "taus=1"}) {
+  for (const char* wrong : {"tau", "=1", "tau=", "tau=x"}) {
     CAPTURE(wrong);
-    CHECK(error_of([&] { run(add_table, command + "--set " + wrong); }) != "no error");
+    CHECK(error_of([&] {
+            run(add_table, command + "--set " + wrong + " " + arguments);
+          }).find("table: --set " + std::string(wrong).substr(0, 2)) != std::string::npos);
   }
+  CHECK(error_of([&] { run(add_table, command + "--set taus=1 " + arguments); }) ==
+        "invalid_argument: table: --set taus: sort has no option --taus");
 }
 
 TEST_CASE("a figure that some seeds have not says how many it is the mean of") {

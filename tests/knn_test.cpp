@@ -88,12 +88,12 @@ TEST_CASE("without_diagonal leaves out each point's score with itself") {
 TEST_CASE("tapesort knn trains, and leaves its result and a model that can be loaded") {
   const TemporaryFolder folder;
   const auto row_of = [&](const std::string& name, const std::string& options) {
-    run(add_knn, "knn --network mlp " + options + " --out " + (folder / name) + " --save " +
-                     (folder / (name + ".model")));
+    run(add_knn, "knn --network mlp " + options + " --out " + (folder / name));
     return json::parse(folder.read(name + "/result.json"));
   };
   const std::string rate = "--epochs 4 --lr 0.003 --augment none ";
-  const json all = row_of("all", rate), half = row_of("half", rate + "--queries half");
+  const json all = row_of("all", rate + "--save " + (folder / "all.model")),
+             half = row_of("half", rate + "--queries half");
   // A network that has learned nothing keeps distances quite well.
   const json untrained = row_of("untrained", "--epochs 1 --epoch-steps 1 --lr 0");
   const json mirror = row_of("mirror", "--epochs 1 --epoch-steps 1 --lr 0 --mirror");
@@ -155,6 +155,11 @@ TEST_CASE("tapesort knn refuses what it cannot do") {
   const auto refused = [](const std::string& command) {
     return error_of([&] { run(add_knn, command); });
   };
+  const TemporaryFolder folder;
+  for (const std::string method : {"pixels", "pca"}) {
+    CHECK(refused("knn --method " + method + " --save " + (folder / "model")) ==
+          "invalid_argument: knn: " + method + " trains nothing that --save could write");
+  }
   CHECK(refused("knn --data /no/such/folder").find("/no/such/folder") != std::string::npos);
   CHECK(refused("knn --k 200") ==
         "invalid_argument: knn: need 1 <= --k <= 199, the candidates of a step, got 200");

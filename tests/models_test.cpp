@@ -185,6 +185,11 @@ TEST_CASE("Sgd follows its formula") {
         "invalid_argument: Sgd: need 0 <= momentum < 1, got 1");
   CHECK(error_of([&] { opt.set_learning_rate(-1); }) ==
         "invalid_argument: optimizer: need learning_rate >= 0, got -1");
+  CHECK(error_of([&] {
+          Sgd<double>({&w, &w}, 0.1);
+        }) ==
+        "invalid_argument: optimizer: parameter w is given twice; need each once, or it would be "
+        "changed twice a step");
 }
 
 TEST_CASE("Adam follows its formula, and finds a minimum") {

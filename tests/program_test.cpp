@@ -5,6 +5,7 @@
 #include <functional>
 #include <new>
 
+#include "models/npy.hpp"
 #include "op_table.hpp"
 #include "run_command.hpp"
 
@@ -136,6 +137,37 @@ TEST_CASE("a file that cannot be read is named, with the reason") {
   const std::string missing = folder / "missing";
   CHECK(fails({"relax", "--input", missing.c_str()}).error ==
         "tapesort: cannot read " + missing + ": No such file or directory\n");
+}
+
+TEST_CASE("a file may follow an option that can be repeated, and begin with a byte order mark") {
+  const TemporaryFolder folder;
+  folder.write("scores", "\xEF\xBB\xBF 0.1 0.9 0.4\n");
+  const std::string file = folder / "scores";
+  const Outcome outcome = run_program({"pl", "--log-prob", "--order", "2,1,0", file.c_str()});
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out.rfind("log_prob -1.5917947348", 0) == 0);
+}
+
+TEST_CASE("a folder whose name is no UTF-8 is trained on, and the run is resumed") {
+  const TemporaryFolder folder;
+  const std::string data = folder / "im\xE9", out = folder / "out";  // in Latin-1
+  folder.write("im\xE9/a file", "");
+  Array<std::uint8_t> images = uninitialized<std::uint8_t>({100, 4, 4});
+  Indices labels = uninitialized<Index>({100});
+  for (std::size_t i = 0; i < images.size(); ++i) images.data()[i] = std::uint8_t(i * 7);
+  for (std::size_t i = 0; i < 100; ++i) labels.data()[i] = Index(i % 2);
+  for (const char* part : {"/train-", "/test-"}) {
+    save_npy(data + part + "images.npy", images);
+    save_npy(data + part + "labels.npy", labels);
+  }
+  std::vector<const char*> words{"knn", "--data", data.c_str(), "--network", "mlp"};
+  for (const char* word :
+       {"--epochs", "1", "--k", "3", "--batch", "10", "--augment", "none", "--out", out.c_str()}) {
+    words.push_back(word);
+  }
+  CHECK(run_program(words).status == 0);
+  words.push_back("--resume");
+  CHECK(run_program(words).status == 0);
 }
 
 TEST_CASE("output that does not arrive is an error, also of help, and of much output") {

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "op_table.hpp"
+#include "ops/elementwise.hpp"
 #include "ops/losses.hpp"
 #include "ops/reduce.hpp"
 #include "ops/shape.hpp"

@@ -204,9 +204,9 @@ void print_exactness(const SortBench& s) {
 void add_bench_sort(Command bench) {
   const Command command = bench.command("sort", "NeuralSort beside std::sort, and how exact it is");
   const auto s = std::make_shared<SortBench>();
-  command.add("--n", s->n, "how many scores (several: separated by spaces)", rounds);
+  command.add("--n", s->n, "how many scores, as 100,1000", rounds).separated_by_commas();
   command.add("--sets", s->sets, "how many sets of them at once", a_count);
-  command.add("--tau", s->tau, "temperatures", temperature);
+  command.add("--tau", s->tau, "temperatures, as 1,0.1", temperature).separated_by_commas();
   command.add("--budget", s->budget, "seconds for each line", number(0, 1e6));
   command.add("--every-row", s->every_row, "do not interpolate");
   command.add("--exactness", s->exactness, "errors instead of times (O(n^2): default n = 10,000)");

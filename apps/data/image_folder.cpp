@@ -23,7 +23,9 @@ bool is_image(const fs::path& file) {
 
 std::vector<fs::path> sorted_entries(const fs::path& folder) {
   std::vector<fs::path> entries;
-  for (const auto& entry : fs::directory_iterator(folder)) entries.push_back(entry.path());
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().filename().string()[0] != '.') entries.push_back(entry.path());  // not hidden
+  }
   std::sort(entries.begin(), entries.end());
   return entries;
 }
@@ -58,7 +60,9 @@ ImageSet read_image_folder(const std::string& folder, std::vector<std::string>& 
   int width = 0, height = 0, channels = 1;
   for (const std::string& file : files) {
     int w = 0, h = 0, c = 0;
-    if (!stbi_info(file.c_str(), &w, &h, &c)) fault(file, ": ", stbi_failure_reason());
+    if (!stbi_info(file.c_str(), &w, &h, &c)) {
+      fault(file, ": is no PNG or JPEG (", stbi_failure_reason(), ")");
+    }
     if (width == 0) width = w, height = h;
     if (w != width || h != height) {
       fault(file, ": is ", w, " x ", h, " pixels; expected ", width, " x ", height, ", as ",
@@ -74,7 +78,7 @@ ImageSet read_image_folder(const std::string& folder, std::vector<std::string>& 
     int w = 0, h = 0, c = 0;
     const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
         stbi_load(files[i].c_str(), &w, &h, &c, channels), stbi_image_free);
-    if (!pixels) fault(files[i], ": ", stbi_failure_reason());
+    if (!pixels) fault(files[i], ": cannot be read as an image (", stbi_failure_reason(), ")");
     if (w != width || h != height) fault(files[i], ": changed while it was read");
     std::copy_n(pixels.get(), set.image_size(), set.pixels.data() + i * set.image_size());
   });

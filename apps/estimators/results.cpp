@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "apps/program/program.hpp"
@@ -10,6 +9,7 @@
 #include "apps/report/printed.hpp"
 #include "apps/report/result_row.hpp"
 #include "models/by_name.hpp"
+#include "models/files/replace_file.hpp"
 #include "models/files/strict_json.hpp"
 #include "ops/reduce.hpp"
 
@@ -216,12 +216,13 @@ void add_estimators(Command program) {
       {[](const std::string& text) { return text.empty() ? "" : file_name.fault(text); }, ""});
   command.add("--json", o->json, "print the result as one JSON object, and nothing else");
   command.run([o] {
+    const std::string result = o->out + "/result.json";
+    if (!o->out.empty()) check_replaceable(result);
     const EstimatorResults results = study_estimators(*o);
     const nlohmann::json row = to_json(*o, results);
     std::printf("%s\n", (o->json ? text_of(row) : to_text(*o, results)).c_str());
     if (o->out.empty()) return;
-    std::filesystem::create_directories(o->out);
-    write_result(o->out + "/result.json", row);
+    write_result(result, row);
     draw(results, o->out + "/estimators.png");
     if (!o->json) std::printf("picture and result: %s\n", o->out.c_str());
   });

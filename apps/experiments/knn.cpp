@@ -60,11 +60,14 @@ double untrained_accuracy(const DataSet& data, std::size_t k, bool pca) {
 void run_knn(KnnOptions& o) {
   const RunFolder folder(o);
   const KnnMethod& method = by_name(knn_methods(), o.method, "knn", "method");
+  require(method.make || o.save.empty(), "knn: ", o.method,
+          " trains nothing that --save could write");
   const DataSet data = load_data(o.data);
   complete(o, data, method.make != nullptr);
   Generator split_random = Generator(o.seed).split(1);
   Generator network_random = Generator(o.seed).split(2);
   const Split pools = split(data.train, o.validation, split_random);
+  const auto task = method.make ? method.make(o, pools, network_random) : nullptr;
   const std::size_t k = o.k;
   say(o, "data: ", data.name, ", ", pools.training.size(), " training images, ",
       pools.validation.size(), " for validation, ", data.test.size(), " for the test");
@@ -75,15 +78,14 @@ void run_knn(KnnOptions& o) {
   PoolTask::Answer answer;
   double test_accuracy = pixel_accuracy;
   if (o.method == "pca") test_accuracy = untrained_accuracy(data, k, /*pca=*/true);
-  if (method.make) {
-    const auto task = method.make(o, pools, network_random);
+  if (task) {
     result = train(*task, o);
     say(o, trained_text(result, "accuracy " + percent(result.best_validation)));
     // The test, looked at once. All training images are known, those for validation included.
     answer = task->classify(data.test, data.train);
     test_accuracy = accuracy(answer.classes, data.test.labels);
   }
-  say(o, o.method, ", k = ", k, method.make ? augmented_by(o) : "", ": test accuracy ",
+  say(o, o.method, ", k = ", k, task ? augmented_by(o) : "", ": test accuracy ",
       percent(test_accuracy), " (pixels: ", percent(pixel_accuracy), ")");
   if (!o.out.empty() && answer.neighbours && own_rank() == 0) {
     draw_neighbour_sheet("test images and their nearest neighbours", data.test, data.train,

@@ -69,6 +69,7 @@ std::vector<TableRow> rows_of(const PaperTable& table, const TableOptions& o) {
             set, " is not KEY=V1,V2");
     const std::string key = set.substr(0, equals), flag = "--" + key;
     const Check check = Command::check_of(table.add, table.task, flag);
+    require(bool(check.fault), "table: --set ", key, ": ", table.task, " has no option ", flag);
     std::vector<TableRow> more;
     for (const TableRow& row : rows) {
       std::istringstream values(set.substr(equals + 1));
@@ -429,7 +430,8 @@ void add_table(Command program) {
             "after --: arguments for each cell, as -- --minutes 45 --digits 4");
     one.run([o, &table, program] {
       const std::string threads = program.given("--threads");
-      if (!threads.empty()) {  // it is the cells that work
+      const auto own = std::find(o->arguments.begin(), o->arguments.end(), "--threads");
+      if (!threads.empty() && own == o->arguments.end()) {  // it is the cells that work
         o->arguments.insert(o->arguments.begin(), {"--threads", threads});
       }
       if (!o->data.empty()) o->arguments.insert(o->arguments.begin(), {"--data", o->data});

@@ -94,7 +94,7 @@ class Command {
   Option option(const std::string& flag) const;
   // The text that was given for an option, the last one of several; empty: none, or no such option.
   std::string given(const std::string& flag) const;
-  // The check of an option of the command that this adds.
+  // The check of an option of the command that this adds; an empty one if it has no such option.
   static Check check_of(void (*add)(Command), const std::string& command, const std::string& flag);
 
  private:

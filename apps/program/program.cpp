@@ -122,7 +122,9 @@ Option Option::shows_default(const std::string& text) const {
 Option Option::separated_by_commas() const {
   return Option(option_->delimiter(',')->allow_extra_args(false));
 }
-Option Option::repeated() const { return Option(option_->take_all()->expected(1)); }
+Option Option::repeated() const {
+  return Option(option_->take_all()->expected(1)->allow_extra_args(false));
+}
 
 Command::Command(CLI::App& app) : app_(&app), settings_(std::make_shared<Settings>()) {}
 
@@ -190,8 +192,9 @@ std::string Command::given(const std::string& flag) const {
 Check Command::check_of(void (*add)(Command), const std::string& command, const std::string& flag) {
   CLI::App program;
   add(program);
-  const CLI::Validator* validator =
-      program.get_subcommand(command)->get_option(flag)->get_validator();
+  CLI::Option* option = program.get_subcommand(command)->get_option_no_throw(flag);
+  if (option == nullptr) return {};
+  const CLI::Validator* validator = option->get_validator();
   return {[copy = *validator](std::string text) { return copy(text); },
           validator->get_description()};
 }
@@ -251,7 +254,8 @@ std::string read_text(const std::string& file) {
   if (!in || std::ferror(stdin)) {
     fault("cannot read ", source_name(file), ": ", std::strerror(errno));
   }
-  return text;
+  const std::string mark = "\xEF\xBB\xBF";  // "this is UTF-8", which spreadsheets write first
+  return text.rfind(mark, 0) == 0 ? text.substr(mark.size()) : text;
 }
 
 std::string source_name(const std::string& file) { return file == "-" ? "standard input" : file; }

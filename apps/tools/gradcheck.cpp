@@ -1,4 +1,5 @@
 // tapesort gradcheck: checks the gradient of every operator that this library has.
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -163,12 +164,15 @@ struct GradcheckCommand {
   bool json = false;
 
   void run() const {
+    std::vector<OperatorRow> rows = operators();
+    const auto other = [&](const OperatorRow& row) { return !op.empty() && op != row.name; };
+    rows.erase(std::remove_if(rows.begin(), rows.end(), other), rows.end());
+    if (rows.empty())
+      not_understood("gradcheck: there is no operator " + op + "; without --op, all are listed");
     nlohmann::json all = nlohmann::json::object();
-    bool ok = true, found = false;
+    bool ok = true;
     if (!json) std::printf("%-26s %-28s %9s %8s\n", "operator", "inputs", "compared", "worst");
-    for (const OperatorRow& row : operators()) {
-      if (!op.empty() && op != row.name) continue;
-      found = true;
+    for (const OperatorRow& row : rows) {
       Generator random(2019);
       std::vector<Array<double>> inputs;
       std::string shapes;
@@ -193,8 +197,6 @@ struct GradcheckCommand {
                   report.ok() ? "" : "  WRONG");
       if (!report.ok() || !op.empty()) std::printf("%s", report.text().c_str());
     }
-    if (!found)
-      not_understood("gradcheck: there is no operator " + op + "; without --op, all are listed");
     if (json) std::printf("%s\n", all.dump(2).c_str());
     if (!ok) end_with(1);
   }

@@ -29,7 +29,9 @@ json parse_strict_json(const std::string& source, std::string_view text, int dee
   return value;
 }
 
-std::string text_of(const json& value, int indent) { return value.dump(indent); }
+std::string text_of(const json& value, int indent) {
+  return value.dump(indent, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+}
 
 std::string shown(const json& value) {
   constexpr std::size_t longest = 100;

@@ -12,7 +12,8 @@ namespace tapesort {
 // which the last would win).
 nlohmann::json parse_strict_json(const std::string& source, std::string_view text, int deepest);
 
-// Printing is compiled here once, as it takes seconds. Infinities and NaN become null.
+// Printing is compiled here once, as it takes seconds. Infinities and NaN become null,
+// bytes that are no UTF-8 (in names of files) U+FFFD.
 std::string text_of(const nlohmann::json& value, int indent = -1);
 
 // A value as messages show it: on one line, ASCII, shortened.

@@ -1,5 +1,5 @@
 """Which method for ranks, and which for the k largest? ops/sorting/README.md quotes what this prints:
-PYTHONPATH=build/python python3 python/examples/choose.py
+PYTHONPATH=build/python /usr/bin/python3 python/examples/choose.py
 
 Twenty scores are to get a given order, or five given ones of them are to become the largest, by steps of
 one length down the squared error of soft ranks, or masses, or a loss that the method brings along. Each

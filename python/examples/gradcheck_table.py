@@ -1,7 +1,7 @@
 """Wrong pullbacks and awkward right ones before two checkers: tapesort's, and PyTorch's gradcheck at
 its defaults, element by element and in its fast mode. Prints the tables of gradcheck/README.md:
 
-    ./run python && PYTHONPATH=build/python python3 python/examples/gradcheck_table.py
+    ./run python && PYTHONPATH=build/python /usr/bin/python3 python/examples/gradcheck_table.py
 """
 
 import warnings

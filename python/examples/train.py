@@ -1,5 +1,5 @@
 """Trains through a sort of 100,000 scores in PyTorch: its n x n formula would need 40 GB for P_hat.
-PYTHONPATH=build/python python3 python/examples/train.py"""
+PYTHONPATH=build/python /usr/bin/python3 python/examples/train.py"""
 
 import torch
 
