@@ -98,8 +98,9 @@ template <class T> Dual<T> abs(const Dual<T>& x) {
 }
 template <class T> Dual<T> pow(const Dual<T>& a, const Dual<T>& b) {
   Dual<T> y = std::pow(a.value, b.value);
-  if (a.tangent != 0) y.tangent += b.value * std::pow(a.value, b.value - 1) * a.tangent;
-  if (b.tangent != 0) y.tangent += y.value * std::log(a.value) * b.tangent;
+  if (a.tangent != 0 && b.value != 0)
+    y.tangent += b.value * std::pow(a.value, b.value - 1) * a.tangent;
+  if (b.tangent != 0 && a.value != 0) y.tangent += y.value * std::log(a.value) * b.tangent;
   return y;
 }
 

@@ -119,15 +119,6 @@ struct Loans {
   }
 } loans;
 
-}  // namespace
-
-void Storage::lend(void* memory) {
-  loans.add(memory);
-  own_lists.lent = memory;
-}
-
-namespace {
-
 // What is rare, apart: the usual few instructions then need no registers saved.
 [[gnu::noinline]] void* take_from_others(std::size_t bytes, Class c, List& own) {
   if (bytes > Storage::most_bytes) throw std::bad_alloc();
@@ -152,6 +143,11 @@ namespace {
 }
 
 }  // namespace
+
+void Storage::lend(void* memory) {
+  loans.add(memory);
+  own_lists.lent = memory;
+}
 
 void* Storage::take(std::size_t bytes) {
   if (own_lists.lent != nullptr) return std::exchange(own_lists.lent, nullptr);

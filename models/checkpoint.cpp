@@ -166,6 +166,8 @@ template <class T> void save_checkpoint(const std::string& file, const Checkpoin
     offset += bytes;
   }
   const std::string header = header_text(entries, checkpoint.metadata, dtype<T>);
+  Metadata same;  // what could not be loaded is not saved
+  parse_header(file, header.substr(prefix), dtype<T>, sizeof(T), offset, same);
   data.insert(data.begin(), header);
   replace_file_content(file, data);
 }

@@ -17,7 +17,7 @@ template <class T>
 Array<T> initial_weight(const Shape& shape, std::size_t fan_in, Init init, Generator& random) {
   switch (init) {
     case Init::fan_in: {
-      const T bound = T(1 / std::sqrt(double(fan_in)));
+      const T bound = fan_in == 0 ? T(0) : T(1 / std::sqrt(double(fan_in)));
       return random.uniform<T>(shape, -bound, bound);
     }
     case Init::he:
@@ -127,7 +127,10 @@ GlobalAvgPool2d<T>::GlobalAvgPool2d()
 template <class T>
 Flatten<T>::Flatten()
     : Function<T>([](const Var<T>& x) {
-        return reshape(x, {Index(x.shape()[0]), -1});
+        const Shape& shape = x.shape();
+        require(!shape.empty(), "Flatten: x is 0-d; need (N, ..)");
+        const std::size_t features = element_count(Shape(shape.begin() + 1, shape.end()));
+        return reshape(x, {Index(shape[0]), Index(features)});
       }) {}
 
 template <class T> Var<T> Sequential<T>::forward(const Pass<T>& pass, const Var<T>& x) {

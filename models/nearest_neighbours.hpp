@@ -7,7 +7,7 @@ namespace tapesort {
 
 // For each query the k nearest candidates by squared Euclidean distance, nearest first; among
 // equally distant ones the one with the smaller index. Exact up to the rounding of a squared
-// distance, which is made of differences. A candidate with a NaN is farther than all others. The
+// distance, which is made of differences. A candidate with a NaN is infinitely far. The
 // candidates are copied; distances are held for a few at a time.
 //   shapes  queries (q, d), candidates (c, d) -> (q, k)
 //   errors  std::invalid_argument on shapes, for a query with a NaN, or unless 1 <= k <= c

@@ -51,10 +51,13 @@ class EachSquare : public Layer<float> {
   Net layers;
 
   Var<float> forward(const Pass<float>& pass, const Var<float>& x) override {
-    const Index side = Index(x.shape()[2]), channels = Index(x.shape()[3]);
+    require(x.dimension() == 4, "column: x must be (N, H, W, C), its shape is ", x.shape());
+    const Index n = Index(x.shape()[0]), side = Index(x.shape()[2]), channels = Index(x.shape()[3]);
+    const Index squares = Index(x.shape()[1]) / side;
     // Rows come first in memory: the pictures of a column already follow each other.
-    const Var<float> features = layers.forward(pass, reshape(x, {-1, side, side, channels}));
-    return reshape(features, {Index(x.shape()[0]), -1});
+    const Var<float> features =
+        layers.forward(pass, reshape(x, {n * squares, side, side, channels}));
+    return reshape(features, {n, squares * Index(features.shape()[1])});
   }
   void collect(State<float>& state) override { layers.collect(state); }
 };

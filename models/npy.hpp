@@ -1,11 +1,11 @@
 // NumPy's files of one array, .npy.
 //
-//   load_npy<T>(file)   numbers of any of NumPy's floating-point types up to 8 bytes, whole ones and truth
-//                       values, as T: float, double, Index or std::uint8_t. Where T is floating-point they
-//                       are rounded to it, as float64 to float; whole numbers have to fit
+//   load_npy<T>(file)   float32 and float64, whole numbers of 1 to 8 bytes, truth values, as T: float,
+//                       double (both by rounding), Index or std::uint8_t (numbers have to fit)
 //   save_npy(file, x)   of type T; the file is replaced as a whole (files/replace_file.hpp)
 //
-// Every fault is a std::runtime_error of one line: the file, what is wrong, what was expected.
+// Every fault is a std::runtime_error of one line: the file, what is wrong, what was expected; of a
+// shape that no memory could hold a std::invalid_argument.
 #pragma once
 
 #include <string>

@@ -1,7 +1,7 @@
 #include "models/optimizers.hpp"
 
-#include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "engine/check.hpp"
 #include "engine/instantiate.hpp"
@@ -13,10 +13,10 @@ namespace tapesort {
 template <class T>
 Optimizer<T>::Optimizer(std::vector<Parameter<T>*> parameters, double learning_rate)
     : parameters_(std::move(parameters)) {
-  for (auto at = parameters_.begin(); at != parameters_.end(); ++at) {
-    require(std::find(parameters_.begin(), at, *at) == at, "optimizer: parameter ", (*at)->name,
-            " is given twice; need each once, or it would be changed twice a step");
-  }
+  const std::set<Parameter<T>*> all(parameters_.begin(), parameters_.end());
+  require(
+      all.size() == parameters_.size(),
+      "optimizer: a parameter is given twice, and would be changed twice a step; need each once");
   set_learning_rate(learning_rate);
 }
 
@@ -36,8 +36,8 @@ template <class T> std::vector<Array<T>>& Optimizer<T>::add_memory(const std::st
   return *memory_.back().second;
 }
 
-template <class T> std::vector<typename Optimizer<T>::Memory> Optimizer<T>::memory() {
-  std::vector<Memory> all;
+template <class T> std::vector<typename State<T>::Buffer> Optimizer<T>::memory() {
+  std::vector<typename State<T>::Buffer> all;
   for (auto& [kind, arrays] : memory_) {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       all.push_back({"optimizer." + kind + "." + parameters_[i]->name, &(*arrays)[i]});

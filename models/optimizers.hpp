@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/parameter.hpp"
-#include "engine/tape.hpp"
+#include "models/layers.hpp"
 
 namespace tapesort {
 
@@ -25,11 +24,7 @@ template <class T> class Optimizer {
 
   // What must be saved, beside the parameters, to continue as if never stopped: the number of
   // steps, and arrays by name.
-  struct Memory {
-    std::string name;
-    Array<T>* value;
-  };
-  std::vector<Memory> memory();
+  std::vector<typename State<T>::Buffer> memory();
   std::size_t steps() const { return steps_; }
   void set_steps(std::size_t steps) { steps_ = steps; }
 

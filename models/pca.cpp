@@ -9,10 +9,10 @@
 namespace tapesort {
 namespace {
 
-template <class T> Array<T> centred(const Array<float>& x, const Array<float>& mean) {
+template <class T> Array<T> centred(const Array<float>& x, const Array<T>& mean) {
   Array<T> y = uninitialized<T>(x.shape());
   for (std::size_t i = 0; i < x.size(); ++i) {
-    y.data()[i] = T(x.data()[i]) - T(mean.data()[i % mean.size()]);
+    y.data()[i] = T(x.data()[i]) - mean.data()[i % mean.size()];
   }
   return y;
 }
@@ -25,12 +25,12 @@ Pca::Pca(const Array<float>& x, std::size_t components) {
   const std::size_t n = x.shape()[0], d = x.shape()[1];
   require(components >= 1 && components <= d, "Pca: need 1 <= components <= ", d, ", got ",
           components);
-  std::vector<double> sums(d, 0.0);
-  for (std::size_t i = 0; i < x.size(); ++i) sums[i % d] += double(x.data()[i]);
-  mean_ = uninitialized<float>({d});
-  for (std::size_t j = 0; j < d; ++j) mean_.data()[j] = float(sums[j] / double(n));
+  Array<double> mean = zeros<double>({d});
+  for (std::size_t i = 0; i < x.size(); ++i) mean.data()[i % d] += double(x.data()[i]);
+  mean /= double(n);
+  mean_ = convert<float>(mean);
 
-  const Array<double> y = centred<double>(x, mean_);
+  const Array<double> y = centred(x, mean);
   Array<double> covariance = uninitialized<double>({d, d});
   gemm<double>(true, false, d, d, n, 1 / double(n - 1), y.data(), d, y.data(), d, 0,
                covariance.data(), d);
@@ -48,7 +48,7 @@ Pca::Pca(const Array<float>& x, std::size_t components) {
 Array<float> Pca::transform(const Array<float>& x) const {
   const std::size_t d = mean_.size(), components = components_.shape()[1];
   require(x.dimension() == 2 && x.shape()[1] == d, "Pca: x is ", x.shape(), "; need (m, ", d, ")");
-  const Array<float> y = centred<float>(x, mean_);
+  const Array<float> y = centred(x, mean_);
   Array<float> z = uninitialized<float>({x.shape()[0], components});
   gemm<float>(false, false, x.shape()[0], components, d, 1, y.data(), d, components_.data(),
               components, 0, z.data(), components);

@@ -7,20 +7,22 @@
 namespace tapesort {
 namespace {
 
-// The sigmoid s(x) and its derivative s(x) s(-x), from e^-|x|, which cannot overflow.
+// e^-|x|, which cannot overflow. (abs has no slope at 0, where what is made of this has one: a Dual would
+// lose its tangent.)
+constexpr auto decay = [](auto x) { return simd::exp(simd::select(x < 0, x, -x)); };
+
+// The sigmoid s(x) and its derivative s(x) s(-x).
 constexpr auto logistic = [](auto x) {
-  const auto e = simd::exp(-simd::abs(x));
+  const auto e = decay(x);
   return simd::select(x < 0, e, 1) / (1 + e);
 };
 constexpr auto logistic_slope = [](auto x) {
-  const auto e = simd::exp(-simd::abs(x));
+  const auto e = decay(x);
   return e / ((1 + e) * (1 + e));
 };
 
 // ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|), which neither overflows nor loses small results.
-constexpr auto log_of_sum = [](auto x) {
-  return simd::positive_part(x) + simd::log1p(simd::exp(-simd::abs(x)));
-};
+constexpr auto log_of_sum = [](auto x) { return simd::positive_part(x) + simd::log1p(decay(x)); };
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 #include "ops/newton.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <xtensor-blas/xlinalg.hpp>
 
@@ -17,15 +18,19 @@ template <class T> FirstOrder<T> fisher_step(const Var<T>& x, double lambda) {
     const std::size_t m = y.value().shape()[0], d = m ? y.value().size() / m : 0;
     if (y.value().size() == 0) return;
     const Array<double> ybar = with_shape(convert<double>(y.cotangent()), {m, d});
-    Array<double> F = zeros<double>({d, d});
-    for (std::size_t i = 0; i < d; ++i) F(i, i) = lambda;
-    gemm<double>(true, false, d, d, m, double(m), ybar.data(), d, ybar.data(), d, 1, F.data(), d);
-    const Array<double> columns = xt::linalg::solve(F, xt::transpose(ybar));  // (d, m)
-    Array<T> xbar = uninitialized<T>(y.value().shape());
-    for (std::size_t i = 0; i < m; ++i) {
-      for (std::size_t j = 0; j < d; ++j) xbar.data()[i * d + j] = T(columns(j, i));
+    Array<double> xbar = full<double>({m, d}, NAN);
+    if (std::all_of(ybar.begin(), ybar.end(), [](double x) { return std::isfinite(x); })) {
+      blas_report();  // OpenBLAS is set up by then
+      // ybar = U S V' gives U S (lambda I + m S^2)^-1 V', also where F has no inverse, as when the
+      // cotangents of each example sum to 0.
+      auto [u, s, vt] = xt::linalg::svd(ybar, /*full_matrices=*/false);
+      for (std::size_t k = 0; k < s.size(); ++k) {
+        const double factor = s(k) / (lambda + double(m) * s(k) * s(k));
+        for (std::size_t i = 0; i < m; ++i) u(i, k) *= factor;
+      }
+      xbar = xt::linalg::dot(u, vt);
     }
-    accumulate(y.input(0), std::move(xbar));
+    accumulate(y.input(0), with_shape(convert<T>(xbar), y.value().shape()));
   });
 }
 

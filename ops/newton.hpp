@@ -8,7 +8,7 @@
 // the empirical Fisher matrix (d, d). So xbar is no gradient, but where a step of the outputs against
 // it goes down the loss's curvature: directions in which gradients are always large are held back.
 //   lambda   > 0, in units of F. -> infinity: the gradient / lambda
-//   cost     m d^2 + d^3
+//   cost     m d min(m, d)
 //   errors   std::invalid_argument for 0-d x, lambda that is not > 0 and finite
 //   source   Petersen, Borgelt, Sutter, Kuehne, Deussen, Ermon, "Newton Losses: using curvature
 //            information for learning with differentiable algorithms", NeurIPS 2024, the Fisher variant

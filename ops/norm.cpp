@@ -220,7 +220,7 @@ FirstOrder<T> batch_norm(const Var<T>& x, const Var<T>& gamma, const Var<T>& bet
 
 template <class T>
 FirstOrder<T> dropout(const Var<T>& x, double p, Generator& random, bool training) {
-  require(p >= 0 && p < 1, "dropout: need 0 <= p < 1, got ", p);
+  require(p >= 0 && T(p) < 1, "dropout: need 0 <= p < 1 in the type of x, got ", p);
   if (!training || p == 0) return x;
   const T lost = T(p), kept = T(1 / (1 - p));
   Array<T> factor =

@@ -100,10 +100,18 @@ template <class T>
 FirstOrder<T> avg_pool2d(const Var<T>& x, std::size_t window, std::size_t stride) {
   const Windows win("avg_pool2d", x.shape(), window, stride);
   const T share = T(1) / T(window * window);
-  Array<T> y = zeros<T>(win.y_shape());
+  Array<T> y = uninitialized<T>(win.y_shape());
   win.for_each([&, xs = x.value().data(), ys = y.data()](std::size_t ix, std::size_t iy) {
-    win.for_taps([&](std::size_t tap) {
-      for (std::size_t c = 0; c < win.c; ++c) ys[iy + c] += share * xs[ix + tap + c];
+    win.for_channels<T>([&](std::size_t c, auto zero) {
+      auto total = zero;  // a sum of rows' sums, whose rounding errors are fewer
+      for (std::size_t k = 0; k < window; ++k) {
+        auto row = zero;
+        for (std::size_t l = 0; l < window; ++l) {
+          row += simd::load_as<decltype(zero)>(xs + ix + (k * win.w + l) * win.c + c);
+        }
+        total += row;
+      }
+      simd::store(ys + iy + c, decltype(zero)(total * share));
     });
   });
 

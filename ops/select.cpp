@@ -23,7 +23,7 @@ template <class T> Array<T> power(const Array<T>& base, const Array<T>& exponent
 }  // namespace
 
 // The gradients are products of up to three factors, any two of which may be out of range where the
-// product is not: double has room for float's.
+// product is not: double has room for float's. (So the value is computed again, not rounded to float.)
 template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
   const Shape shape = broadcast_shape("pow", base.shape(), exponent.shape());
   Array<T> value = power(*Stretched<T>("pow", base.value(), shape),
@@ -35,9 +35,9 @@ template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
     Array<T> abar = zeros<T>(shape), bbar = both ? zeros<T>(shape) : Array<T>();
     parallel_each(abar.size(), powers_worth_sharing, [&](std::size_t i) {
       const Wide<T> a = (*stretched_a).data()[i], b = (*stretched_b).data()[i];
-      const Wide<T> ybar = y.cotangent().data()[i], value = y.value().data()[i];
+      const Wide<T> ybar = y.cotangent().data()[i];
       if (b != 0) abar.data()[i] = T(ybar * b * pow(a, b - 1));
-      if (a != 0 && both) bbar.data()[i] = T(ybar * value * log(a));
+      if (a != 0 && both) bbar.data()[i] = T(ybar * pow(a, b) * log(a));
     });
     accumulate(y.input(0), std::move(abar));
     accumulate(y.input(1), std::move(bbar));

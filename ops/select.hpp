@@ -14,7 +14,7 @@
 //   pow(a, b)       a^b                     ybar b a^(b-1), ybar y ln a; bbar = 0 at a = 0
 //
 // A NaN operand makes the result a NaN (in where only when it is taken; in greater it compares as
-// false), and where there is a choice, ybar is passed on to it.
+// false; pow(1, NaN) and pow(NaN, 0) are 1), and where there is a choice, ybar is passed on to it.
 #pragma once
 
 #include "ops/operand.hpp"

@@ -195,13 +195,21 @@ Var<T> detail::gathered(const char* op, const Var<T>& x, const Shape& shape,
   copy_blocks([&](std::size_t k) { return data + from[k] * size; }, value.data(), size, from.size(),
               size);
   return record(op, {x}, std::move(value), [from = std::move(from), size](Node<T>& y) {
-    Array<T> xbar = zeros<T>(y.input(0).shape());
-    for (std::size_t k = 0; k < from.size(); ++k) {
-      T* to = xbar.data() + from[k] * size;
-      const T* ybar = y.cotangent().data() + k * size;
-      for (std::size_t i = 0; i < size; ++i) to[i] += ybar[i];
-    }
-    accumulate(y.input(0), std::move(xbar));
+    const auto added = [&](auto zero) {  // in zero's type
+      Array<decltype(zero)> xbar = full(y.input(0).shape(), zero);
+      for (std::size_t k = 0; k < from.size(); ++k) {
+        auto* to = xbar.data() + from[k] * size;
+        const T* ybar = y.cotangent().data() + k * size;
+        for (std::size_t i = 0; i < size; ++i) to[i] += ybar[i];
+      }
+      return xbar;
+    };
+    constexpr std::uint8_t few = 64;  // long sums are kept in double
+    std::vector<std::uint8_t> uses(y.input(0).size() / std::max<std::size_t>(size, 1));
+    const bool often = std::is_same_v<T, float> && size > 0 &&
+                       std::any_of(from.begin(), from.end(),
+                                   [&](std::size_t block) { return ++uses[block] > few; });
+    accumulate(y.input(0), often ? convert<T>(added(Wide<T>(0))) : added(T(0)));
   });
 }
 

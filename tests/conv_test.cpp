@@ -3,6 +3,7 @@
 #include "engine/parallel.hpp"
 #include "engine/threads.hpp"
 #include "op_table.hpp"
+#include "ops/conv/relu_pool.hpp"
 
 using namespace tapesort;
 using namespace tapesort::testing;
@@ -144,6 +145,21 @@ TEST_CASE("conv2d takes an empty batch") {
   CHECK(r[0].shape() == Shape{0, 4, 4, 5});
   CHECK(r[2] == zeros<float>({3, 3, 2, 5}));
   CHECK(r[3] == zeros<float>({5}));
+}
+
+TEST_CASE("gradients of weight and bias over many images keep their digits in float") {
+  const std::size_t n = 20000;
+  Tape<float> tape;
+  const auto x = tape.leaf(full<float>({n, 4, 4, 1}, 0.1f));
+  const auto w = tape.leaf(full<float>({3, 3, 1, 2}, 0.1f)), b = tape.leaf(zeros<float>({2}));
+  const auto sums_to = [&](const Var<float>& y, double weight, double bias) {
+    tape.zero_grad();
+    tape.backward(y, full<float>(y.shape(), 0.1f));
+    for (const float g : w.grad()) CHECK(g == doctest::Approx(weight).epsilon(1e-6));
+    for (const float g : b.grad()) CHECK(g == doctest::Approx(bias).epsilon(1e-6));
+  };
+  sums_to(conv2d(x, w, b, {1, 0}), n * 4 * 0.01, n * 4 * 0.1);
+  sums_to(conv2d_relu_pool(x, w, b, {1, 0}), n * 0.01, n * 0.1);
 }
 
 TEST_CASE("conv2d takes images without channels: y is the bias") {

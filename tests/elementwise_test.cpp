@@ -130,6 +130,18 @@ template <class T> void check_places() {
 
 }  // namespace
 
+TEST_CASE("the gradient of pow in float, where its value is out of a float's range") {
+  const auto exponent_bar = [](float a, float ybar) {
+    Tape<float> tape;
+    const Var<float> b = tape.leaf({2.0f});
+    tape.backward(pow(constant(Array<float>{a}), b), Array<float>{ybar});
+    return b.grad()(0);
+  };
+  CHECK(exponent_bar(1e20f, 1e-10f) == doctest::Approx(4.605170e31));  // 1e40 ln 1e20
+  CHECK(exponent_bar(1e20f, 0) == 0);
+  CHECK(exponent_bar(1e-25f, 1e30f) == doctest::Approx(-5.756463e-19));  // 1e-50 ln 1e-25
+}
+
 TEST_CASE("an element's result does not depend on its place or on the array's length") {
   check_places<float>();
   check_places<double>();

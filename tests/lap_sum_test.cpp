@@ -220,6 +220,11 @@ TEST_CASE("LapSum at k = 0, k = n, n = 0, and where it refuses") {
         "invalid_argument: lap_sum_top_k: k must be in 0 .. n, got 2.5 for n = 2");
   CHECK(error_of([&] { lap_sum(s, 0.0); }) ==
         "invalid_argument: lap_sum: tau must be > 0 and finite, got 0");
+  CHECK(error_of([] {
+          lap_sum_rank(constant(Array<double>{1.7e308, -1.7e308}), 1e308);
+        }) ==
+        "invalid_argument: lap_sum_rank: score 0 of row 0 is 1.7e+308; need scores within "
+        "+-8.98847e+307");
   CHECK(error_of([] { lap_sum_rank(constant(scalar(1.0f)), 1.0); }) ==
         "invalid_argument: lap_sum_rank: scores are 0-d; need (..., n)");
 }

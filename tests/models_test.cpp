@@ -158,6 +158,27 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("layers of nothing, and networks of no images") {
+  Generator random(5);
+  Tape<float> tape;
+  const Pass<float> pass{tape};
+  for (const Init init : {Init::fan_in, Init::he}) {
+    Linear<float> linear("l", 0, 3, init, random);
+    CHECK(linear.forward(pass, constant(zeros<float>({2, 0}))).value() == zeros<float>({2, 3}));
+    Conv2d<float> conv("c", 3, 0, 2, {}, init, random);
+    CHECK(conv.forward(pass, constant(zeros<float>({1, 3, 3, 0}))).value() ==
+          zeros<float>({1, 1, 1, 2}));
+  }
+  CHECK(error_of([&] { Flatten<float>().forward(pass, constant(scalar(1.0f))); }) ==
+        "invalid_argument: Flatten: x is 0-d; need (N, ..)");
+  for (const std::string& name : network_names()) {
+    CAPTURE(name);
+    const auto network = make_network(name, {32, 32, 1}, 10, random);
+    const Var<float> y = network->forward(pass, constant(zeros<float>({0, 32, 32, 1})));
+    CHECK(y.shape() == Shape{0, 10});
+  }
+}
+
 TEST_CASE("truncated normal weights stay within two deviations") {
   Generator random(1);
   Linear<double> layer("fc", 100, 100, Init::truncated_normal, random);
@@ -185,11 +206,12 @@ TEST_CASE("Sgd follows its formula") {
         "invalid_argument: Sgd: need 0 <= momentum < 1, got 1");
   CHECK(error_of([&] { opt.set_learning_rate(-1); }) ==
         "invalid_argument: optimizer: need learning_rate >= 0, got -1");
-  CHECK(error_of([&] {
-          Sgd<double>({&w, &w}, 0.1);
-        }) ==
-        "invalid_argument: optimizer: parameter w is given twice; need each once, or it would be "
-        "changed twice a step");
+  CHECK(
+      error_of([&] {
+        Sgd<double>({&w, &w}, 0.1);
+      }) ==
+      "invalid_argument: optimizer: a parameter is given twice, and would be changed twice a step; "
+      "need each once");
 }
 
 TEST_CASE("Adam follows its formula, and finds a minimum") {
@@ -283,6 +305,14 @@ TEST_CASE("a model is saved and loaded, and a bad file changes nothing") {
           load_model(file, narrow.state());
         }).find("is of type \"F64\"; expected \"F32\"") != std::string::npos);
 
+  // nor is anything saved that could not be loaded
+  for (const auto& [name, shape] :
+       {std::pair<std::string, Shape>{"__metadata__", {1}}, {"many", Shape(17, 1)}}) {
+    Checkpoint<double> odd;
+    odd.arrays[name] = zeros<double>(shape);
+    CHECK(error_of([&] { save_checkpoint(file, odd); }).rfind("exception: " + file, 0) == 0);
+  }
+  CHECK(content(file) == whole);
   // saving where it is not possible leaves the old file
   CHECK(error_of([&] { save_model(file + "/below", saved.net.state()); }) != "no error");
   CHECK(content(file) == whole);

@@ -15,6 +15,7 @@
 #include "ops/sorting/logits.hpp"
 #include "ops/sorting/neural_sort/chebyshev.hpp"
 #include "ops/sorting/neural_sort/formula.hpp"
+#include "ops/sorting/permutation.hpp"
 #include "relative_distance.hpp"
 
 using namespace tapesort;
@@ -470,6 +471,27 @@ TEST_CASE("NeuralSort's float gradients agree with double in a long set") {
     return neural_sort_cross_entropy(x, x.value(), 1e-3) * std::decay_t<decltype(x.item())>(1e4);
   };
   check(loss, 1e-6);
+}
+
+TEST_CASE("P_hat of many tied scores: float rows sum to one, and gradients agree with double") {
+  for (const std::size_t n : {80, 600}) {
+    Array<double> scores = uninitialized<double>({n});
+    for (std::size_t i = 0; i < n; ++i) scores(i) = double(i % 3);
+    Generator random(4);
+    const Array<double> cotangent = random.normal<double>({n, n});
+    const auto gradient = [&](auto zero) {
+      using T = decltype(zero);
+      Tape<T> tape;
+      const Var<T> s = tape.leaf(convert<T>(scores)), P_hat = neural_sort(s, {100.0});
+      CHECK(is_row_stochastic(P_hat.value(), 3e-6));
+      tape.backward(P_hat, convert<T>(cotangent));
+      return convert<double>(s.grad());
+    };
+    const Array<double> exact = gradient(0.0), rounded = gradient(0.0f);
+    double largest = 0;
+    for (const double g : exact) largest = std::max(largest, std::abs(g));
+    CHECK(distance(rounded, exact) < 1e-5 * largest);
+  }
 }
 
 TEST_CASE_TEMPLATE("NeuralSort at a small tau is the permutation, or names tau", T, float, double) {

@@ -26,6 +26,10 @@ TEST_CASE("fisher_step divides cotangents by the Fisher matrix and lambda") {
   // More axes are one: (2, 1, 2) as (2, 2).
   CHECK(distance(passed_back(with_shape(ybar, {2, 1, 2}), 1.0), with_shape(expected, {2, 1, 2})) <
         1e-14);
+  // A Fisher matrix without an inverse, and a lambda far below it: ybar / |ybar|^2.
+  const Array<double> one{{1.0, 0.7, 0.3}};
+  CHECK(distance(1.58 * passed_back(one, 1e-30), one) < 1e-14);
+  CHECK(std::isnan(passed_back(Array<double>{{1.0, NAN}}, 1.0)(0, 0)));
   // A large lambda only scales.
   CHECK(distance(1e9 * passed_back(ybar, 1e9), ybar) < 1e-8);
 }

@@ -214,6 +214,8 @@ TEST_CASE("batch_norm and dropout say what does not fit") {
   options.momentum = 1.5;
   CHECK(error_of([&] { batch_norm(x, g, g, right, options); }) ==
         "invalid_argument: batch_norm: need 0 <= momentum <= 1, got 1.5");
+  CHECK(error_of([&] { dropout(x, 1 - 1e-9, random, true); }) ==
+        "invalid_argument: dropout: need 0 <= p < 1 in the type of x, got 1");
   CHECK(error_of([&] { dropout(x, 1.0, random, true); }) ==
-        "invalid_argument: dropout: need 0 <= p < 1, got 1");
+        "invalid_argument: dropout: need 0 <= p < 1 in the type of x, got 1");
 }

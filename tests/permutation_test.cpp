@@ -48,6 +48,12 @@ TEST_CASE("best_assignment is as good as the best of all permutations") {
   }
 }
 
+TEST_CASE("best_assignment of gains near the largest number") {
+  const double huge = 1.7e308;
+  inverse_permutation(best_assignment(Array<double>{{huge, -huge}, {huge, -huge}}));
+  CHECK(best_assignment(Array<double>{{huge, huge / 2}, {huge, -huge}}) == Indices{1, 0});
+}
+
 TEST_CASE("nearest_permutation undoes permutation_matrix, and decides where rows compete") {
   const Indices cycle{{2, 0, 1}, {1, 2, 0}};
   CHECK(nearest_permutation(permutation_matrix<float>(cycle)) == cycle);

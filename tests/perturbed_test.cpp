@@ -151,6 +151,9 @@ TEST_CASE("perturbed operators of masked sets, and what is refused") {
   CHECK(error_of([&] { perturbed_rank(x, 0.0, random); }) ==
         "invalid_argument: perturbed: sigma must be > 0 and finite, got 0");
   CHECK(error_of([&] {
+          perturbed_rank(constant(Array<float>{1.0f, 2.0f}), 1e300, random);
+        }).rfind("invalid_argument: perturbed: sigma is 1e+300; need one between", 0) == 0);
+  CHECK(error_of([&] {
           perturbed_rank(x, {1.0, 1}, random);
         }) == "invalid_argument: perturbed: need at least 2 samples, got 1");
   CHECK(error_of([&] { perturbed_top_k(x, 3, 1.0, random); }) ==

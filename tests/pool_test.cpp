@@ -54,6 +54,14 @@ TEST_CASE("pooling by hand: values, ties, NaN") {
   CHECK(max_pool2d(tape.constant(full<double>({1, 2, 2, 1}, -inf)), 2, 2).item() == -inf);
 }
 
+TEST_CASE("the mean of a large window keeps its digits in float") {
+  for (const std::size_t channels : {1, 17}) {
+    const Var<float> x = constant(full<float>({1, 400, 400, channels}, 0.1f));
+    const Array<float> mean = avg_pool2d(x, 400, 400).value();
+    for (const float m : mean) CHECK(m == doctest::Approx(0.1f).epsilon(1e-5));
+  }
+}
+
 TEST_CASE("pooling says what does not fit") {
   Tape<float> tape;
   const auto x = tape.leaf(zeros<float>({2, 5, 6, 3}));

@@ -186,6 +186,21 @@ TEST_CASE("hessian, hessian_vector and jvp give what the formulas say") {
   CHECK(hessian([](auto x) { return stop_gradient(x); }, Array<double>{1.0})(0, 0) == 0);
 }
 
+TEST_CASE("second derivatives at 0, where parts of a formula have a kink and the whole has none") {
+  const auto slope = [](const auto& f) { return jvp(f, Array<double>{0.0}, {1.0})(0); };
+  CHECK(slope([](auto x) { return sigmoid(x); }) == 0.25);
+  CHECK(slope([](auto x) { return softplus(x); }) == 0.5);
+  CHECK(slope([](auto x) { return tanh(x); }) == 1);
+  CHECK(hessian([](auto x) { return sum(softplus(x)); }, Array<double>{0.0})(0, 0) == 0.25);
+  CHECK(hessian([](auto x) { return sum(sigmoid(x)); }, Array<double>{0.0})(0, 0) == 0);
+  // Powers of 0.
+  CHECK(slope([](auto x) { return pow(x, 0.0); }) == 0);
+  CHECK(slope([](auto x) { return pow(x, 1.0); }) == 1);
+  CHECK(hessian([](auto x) { return sum(pow(x, 1.0)); }, Array<double>{0.0})(0, 0) == 0);
+  CHECK(hessian([](auto x) { return sum(pow(x, 2.0)); }, Array<double>{0.0})(0, 0) == 2);
+  CHECK(jvp([](auto x) { return pow(0.0, x); }, Array<double>{2.0}, {1.0})(0) == 0);
+}
+
 TEST_CASE("gradgradcheck finds a second derivative that is wrong") {
   // The gradient of x^3 with 3 x^2 taken for a constant in the pullback.
   const auto stale = [](auto x) {

@@ -95,6 +95,18 @@ TEST_CASE("elements arrive where they should") {
   CHECK(one_hot<double>(zeros<Index>({2, 1}), 3).shape() == Shape{2, 1, 3});
 }
 
+TEST_CASE("an element that is taken a million times gets the sum of a million cotangents") {
+  const std::size_t many = 1000000;
+  Tape<float> tape;
+  const Var<float> x = tape.leaf({1.0f, 2.0f});
+  tape.backward(take(x, zeros<Index>({many})), full<float>({many}, 0.1f));
+  CHECK(x.grad()(0) == doctest::Approx(1e5).epsilon(1e-6));
+  CHECK(x.grad()(1) == 0);
+  tape.zero_grad();
+  tape.backward(take_along_axis(x, full<Index>({many}, 1), 0), full<float>({many}, 0.1f));
+  CHECK(x.grad()(1) == doctest::Approx(1e5).epsilon(1e-6));
+}
+
 TEST_CASE("operators that move elements name what does not fit") {
   const auto x = constant(zeros<float>({2, 3}));
   CHECK(error_of([&] {

@@ -130,6 +130,11 @@ TEST_CASE("soft_sort refuses what it cannot compute") {
         "invalid_argument: soft_sort: tau must be > 0 and finite, got 0");
   CHECK(error_of([&] { soft_sort(s, 1.0, -1.0); }) ==
         "invalid_argument: soft_sort: power must be > 0 and finite, got -1");
+  CHECK(error_of([] {
+          soft_sort(constant(Array<float>{2e38f, -2e38f}), 2e38);
+        }) ==
+        "invalid_argument: soft_sort: score 0 of row 0 is 2e+38; need scores within "
+        "+-1.70141e+38");
   CHECK(error_of([] { soft_sort(constant(scalar(1.0f)), 1.0); }) ==
         "invalid_argument: soft_sort: scores are 0-d; need (..., n)");
   CHECK(error_of([] {

@@ -227,6 +227,10 @@ TEST_CASE("sorting_network refuses what it cannot compute") {
   const Var<float> s = constant(Array<float>{1.0f, 2.0f});
   CHECK(error_of([&] { sorting_network(s, with(Network::bitonic, Swap::cauchy, 0)); }) ==
         "invalid_argument: sorting_network: steepness must be > 0 and finite, got 0");
+  CHECK(error_of([&] {
+          sorting_network(s, with(Network::bitonic, Swap::cauchy, 1e-308));
+        }).rfind("invalid_argument: sorting_network: steepness is 1e-308; need one between", 0) ==
+        0);
   NetworkOptions options;
   options.art_lambda = 1;
   CHECK(error_of([&] { sorting_network_values(s, options); }) ==

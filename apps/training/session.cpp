@@ -69,7 +69,7 @@ bool Session::take_mean() {
 
 State<float> Session::everything(bool with_mean) {
   State<float> all = state_;
-  for (const auto& [name, array] : optimizer_.memory()) all.buffers.push_back({name, array});
+  for (const auto& buffer : optimizer_.memory()) all.buffers.push_back(buffer);
   for (auto& [name, array] : best_.arrays) all.buffers.push_back({"best." + name, &array});
   if (!with_mean) return all;
   for (auto& [name, array] : mean_.arrays) all.buffers.push_back({"mean." + name, &array});

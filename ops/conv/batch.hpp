@@ -50,19 +50,6 @@ void add_weight_gradient(const CanvasConv<T>& conv, const T* drawn, const T* yba
   }
 }
 
-// sum[o] += each pixel's o; sums of sums, so that rounding errors do not grow with their number.
-template <class T>
-void add_pixels(const T* image, std::size_t pixels, std::size_t o, T* partial, T* sum) {
-  constexpr std::size_t block = 64;
-  for (std::size_t from = 0; from < pixels; from += block) {
-    std::fill_n(partial, o, T(0));
-    for (std::size_t p = from; p < std::min(pixels, from + block); ++p) {
-      for (std::size_t c = 0; c < o; ++c) partial[c] += image[p * o + c];
-    }
-    for (std::size_t c = 0; c < o; ++c) sum[c] += partial[c];
-  }
-}
-
 // One of the stride x stride parts of the transpose. x's row r = s i + k - p took from y's row i,
 // so rows with the same (r + p) mod s = a are reached by the same taps, k = a, a + s, .., and among
 // themselves are an image, of which row u = (r - first) / s takes from ybar's row i = u + q - t by
@@ -110,21 +97,29 @@ template <class T> Images<T> images_of(const Array<T>& batch) {
 }
 
 // The sum over n images of what add(begin, end, sum) adds to `sum`, (rows, width), for a thread's images
-// begin .. end - 1, as an array of `shape` without the columns beyond it.
+// begin .. end - 1, as an array of `shape` without the columns beyond it. Sums over more images than
+// `few` are kept in double.
 template <class T, class Add>
 Array<T> sum_over_images(std::size_t n, std::size_t rows, std::size_t width, const Shape& shape,
                          const Add& add) {
-  Array<T> parts = zeros<T>({parallel_parts(n, 1), rows, width}), sum = zeros<T>(shape);
+  constexpr std::size_t few = 64;
+  Array<Wide<T>> parts = zeros<Wide<T>>({parallel_parts(n, 1), rows, width});
   parallel_for(n, 1, [&](std::size_t begin, std::size_t end, std::size_t part) {
-    add(begin, end, parts.data() + part * rows * width);
+    Wide<T>* total = parts.data() + part * rows * width;
+    for (; begin < end; begin += few) {
+      Array<T> sum = zeros<T>({rows * width});
+      add(begin, std::min(begin + few, end), sum.data());
+      for (std::size_t i = 0; i < sum.size(); ++i) total[i] += sum.data()[i];
+    }
   });
+  Array<Wide<T>> sum = zeros<Wide<T>>(shape);
   const std::size_t columns = shape.back();
   for (std::size_t r = 0; r < parts.size() / width; ++r) {  // part by part
-    const T* from = parts.data() + r * width;
-    T* to = sum.data() + r % rows * columns;
+    const Wide<T>* from = parts.data() + r * width;
+    Wide<T>* to = sum.data() + r % rows * columns;
     for (std::size_t c = 0; c < columns; ++c) to[c] += from[c];
   }
-  return sum;
+  return convert<T>(sum);
 }
 
 // Convolves n images of x, drawn on the canvas, and calls f(image, block, spare) until every pixel of each
@@ -260,16 +255,6 @@ Array<T> weight_gradient(const ConvGeometry& g, const Array<T>& x, const Images<
     std::copy_n(filled.data() + t * width, g.o, wbar.data() + t * g.o);
   }
   return wbar;
-}
-
-template <class T> Array<T> bias_gradient(const ConvGeometry& g, const Array<T>& ybar) {
-  const std::size_t pixels = g.oh * g.ow;
-  return sum_over_images<T>(g.n, 1, g.o, {g.o}, [&](std::size_t begin, std::size_t end, T* sum) {
-    Array<T> partial = uninitialized<T>({g.o});
-    for (std::size_t n = begin; n < end; ++n) {
-      add_pixels(ybar.data() + n * pixels * g.o, pixels, g.o, partial.data(), sum);
-    }
-  });
 }
 
 }  // namespace tapesort::detail

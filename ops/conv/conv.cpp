@@ -1,5 +1,6 @@
 #include "ops/conv/conv.hpp"
 
+#include "engine/broadcast.hpp"
 #include "engine/instantiate.hpp"
 #include "ops/conv/batch.hpp"
 
@@ -21,7 +22,7 @@ FirstOrder<T> conv2d(const Var<T>& x, const Var<T>& weight, const Var<T>& bias,
     const auto images = detail::images_of(ybar);
     if (x.needs_grad()) accumulate(x, detail::input_gradient(g, weight.value(), images));
     if (weight.needs_grad()) accumulate(weight, detail::weight_gradient(g, x.value(), images));
-    if (bias.needs_grad()) accumulate(bias, detail::bias_gradient(g, ybar));
+    if (bias.needs_grad()) accumulate(bias, sum_to_shape(ybar, {g.o}));
   });
 }
 

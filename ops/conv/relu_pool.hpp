@@ -12,7 +12,7 @@ namespace tapesort {
 //   - what the convolution gives is never stored: of each four pixels only the largest is kept, and
 //     which of them it was;
 //   - its cotangent, which is zero in three of four places and where the result is 0, is visited
-//     only where it is not (sparse.hpp).
+//     only where it is not (sparse.hpp). Beside an infinite one a pixel's may be NaN.
 // With the three operators in its place a training step takes twice as long at
 // `tapesort bench train --row knn-100` and at `--row sort-100`, one thread.
 // std::invalid_argument as conv2d, or when the convolution gives less than 2 x 2 pixels.

@@ -141,6 +141,7 @@ struct Batch {
         order(argsort(scores, direction)),
         sums(sets) {
     check_scale<double>(op, "tau", tau);
+    check_within(op, scores, std::numeric_limits<double>::max() / 2);
     for_sets(sets, 10 * n, [&](std::size_t set) {
       std::vector<double> s = by_place(scores, set);
       for (double& x : s) x *= sign;

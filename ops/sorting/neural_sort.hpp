@@ -69,7 +69,7 @@ FirstOrder<T> neural_sort_ranks(const Var<T>& scores, const NeuralSortOptions& o
                                 Ranks kind = Ranks::sum);
 
 // How much of each item is among the first k places, from k rows alone; k ones in the sum.
-// std::invalid_argument unless 1 <= k <= n.
+// std::invalid_argument unless k <= n.
 template <class T>
 FirstOrder<T> top_k_mass(const Var<T>& scores, std::size_t k, const NeuralSortOptions& options);
 

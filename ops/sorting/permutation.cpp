@@ -23,6 +23,8 @@ bool is_permutation(const Index* order, std::size_t n) {
 // cost[r, c] - row_price[r] - column_price[c] >= 0, and 0 on pairs already made, so the cheapest
 // way to make room for a new row is a shortest path: Dijkstra's, over the columns.
 template <class T> void assign(const T* gain, std::size_t n, Index* order) {
+  const auto huge = [](T g) { return std::abs(g) > 1e290; };  // sums of these would overflow
+  const double unit = std::any_of(gain, gain + n * n, huge) ? 0x1p-60 : 1;
   const std::size_t nobody = n, source = n;  // column n stands for "not placed yet"
   std::vector<double> row_price(n, 0), column_price(n + 1, 0), distance(n + 1);
   std::vector<std::size_t> row_of(n + 1, nobody), previous(n + 1);
@@ -39,7 +41,7 @@ template <class T> void assign(const T* gain, std::size_t n, Index* order) {
       double step = std::numeric_limits<double>::infinity();
       for (std::size_t c = 0; c < n; ++c) {
         if (reached[c]) continue;
-        const double reduced = -double(gain[r * n + c]) - row_price[r] - column_price[c];
+        const double reduced = -unit * double(gain[r * n + c]) - row_price[r] - column_price[c];
         if (reduced < distance[c]) {
           distance[c] = reduced;
           previous[c] = column;

@@ -12,7 +12,7 @@ template <class T> struct Draws {
   Draws(const char* op, const Array<T>& scores, const OfOrder<T>& f, const Perturbation& p,
         Generator& random)
       : n(checked_set_size(op, scores)), sets(count_sets(scores, n)), samples(p.samples) {
-    check_positive(op, "sigma", p.sigma);
+    check_scale<T>(op, "sigma", p.sigma);
     require(samples >= 2, op, ": need at least 2 samples, got ", samples);
     Shape shape = scores.shape();
     shape.insert(shape.begin(), samples);

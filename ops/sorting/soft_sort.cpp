@@ -28,6 +28,7 @@ template <class T> T slope(T u, T p) {
 template <class T>
 Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction direction) {
   const std::size_t n = checked_set_size("soft_sort", scores.value());
+  check_within("soft_sort", scores.value(), double(std::numeric_limits<T>::max()) / 2);
   check_positive("soft_sort", "tau", tau);
   check_positive("soft_sort", "power", exponent);
   check_scale<T>("soft_sort", "tau^(1/power)", std::pow(tau, 1 / exponent));

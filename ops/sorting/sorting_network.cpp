@@ -183,7 +183,7 @@ template <class T> struct Run {
 template <class T>
 Var<T> run(const char* op, const Var<T>& scores, const NetworkOptions& options, bool matrix) {
   const std::size_t n = checked_set_size(op, scores.value());
-  check_positive(op, "steepness", options.steepness);
+  check_scale<double>(op, "steepness", options.steepness);
   require(options.art_lambda >= 0 && options.art_lambda < 1, op,
           ": art_lambda must be in [0, 1), got ", options.art_lambda);
   const std::shared_ptr<const Schedule> schedule = schedule_of(options.network, n);

@@ -30,7 +30,7 @@ void write_rows(const SortedScores<T>& s, std::size_t i, std::size_t count, T cu
                 Reach* reach, std::vector<T>& scratch) {
   using L = Lanes<T>;
   const T* gap = s.gap.data();
-  L total(T(1));
+  L total(T(1)), few(T(0));  // few: of up to 64 terms, so that their rounding does not add up
   scratch.clear();
   const auto side = [&](std::ptrdiff_t first, std::ptrdiff_t step) {
     std::uint32_t m = 1;
@@ -40,7 +40,8 @@ void write_rows(const SortedScores<T>& s, std::size_t i, std::size_t count, T cu
       if (!simd::any(inside)) return m - 1;
       // Each row ends by itself, whichever rows are beside it.
       const L e = simd::select(inside, exp(logit), L(T(0)));
-      total += e;
+      few += e;
+      if (m % 64 == 0) total += std::exchange(few, L(T(0)));
       scratch.resize(scratch.size() + L::size);
       simd::store(scratch.data() + scratch.size() - L::size, e);
     }
@@ -48,7 +49,7 @@ void write_rows(const SortedScores<T>& s, std::size_t i, std::size_t count, T cu
   scratch.reserve(L::size);  // so that it has an address, whatever comes
   const std::uint32_t right = side(std::ptrdiff_t(i), 1), left = side(std::ptrdiff_t(i) - 1, -1);
   T scale[L::size];
-  simd::store(scale, L(T(1)) / total);
+  simd::store(scale, L(T(1)) / (total + few));
   for (std::size_t k = 0; k < count; ++k) {
     const std::size_t row = i + k, set = row / s.n * s.n, place = row - set;
     const std::uint32_t* order = s.order.data() + set;
@@ -101,11 +102,13 @@ template <class T> Var<T> neural_sort(const Var<T>& scores, const NeuralSortOpti
         p.resize(width);
         pbar.resize(width);
         const double own = double(bar[item[r.left]]);
-        double mean = 0, lost = 0;
+        double total = 0, mean = 0, lost = 0;
         for (std::size_t j = 0; j < width; ++j) {
-          p[j] = j == r.left ? 0 : double(row[item[j]]);
+          total += p[j] = double(row[item[j]]);
           pbar[j] = double(bar[item[j]]) - own;
         }
+        for (double& q : p) q /= total;  // whose sum is rounded
+        p[r.left] = 0;
         for (std::size_t j = 0; j < width; ++j) mean += p[j] * pbar[j];
         double *to_g = g.data() + i - r.left, *to_k = k.data() + i - r.left;
         for (std::size_t j = 0; j < width; ++j) {
