@@ -60,10 +60,10 @@ Var<T> neural_sort_smooth(const Var<T>& scores, double tau, double smoothing, Di
 template <class T> Var<T> soft_sort_logits(const Var<T>& scores, double tau) {
   check_scale<T>("soft_sort_logits", "tau", tau);
   checked_set_size("soft_sort_logits", scores.value());
-  check_within("soft_sort_logits", scores.value(), double(std::numeric_limits<T>::max()) / 2);
   const std::size_t last = scores.dimension() - 1;
-  const Var<T> sorted = take_along_axis(scores, argsort(scores.value()));
-  return abs(detail::expand(sorted, last + 1) - detail::expand(scores, last)) * -T(1 / tau);
+  const Var<T> half = scores * T(0.5);  // differences of halves do not overflow
+  const Var<T> sorted = take_along_axis(half, argsort(scores.value()));
+  return abs(detail::expand(sorted, last + 1) - detail::expand(half, last)) * -T(2 / tau);
 }
 
 INSTANTIATE_TWICE(neural_sort_logits)

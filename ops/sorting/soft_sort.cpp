@@ -10,7 +10,7 @@ namespace {
 using std::abs, std::pow;
 
 // The logit of a difference d is -u^p, u = |d| / scale with scale = tau^(1/p), so that no power
-// overflows where the logit does not.
+// overflows where the logit does not. d is made of halves, which cannot overflow.
 template <class T> T power(T u, T p) {
   if (p == 1) return u;
   if (p == 2) return u * u;
@@ -28,7 +28,6 @@ template <class T> T slope(T u, T p) {
 template <class T>
 Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction direction) {
   const std::size_t n = checked_set_size("soft_sort", scores.value());
-  check_within("soft_sort", scores.value(), double(std::numeric_limits<T>::max()) / 2);
   check_positive("soft_sort", "tau", tau);
   check_positive("soft_sort", "power", exponent);
   check_scale<T>("soft_sort", "tau^(1/power)", std::pow(tau, 1 / exponent));
@@ -43,7 +42,7 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction di
       T* row = P_hat.data() + (set * n + i) * n;
       const T anchor = s[order.data()[set * n + i]];
       for (std::size_t j = 0; j < n; ++j) {
-        row[j] = -power(abs(anchor - s[j]) / scale, p);
+        row[j] = -power(2 * (abs(anchor / 2 - s[j] / 2) / scale), p);
       }
       softmax_row(row, n, T(0));  // the largest logit is the anchor's own, 0
     }
@@ -67,10 +66,10 @@ Var<T> soft_sort(const Var<T>& scores, double tau, double exponent, Direction di
                       const T mean = dot_relative(row, rowbar, own, n);
                       T total = 0;
                       for (std::size_t j = 0; j < n; ++j) {
-                        const T d = anchor - s[j], g = row[j] * ((rowbar[j] - own) - mean);
+                        const T d = anchor / 2 - s[j] / 2, g = row[j] * ((rowbar[j] - own) - mean);
                         // Where the row is 0 the slope may be infinite.
                         if (row[j] == 0 || d == 0) continue;
-                        const T h = (d > 0 ? g : -g) * slope(abs(d) / scale, p) / scale;
+                        const T h = (d > 0 ? g : -g) * slope(2 * (abs(d) / scale), p) / scale;
                         into[j] += h;
                         total += h;
                       }
