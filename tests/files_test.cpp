@@ -148,6 +148,8 @@ TEST_CASE("a folder of pictures is a data set") {
   folder.write("dogs/half.png", whole.substr(0, whole.size() / 2));
   CHECK(complaint().rfind("dogs/half.png: ", 0) == 0);
   std::filesystem::remove(folder / "dogs/half.png");
+  std::filesystem::create_directories(folder / ".hidden");
+  CHECK(load_data(folder.path()).classes.size() == 2);
   std::filesystem::create_directories(folder / "birds");
   CHECK(complaint() == "birds: there is no .png, .jpg or .jpeg");
 }
@@ -173,8 +175,12 @@ TEST_CASE("training and test pictures apart, and arrays, are data sets") {
   const DataSet set = load_data(arrays.path());
   CHECK(set.train.pixels.shape() == Shape{4, 2, 3, 1});
   CHECK(set.classes.size() == 3);
+  save_npy(arrays / "test-labels.npy", Indices{0, 3, 1});
+  CHECK(error_of([&] { load_data(arrays.path()); }) ==
+        "exception: " + (arrays / "test-labels.npy: has the label 3; expected 0 .. 2"));
   put("test", 3, 5);
-  CHECK(error_of([&] { load_data(arrays.path()); }) != "no error");
+  CHECK(error_of([&] { load_data(arrays.path()); }).find("expected 2 x 3 x 1, as in training") !=
+        std::string::npos);
   save_npy(arrays / "test-labels.npy", Indices{0, 1});
   CHECK(error_of([&] { load_data(arrays.path()); }).find("expected (N, H, W)") !=
         std::string::npos);

@@ -223,9 +223,11 @@ TEST_CASE("the embedded digits: 400 of each class to train, 100 to test, centred
 TEST_CASE("a folder with MNIST's four files, in either naming") {
   const TemporaryFolder folder;
   const auto load = [&] { return load_data(folder.path()); };
-  CHECK(error_of(load) ==
-        "exception: " + folder.path() +
-            ": there is no train-images-idx3-ubyte or train-images-idx3-ubyte.gz");
+  CHECK(
+      error_of(load) ==
+      "exception: " + folder.path() +
+          ": there is no train-images-idx3-ubyte or train-images-idx3-ubyte.gz; need MNIST's four "
+          "files, .npy arrays, or pictures by class");
   folder.write("train-images-idx3-ubyte.gz", gzip(three_images));
   folder.write("train-labels.idx1-ubyte", three_labels);
   folder.write("t10k-images.idx3-ubyte.gz", gzip(idx({2, 2, 2}, "abcdefgh")));

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "apps/bench/operators.hpp"
 #include "ops/reduce.hpp"
 
@@ -27,6 +29,14 @@ Run run(const OperatorRow& row, int threads_used) {
   return {y.value(), x[0].grad(), between - before, loops_shared() - between};
 }
 
+// Sums, broadcasts and gradients that are scattered: on one thread they already run at the memory's speed,
+// or have an order to keep.
+const std::set<std::string> pullback_alone{"add a row",         "max along axis 0",
+                                           "max along axis 1",  "take along axis 0",
+                                           "take along axis 1", "list_mle_loss"};
+// On two threads their sums are made in another order.
+const std::set<std::string> other_digits{"matmul", "NeuralSort of one set"};
+
 }  // namespace
 
 TEST_CASE("every operator shares its loops out to the threads, and gives the same digits") {
@@ -36,8 +46,8 @@ TEST_CASE("every operator shares its loops out to the threads, and gives the sam
     const Run one = run(row, 1), two = run(row, 2);
     CHECK(one.forward + one.backward == 0);
     CHECK(two.forward > 0);
-    if (row.pullback == OperatorRow::shared) CHECK(two.backward > 0);
-    if (row.digits == OperatorRow::the_same) {
+    if (!pullback_alone.count(row.name)) CHECK(two.backward > 0);
+    if (!other_digits.count(row.name)) {
       CHECK(two.value == one.value);
       CHECK(two.gradient == one.gradient);
     }

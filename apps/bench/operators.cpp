@@ -19,17 +19,13 @@
 namespace tapesort {
 namespace {
 
-constexpr auto shared = OperatorRow::shared, alone = OperatorRow::alone;
-constexpr auto the_same = OperatorRow::the_same, others = OperatorRow::others;
-
 // Gathers rows.
 struct Table {
   std::vector<OperatorRow> rows;
 
   void add(const std::string& name, const std::vector<Shape>& inputs,
-           const OperatorRow::Function& f, OperatorRow::Pullback pullback = shared,
-           OperatorRow::Digits digits = the_same) {
-    rows.push_back({name, inputs, f, pullback, digits});
+           const OperatorRow::Function& f) {
+    rows.push_back({name, inputs, f});
   }
 };
 
@@ -40,8 +36,7 @@ void add_elementwise(Table& t) {
   t.add("tanh", {a}, [](auto& x) { return tanh(x[0]); });
   t.add("relu", {a}, [](auto& x) { return relu(x[0]); });
   t.add("sigmoid", {a}, [](auto& x) { return sigmoid(x[0]); });
-  t.add(
-      "add a row", {a, row}, [](auto& x) { return x[0] + x[1]; }, alone);
+  t.add("add a row", {a, row}, [](auto& x) { return x[0] + x[1]; });
   t.add("multiply", {a, a}, [](auto& x) { return x[0] * x[1]; });
   t.add("multiply a row", {a, row}, [](auto& x) { return x[0] * x[1]; });
   t.add("divide", {a, a}, [](auto& x) { return x[0] / x[1]; });
@@ -59,23 +54,20 @@ void add_along_axes(Table& t) {
   t.add("concat", {a, a}, [](auto& x) { return concat(x, 1); });
   for (const int axis : {0, 1}) {
     const std::string along = " along axis " + std::to_string(axis);
-    t.add(
-        "max" + along, {a}, [=](auto& x) { return max(x[0], axis); }, alone);
+    t.add("max" + along, {a}, [=](auto& x) { return max(x[0], axis); });
     t.add("norm" + along, {a}, [=](auto& x) { return norm(x[0], axis); });
     t.add("var" + along, {a}, [=](auto& x) { return var(x[0], axis); });
     t.add("logsumexp" + along, {a}, [=](auto& x) { return logsumexp(x[0], axis); });
     t.add("cumsum" + along, {a}, [=](auto& x) { return cumsum(x[0], axis); });
     const Shape many = axis == 0 ? Shape{500, 60000} : Shape{60000, 500};
     const Indices some{7, 3, 499, 3};
-    t.add(
-        "take" + along, {many}, [=](auto& x) { return take(x[0], some, axis); }, alone);
+    t.add("take" + along, {many}, [=](auto& x) { return take(x[0], some, axis); });
   }
 }
 
 void add_layers(Table& t) {
   const Shape square{300, 300}, points{300, 64}, images{16, 28, 28, 16};
-  t.add(
-      "matmul", {square, square}, [](auto& x) { return matmul(x[0], x[1]); }, shared, others);
+  t.add("matmul", {square, square}, [](auto& x) { return matmul(x[0], x[1]); });
   t.add("distances", {points, points}, [](auto& x) { return squared_distances(x[0], x[1]); });
   t.add("mse", {{600, 500}, {600, 500}}, [](auto& x) { return mse(x[0], x[1]); });
   const Indices labels(Shape{1000}, 1);
@@ -106,8 +98,7 @@ void add_ranking(Table& t) {
   const Shape a = few.shape(), b = many.shape();
   t.add("pairwise_logistic_loss", {a}, [=](auto& x) { return pairwise_logistic_loss(x[0], few); });
   t.add("lambda_loss", {a}, [=](auto& x) { return lambda_loss(x[0], few); });
-  t.add(
-      "list_mle_loss", {b}, [=](auto& x) { return list_mle_loss(x[0], many); }, alone);
+  t.add("list_mle_loss", {b}, [=](auto& x) { return list_mle_loss(x[0], many); });
   t.add("neural_ndcg_loss", {a}, [=](auto& x) { return neural_ndcg_loss(x[0], few, 1.0); });
   t.add("pi_rank_loss", {a}, [=](auto& x) { return pi_rank_loss(x[0], few, 1.0); });
   t.add("spearman_loss", {b}, [=](auto& x) { return spearman_loss(x[0], many, 1.0); });
@@ -115,9 +106,8 @@ void add_ranking(Table& t) {
 
 void add_relaxations(Table& t) {
   const NeuralSortOptions tau{0.1};
-  t.add(
-      "NeuralSort of one set", {{100000}}, [=](auto& x) { return neural_sort_values(x[0], tau); },
-      shared, others);
+  t.add("NeuralSort of one set", {{100000}},
+        [=](auto& x) { return neural_sort_values(x[0], tau); });
   for (std::size_t m = 0; m <= std::size_t(Method::k_subset); ++m) {
     Relaxation r;
     r.method = Method(m);

@@ -67,7 +67,8 @@ std::string mnist_file(const std::string& folder, const std::string& part,
       if (std::filesystem::exists(file)) return file;
     }
   }
-  fault(folder, ": there is no ", part, "-", kind, " or ", part, "-", kind, ".gz");
+  fault(folder, ": there is no ", part, "-", kind, " or ", part, "-", kind,
+        ".gz; need MNIST's four files, .npy arrays, or pictures by class");
 }
 
 // As many classes as the training labels name.
@@ -136,7 +137,8 @@ DataSet load_cifar10(const std::string& folder) {
       {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}};
 }
 
-ImageSet read_arrays(const std::string& images, const std::string& labels) {
+// Labels are below `classes`.
+ImageSet read_arrays(const std::string& images, const std::string& labels, std::size_t classes) {
   ImageSet set{load_npy<std::uint8_t>(images), load_npy<Index>(labels)};
   Shape shape = set.pixels.shape();
   if (shape.size() == 3) shape.push_back(1);
@@ -145,19 +147,21 @@ ImageSet read_arrays(const std::string& images, const std::string& labels) {
           "; expected (N, H, W) or (N, H, W, C), and (N)");
   }
   for (const Index label : set.labels) {
-    if (label >= 0 && label < 100000) continue;
-    fault(labels, ": has the label ", label, "; expected 0, 1, ..");
+    if (label >= 0 && std::size_t(label) < classes) continue;
+    fault(labels, ": has the label ", label, "; expected 0 .. ", classes - 1);
   }
   set.pixels.reshape(shape);
   return set;
 }
 
 DataSet load_arrays(const std::string& folder) {
-  const auto part = [&](const std::string& name) {
-    return read_arrays(folder + "/" + name + "-images.npy", folder + "/" + name + "-labels.npy");
+  const auto part = [&](const std::string& name, std::size_t classes) {
+    const std::string begin = folder + "/" + name;
+    return read_arrays(begin + "-images.npy", begin + "-labels.npy", classes);
   };
-  DataSet set{part("train"), part("test")};
+  DataSet set{part("train", 100000), {}};
   set.classes = classes_of(set.train);
+  set.test = part("test", set.classes.size());
   check_sizes(folder + "/test-images.npy", 0, set);
   return set;
 }
@@ -193,7 +197,8 @@ DataSet load_folder(const std::string& folder) {
   }
   if (std::filesystem::exists(folder + "/train-images.npy")) return load_arrays(folder);
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.is_directory()) return load_pictures(folder);
+    const bool hidden = entry.path().filename().string()[0] == '.';
+    if (entry.is_directory() && !hidden) return load_pictures(folder);
   }
   return load_mnist(folder, {});
 }
