@@ -234,6 +234,10 @@ class Values(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "k_subset_sample: set 0 has 2 valid items; need at least k = 3"):
             tapesort.k_subset_sample(s, 3, 1, mask=mask)
 
+    def test_too_much_memory_is_said_by_name(self):
+        with self.assertRaisesRegex(MemoryError, "^neural_sort: out of memory; ask for less at once$"):
+            tapesort.neural_sort(np.zeros(5000000))  # more than a process can address
+
     def test_shuffle_soft_sort(self):
         items = np.random.default_rng(1).permutation(np.linspace(0, 1, 36)).reshape(36, 1)
         def roughness(y):  # the mean squared difference of neighbours, over the items' variance

@@ -59,13 +59,16 @@ class _Named:
         return self
 
     def __exit__(self, kind, error, traceback):
-        if kind not in (TypeError, ValueError):
+        if kind not in (TypeError, ValueError, MemoryError):
             return
         while traceback:
             if traceback.tb_frame.f_code.co_filename != __file__:
                 return
             traceback = traceback.tb_next
-        raise kind(f"{self.name}: " + re.sub(r"^(\w+::)*\w+: ", "", str(error))) from None
+        text = re.sub(r"^(\w+::)*\w+: ", "", str(error))
+        if kind is MemoryError:  # which says no more than its C++ name
+            text = "out of memory; ask for less at once"
+        raise kind(f"{self.name}: {text}") from None
 
 
 def _bind(name, signature, args, options):
