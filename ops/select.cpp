@@ -8,7 +8,7 @@ namespace tapesort {
 
 namespace {
 
-using std::log, std::pow;
+using std::abs, std::isfinite, std::log, std::pow;
 
 constexpr std::size_t powers_worth_sharing = 1 << 11;
 
@@ -23,7 +23,7 @@ template <class T> Array<T> power(const Array<T>& base, const Array<T>& exponent
 }  // namespace
 
 // The gradients are products of up to three factors, any two of which may be out of range where the
-// product is not: double has room for float's. (So the value is computed again, not rounded to float.)
+// product is not: double has room for float's. (A value that had none is computed again.)
 template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
   const Shape shape = broadcast_shape("pow", base.shape(), exponent.shape());
   Array<T> value = power(*Stretched<T>("pow", base.value(), shape),
@@ -37,7 +37,10 @@ template <class T> Var<T> pow(const Var<T>& base, const Var<T>& exponent) {
       const Wide<T> a = (*stretched_a).data()[i], b = (*stretched_b).data()[i];
       const Wide<T> ybar = y.cotangent().data()[i];
       if (b != 0) abar.data()[i] = T(ybar * b * pow(a, b - 1));
-      if (a != 0 && both) bbar.data()[i] = T(ybar * pow(a, b) * log(a));
+      if (a == 0 || !both) return;
+      const T value = y.value().data()[i], size = abs(value);
+      const bool in_range = size >= std::numeric_limits<T>::min() && isfinite(size);
+      bbar.data()[i] = T(ybar * (in_range ? Wide<T>(value) : pow(a, b)) * log(a));
     });
     accumulate(y.input(0), std::move(abar));
     accumulate(y.input(1), std::move(bbar));

@@ -187,14 +187,28 @@ template <class T> Var<T> stack(const std::vector<Var<T>>& parts, int axis) {
   return concat(rows, int(at));
 }
 
+namespace {
+
+constexpr std::size_t few = 64;  // longer sums are kept in double
+
+// How often the most frequent one of these numbers, below n, occurs.
+template <class Numbers> std::size_t most_equal(const Numbers& numbers, std::size_t n) {
+  std::vector<std::uint32_t> count(n, 0);
+  std::uint32_t most = 0;
+  for (const auto number : numbers) most = std::max(most, ++count[std::size_t(number)]);
+  return most;
+}
+
+}  // namespace
+
 template <class T>
 Var<T> detail::gathered(const char* op, const Var<T>& x, const Shape& shape,
-                        std::vector<std::size_t> from, std::size_t size) {
+                        std::vector<std::size_t> from, std::size_t size, std::size_t uses) {
   const T* data = x.value().data();
   Array<T> value = uninitialized<T>(shape);
   copy_blocks([&](std::size_t k) { return data + from[k] * size; }, value.data(), size, from.size(),
               size);
-  return record(op, {x}, std::move(value), [from = std::move(from), size](Node<T>& y) {
+  return record(op, {x}, std::move(value), [from = std::move(from), size, uses](Node<T>& y) {
     const auto added = [&](auto zero) {  // in zero's type
       Array<decltype(zero)> xbar = full(y.input(0).shape(), zero);
       for (std::size_t k = 0; k < from.size(); ++k) {
@@ -204,12 +218,7 @@ Var<T> detail::gathered(const char* op, const Var<T>& x, const Shape& shape,
       }
       return xbar;
     };
-    constexpr std::uint8_t few = 64;  // long sums are kept in double
-    std::vector<std::uint8_t> uses(y.input(0).size() / std::max<std::size_t>(size, 1));
-    const bool often = std::is_same_v<T, float> && size > 0 &&
-                       std::any_of(from.begin(), from.end(),
-                                   [&](std::size_t block) { return ++uses[block] > few; });
-    accumulate(y.input(0), often ? convert<T>(added(Wide<T>(0))) : added(T(0)));
+    accumulate(y.input(0), uses > few ? convert<T>(added(Wide<T>(0))) : added(T(0)));
   });
 }
 
@@ -224,7 +233,8 @@ template <class T> Var<T> take(const Var<T>& x, const Indices& indices, int axis
   for (std::size_t o = 0; o < view.outer; ++o) {
     for (Index index : indices) from.push_back(o * view.n + std::size_t(index));
   }
-  return detail::gathered("take", x, shape, std::move(from), view.inner);
+  return detail::gathered("take", x, shape, std::move(from), view.inner,
+                          most_equal(indices, view.n));
 }
 
 template <class T> Var<T> take_along_axis(const Var<T>& x, const Indices& indices, int axis) {
@@ -244,7 +254,8 @@ template <class T> Var<T> take_along_axis(const Var<T>& x, const Indices& indice
       }
     }
   }
-  return detail::gathered("take_along_axis", x, expected, std::move(from));
+  const std::size_t uses = m > few ? most_equal(from, x.size()) : m;
+  return detail::gathered("take_along_axis", x, expected, std::move(from), 1, uses);
 }
 
 template <class T> Var<T> broadcast_to(const Var<T>& x, const Shape& shape) {

@@ -52,10 +52,10 @@ template <class T> Var<T> expand(const Var<T>& x, std::size_t axis) {
 }
 
 // x in blocks of `size` elements side by side, of which the result has number from[0], from[1], ..; a
-// block may be taken several times. The pullback adds where the forward copies from.
+// block may be taken up to `uses` times. The pullback adds where the forward copies from.
 template <class T>
 Var<T> gathered(const char* op, const Var<T>& x, const Shape& shape, std::vector<std::size_t> from,
-                std::size_t size = 1);
+                std::size_t size = 1, std::size_t uses = 1);
 
 }  // namespace detail
 

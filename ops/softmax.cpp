@@ -21,10 +21,6 @@ template <class T, class F> void for_rows(const Array<T>& x, const F& f) {
   parallel_each(x.size() / n, grain, [&](std::size_t row) { f(row * n, n); });
 }
 
-template <class T> void check_rows(const char* op, const Var<T>& x) {
-  require(x.dimension() >= 1, op, ": x is 0-d; need (.., n)");
-}
-
 // Where the row x[start .. start + n - 1] is largest.
 template <class T> std::size_t top_of(const Array<T>& x, std::size_t start, std::size_t n) {
   return std::size_t(std::max_element(x.data() + start, x.data() + start + n) - x.data());
@@ -54,7 +50,7 @@ constexpr auto exponential = [](auto x) { return simd::exp(x); };
 // The pullback takes pbar relative to that of the row's largest p. This changes nothing, as the p
 // sum to 1, but where that p is next to 1 the gradient is then a sum of small terms.
 template <class T> Var<T> softmax(const Var<T>& x) {
-  check_rows("softmax", x);
+  require(x.dimension() >= 1, "softmax: x is 0-d; need (.., n)");
   Array<T> p = map(shifted(x.value()), exponential);
   for_rows(p, [&](std::size_t start, std::size_t n) {
     T* row = p.data() + start;
@@ -79,7 +75,7 @@ template <class T> Var<T> softmax(const Var<T>& x) {
 // other ybar): both ln sum and 1 - p come from the others, which keeps their digits where p is next
 // to 1.
 template <class T> Var<T> log_softmax(const Var<T>& x) {
-  check_rows("log_softmax", x);
+  require(x.dimension() >= 1, "log_softmax: x is 0-d; need (.., n)");
   Array<T> y = shifted(x.value());
   const Array<T> e = map(y, exponential);
   for_rows(y, [&](std::size_t start, std::size_t n) {

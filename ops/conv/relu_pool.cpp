@@ -102,17 +102,14 @@ template <class T> struct Backward {
   }
 
   Array<T> bias_gradient() const {
-    return sum_over_images<T>(
-        g.n, 1, g.o, {g.o}, [&](std::size_t begin, std::size_t end, T* total) {
-          Array<Wide<T>> sum = uninitialized<Wide<T>>({g.o});
-          for (std::size_t n = begin; n < end; ++n) {
-            sum.fill(0);
-            for_elements(n, 0, g.ph, [&](auto, auto, auto o, auto, auto, T value, bool alive) {
-              sum.data()[o] += alive ? value : T(0);
-            });
-            for (std::size_t o = 0; o < g.o; ++o) total[o] += T(sum.data()[o]);
-          }
+    const auto add = [&](std::size_t begin, std::size_t end, Wide<T>* sum) {
+      for (std::size_t n = begin; n < end; ++n) {
+        for_elements(n, 0, g.ph, [=](auto, auto, auto o, auto, auto, T value, bool alive) {
+          sum[o] += alive ? value : T(0);
         });
+      }
+    };
+    return convert<T>(sum_over_images<Wide<T>>(g.n, 1, g.o, {g.o}, add));
   }
 
   Array<T> weight_gradient(const Array<T>& x) const {

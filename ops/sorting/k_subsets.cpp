@@ -226,13 +226,6 @@ void draw(const char* op, const Array<T>& scores, std::size_t k, Generator& rand
   });
 }
 
-Shape shape_of_samples(const Shape& samples, const Shape& scores, std::size_t last) {
-  Shape shape = samples;
-  shape.insert(shape.end(), scores.begin(), scores.end());
-  shape.back() = last;
-  return shape;
-}
-
 }  // namespace
 
 template <class T>
@@ -245,7 +238,8 @@ Indices k_subset_sample(const Array<T>& scores, std::size_t k, Generator& random
     require(std::size_t(counts.data()[set]) >= k, op, ": set ", set, " has ", counts.data()[set],
             " valid items; need at least k = ", k);
   }
-  Indices subsets = uninitialized<Index>(shape_of_samples(samples, scores.shape(), k));
+  const Shape sets = shape_of_sets(scores.shape());
+  Indices subsets = uninitialized<Index>(extended(samples, extended(sets, {k})));
   draw(op, scores, k, random, element_count(samples), valid,
        [&](std::size_t subset, std::size_t i, std::size_t item) {
          subsets.data()[subset * k + i] = Index(item);
@@ -259,7 +253,7 @@ FirstOrder<T> k_subset_straight_through(const Var<T>& scores, std::size_t k, Gen
   const char* const op = "k_subset_straight_through";
   const ItemMask valid = valid_items(op, scores.value(), k, mask);
   const std::size_t n = scores.shape().back();
-  Array<T> ones = zeros<T>(shape_of_samples(samples, scores.shape(), n));
+  Array<T> ones = zeros<T>(extended(samples, scores.shape()));
   draw(op, scores.value(), k, random, element_count(samples), valid,
        [&](std::size_t subset, std::size_t, std::size_t item) {
          ones.data()[subset * n + item] = 1;
