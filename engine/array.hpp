@@ -59,9 +59,7 @@ template <class T> Array<T> full(const Shape& shape, T value) {
 }
 
 template <class T> Array<T> zeros(const Shape& shape) { return full<T>(shape, T(0)); }
-
-// 0-d array.
-template <class T> Array<T> scalar(T value) { return full<T>(Shape{}, value); }
+template <class T> Array<T> scalar(T value) { return full<T>(Shape{}, value); }  // 0-d
 
 // Same elements, other type.
 template <class To, class From> Array<To> convert(const Array<From>& from) {

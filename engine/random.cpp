@@ -61,6 +61,7 @@ std::uint64_t Generator::below(std::uint64_t end) {
 
 // Elements 2 i and 2 i + 1 come from block i.
 template <class T> Array<T> Generator::uniform(const Shape& shape, T low, T high) {
+  require(std::isfinite(high - low) && low <= high, "uniform: need finite ", low, " <= ", high);
   Array<T> x = uninitialized<T>(shape);
   const std::size_t blocks = (x.size() + 1) / 2;
   parallel_each(blocks, grain, [&](std::size_t i) {

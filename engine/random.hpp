@@ -25,7 +25,8 @@ class Generator {
   double uniform();                        // [0, 1), 53 bits
   std::uint64_t below(std::uint64_t end);  // uniform on 0 .. end - 1, unbiased; end >= 1
 
-  template <class T> Array<T> uniform(const Shape& shape, T low = 0, T high = 1);  // [low, high)
+  template <class T>
+  Array<T> uniform(const Shape& shape, T low = 0, T high = 1);  // [low, high), finite
   template <class T>
   Array<T> normal(const Shape& shape, T mean = 0, T deviation = 1);  // Box-Muller
   // 0 .. n - 1 in random order (Fisher-Yates).

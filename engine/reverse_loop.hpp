@@ -80,6 +80,7 @@ template <class T> Tape<T>::~Tape() {
       node.tape_ = nullptr;
       node.cotangent_.reset();
       node.inputs_.clear();
+      node.forget();
     }
     nodes_.pop_back();
   }

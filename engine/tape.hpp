@@ -64,6 +64,7 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -121,9 +122,9 @@ template <class T> class Node : public Recycled {
   Node(Op op, InputVars<T>&& inputs, Array<T>&& value)
       : op_(op), inputs_(std::move(inputs)), value_(std::move(value)) {}
 
-  // The kinds of node differ in this: an operator pulls, a leaf has a gradient, and a Parameter's leaf
-  // borrows its value.
-  virtual void pull() {}  // an operator's pullback: xbar += J^T ybar for each input x
+  // Kinds of node differ in this: operators pull, leaves have gradients, a Parameter's leaf borrows its value.
+  virtual void pull() {}    // an operator's pullback: xbar += J^T ybar for each input x
+  virtual void forget() {}  // what an operator's pullback has captured, as the tape ends
   virtual const Array<T>* gradient() const { return nullptr; }
   virtual void clear_gradient() {}
   virtual const Array<T>& borrowed() const { return value_; }
@@ -249,8 +250,9 @@ namespace detail {
 template <class T, class Pullback> struct OpNode final : Node<T> {
   OpNode(Op op, InputVars<T>&& inputs, Array<T>&& value, Pullback&& pullback)
       : Node<T>(op, std::move(inputs), std::move(value)), pullback_(std::move(pullback)) {}
-  void pull() override { pullback_(*this); }
-  Pullback pullback_;
+  void pull() override { (*pullback_)(*this); }
+  void forget() override { pullback_.reset(); }
+  std::optional<Pullback> pullback_;
 };
 
 // A node that keeps only its value.

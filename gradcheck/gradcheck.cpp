@@ -23,7 +23,10 @@ struct Failure : std::runtime_error {
 
 // A power of two near |x|, and at least 1: the unit in which an element is moved. Steps that are
 // powers of two are added to most x without rounding.
-double unit_of(double x) { return std::exp2(std::ceil(std::log2(std::max(1.0, std::abs(x))))); }
+double unit_of(double x) {
+  if (std::isnan(x)) return x;
+  return std::exp2(std::ceil(std::log2(std::max(1.0, std::abs(x)))));
+}
 
 std::size_t product(const std::vector<std::size_t>& shape) {
   std::size_t count = 1;
@@ -54,6 +57,11 @@ class Checker {
 
   GradcheckReport run(GradcheckMode mode) {
     try {
+      for (std::size_t e = 0; e < x_.size(); ++e) {
+        if (std::isfinite(unit_of(x_[e]))) continue;
+        throw Failure("input " + problem_.inputs[input_of(e)].name + " is " +
+                      detail::number(x_[e]) + " at " + position(e) + no_derivative);
+      }
       call_elsewhere();
       y_ = evaluate(x_);
       if (y_.empty()) throw Failure("f gives an empty result: there is nothing to check");
@@ -133,6 +141,17 @@ class Checker {
       not_finite(*wrong, "the result of f", "at position " + where + no_derivative);
     }
     return y;
+  }
+
+  // The same near x_, which may be outside of f's domain: nothing where it throws.
+  Numbers evaluate_near(const Numbers& x) const {
+    try {
+      return evaluate(x);
+    } catch (const Failure&) {
+      throw;
+    } catch (const std::exception&) {
+      return {};
+    }
   }
 
   Numbers pull(const Numbers& u) const {
@@ -233,7 +252,9 @@ class Checker {
         const double phase = sample + double(e - begins_[input_of(e)]);
         near[e] = x_[e] + unit_of(x_[e]) * std::sin(phase) * 1e-3;
       }
-      for (double y : problem_.f(split(near))) {
+      const Numbers results = evaluate_near(near);
+      if (results.empty()) return false;
+      for (double y : results) {
         if (!(double(float(y)) == y)) return false;
         int exponent;
         const double bits = std::ldexp(std::frexp(y, &exponent), 12);
@@ -245,13 +266,14 @@ class Checker {
 
   // f(x + t v), where v is measured in units of each element.
   Line line(const Numbers& v) const {
-    return [this, &v](double t) {
-      Numbers moved = x_;
-      for (std::size_t e = 0; e < moved.size(); ++e) {
-        if (v[e] != 0) moved[e] = on_grid(moved[e] + t * v[e]);
-      }
-      return evaluate(moved);
-    };
+    return [this, &v](double t) { return evaluate(moved(v, t)); };
+  }
+  Numbers moved(const Numbers& v, double t) const {
+    Numbers x = x_;
+    for (std::size_t e = 0; e < x.size(); ++e) {
+      if (v[e] != 0) x[e] = on_grid(x[e] + t * v[e]);
+    }
+    return x;
   }
 
   // Steps as fractions of each element's unit; smaller ones for elements that are tiny themselves,
@@ -285,7 +307,8 @@ class Checker {
         above[e] = on_grid(above[e] + h * v[e]);
         below[e] = on_grid(below[e] - h * v[e]);
       }
-      const Numbers y_above = evaluate(above), y_below = evaluate(below);
+      const Numbers y_above = evaluate_near(above), y_below = evaluate_near(below);
+      if (y_above.empty() || y_below.empty()) continue;
       for (std::size_t i = 0; i < column.size(); ++i) {
         const double slope = (y_above[i] - y_below[i]) / (2 * h);
         if (!std::isfinite(slope)) continue;
@@ -310,10 +333,12 @@ class Checker {
     const double larger = std::max({std::abs(analytic), std::abs(slope.value), size});
     const double accepted = std::max(tolerance_ * larger, 4 * slope.error);
     const double within = std::max(tolerance_ * larger, 4 * slope.side_error);
-    if (slope.kink && analytic >= std::min(slope.below, slope.above) - within &&
+    if (slope.kink && std::isfinite(within) &&
+        analytic >= std::min(slope.below, slope.above) - within &&
         analytic <= std::max(slope.below, slope.above) + within) {
       entry.verdict = Verdict::kink;
-    } else if (slope.error > std::max(0.01 * larger, std::sqrt(epsilon_) * slope.size)) {
+    } else if (!std::isfinite(accepted) ||
+               slope.error > std::max(0.01 * larger, std::sqrt(epsilon_) * slope.size)) {
       entry.verdict = Verdict::unsettled;
     } else if (!(std::abs(analytic - slope.value) <= accepted)) {
       // Where all steps are too large for f, small slopes over them agree, but not in their digits.
@@ -404,8 +429,12 @@ class Checker {
       detail::Jacobians both{problem_.inputs[k], shape_, m, {}};
       std::size_t at_kinks = 0;  // of the wrong ones
       double largest = 0;
-      for (const Numbers& of_row : rows) {
-        largest = std::max(largest, largest_of(of_row, begins_[k], begins_[k + 1]));
+      Numbers reach(m, 0.0);  // how far an element's unit moves an output, at most
+      for (std::size_t i = 0; i < m; ++i) {
+        largest = std::max(largest, largest_of(rows[i], begins_[k], begins_[k + 1]));
+        for (std::size_t e = begins_[k]; e < begins_[k + 1]; ++e) {
+          reach[i] = std::max(reach[i], std::abs(rows[i][e]) * unit_of(x_[e]));
+        }
       }
       for (std::size_t e = begins_[k]; e < begins_[k + 1]; ++e) {
         const double unit = v[e] = unit_of(x_[e]);
@@ -414,7 +443,8 @@ class Checker {
         for (std::size_t i = 0; i < m; ++i) {
           const double a = rows[i][e] * unit;
           // Rounding of a sum of larger terms may leave what should be 0.
-          const double rounding = 64 * epsilon_ * largest * unit / tolerance_;
+          const double terms = std::min(largest * unit, reach[i]);
+          const double rounding = 64 * epsilon_ * terms / tolerance_;
           GradcheckEntry entry = compare("", a, column[i], rounding);
           const bool wrong = entry.verdict == Verdict::wrong;
           both.elements.push_back({i, e - begins_[k], a / unit, column[i].value / unit, wrong});
@@ -470,20 +500,20 @@ class Checker {
     const Line f = line(v);
     const Line along_u = [&](double t) { return Numbers{change(u, f(t))}; };
     double rounding = 0;  // of independent numbers
-    for (std::size_t i = 0; i < u.size(); ++i) rounding += u[i] * y_[i] * u[i] * y_[i];
+    for (std::size_t i = 0; i < u.size(); ++i) rounding = std::hypot(rounding, u[i] * y_[i]);
     SlopeScan scan = scan_along(v);
-    scan.rounded = std::sqrt(rounding);
+    scan.rounded = rounding;
     return slopes(along_u, {0.0}, scan)[0];
   }
 
   GradcheckEntry compare_along(const std::string& where, const Numbers& u, const Numbers& g,
                                const Numbers& v) const {
-    double analytic = 0, squares = 0;
+    double analytic = 0, size = 0;
     for (std::size_t e = 0; e < v.size(); ++e) {
       analytic += g[e] * v[e];
-      squares += g[e] * v[e] * g[e] * v[e];
+      size = std::hypot(size, g[e] * v[e]);
     }
-    return compare(where, analytic, slope_along(u, v), std::sqrt(squares));
+    return compare(where, analytic, slope_along(u, v), size);
   }
 
   // Halves a direction that disagrees until one element is left.
@@ -619,7 +649,7 @@ class Checker {
         }
         for (std::size_t i = 0; i < u.size(); ++i) rounding += std::abs(u[i] * y_[i]);
         rounding = 100 * epsilon_ * std::max(rounding, std::abs(analytic) / 16);
-        Numbers observed = orders(line(v), u, analytic, 0, rounding);
+        Numbers observed = orders(v, u, analytic, 0, rounding);
         const bool right = !observed.empty() && observed[1] > 1.5;
         if (right && problem_.second) second_order(d, k, u, v, analytic, rounding, observed);
         if (!observed.empty()) row.orders = observed;
@@ -640,7 +670,7 @@ class Checker {
     const Numbers Hv = problem_.second(split(x_), u, split(v))[k];
     double curvature = 0;
     for (std::size_t i = 0; i < Hv.size(); ++i) curvature += Hv[i] * v[begins_[k] + i];
-    const Numbers more = orders(line(v), u, analytic, curvature, rounding);
+    const Numbers more = orders(v, u, analytic, curvature, rounding);
     if (more.empty()) return;  // soon lost in rounding
     observed.push_back(more[1]);
     if (more[1] > 2.5) return;
@@ -654,11 +684,13 @@ class Checker {
 
   // The orders by which the change and the remainder fall, at the smallest three steps before
   // rounding takes over; empty when they do not settle.
-  Numbers orders(const Line& f, const Numbers& u, double analytic, double curvature,
+  Numbers orders(const Numbers& v, const Numbers& u, double analytic, double curvature,
                  double rounding) const {
     Numbers observed, changes, remainder;
     for (double h = 0.0625; h > 1e-12; h /= 2) {
-      const double c = change(u, f(h));
+      const Numbers y = evaluate_near(moved(v, h));
+      if (y.empty() || std::isnan(change(u, y))) continue;
+      const double c = change(u, y);
       changes.push_back(std::abs(c));
       remainder.push_back(std::abs(c - h * analytic - h * h / 2 * curvature));
       const std::size_t k = changes.size() - 1;

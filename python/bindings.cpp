@@ -105,26 +105,26 @@ template <class T> class CallOf final : public Call {
  public:
   template <class F>
   CallOf(const std::vector<py::object>& inputs, int record, const F& f)
-      : kept_{inputs, std::make_shared<Tape<T>>(record ? Recording::on : Recording::off), {}} {
+      : kept_(std::make_shared<Kept>(inputs, record ? Recording::on : Recording::off)) {
     for (const py::object& input : inputs) {
       leaves_.push_back(
-          kept_.tape->leaf(record == copied ? to_array<T>(input) : in_place_array<T>(input)));
+          kept_->tape.leaf(record == copied ? to_array<T>(input) : in_place_array<T>(input)));
     }
     const Unlocked unlocked;
-    kept_.y = f(leaves_);
+    kept_->y = f(leaves_);
   }
 
-  py::array value() const override { return shown(kept_.y.value(), kept_); }
+  py::array value() const override { return shown(kept_->y.value(), kept_); }
 
   py::tuple vjp(const py::object& ybar) override {
-    if (!kept_.tape->recording()) misuse("vjp: this call was not recorded");
+    if (!kept_->tape.recording()) misuse("vjp: this call was not recorded");
     Array<T> u = to_array<T>(ybar);
     std::vector<Array<T>> found;
     {
       const Unlocked unlocked;
       const std::lock_guard<std::mutex> lock(mutex_);  // a tape is one thread's at a time
-      kept_.tape->zero_grad();
-      if (kept_.y.needs_grad()) kept_.tape->backward(kept_.y, std::move(u));
+      kept_->tape.zero_grad();
+      if (kept_->y.needs_grad()) kept_->tape.backward(kept_->y, std::move(u));
       for (const Var<T>& leaf : leaves_) found.push_back(leaf.grad());
     }
     py::tuple gradients(leaves_.size());
@@ -133,13 +133,17 @@ template <class T> class CallOf final : public Call {
   }
 
  private:
-  struct Kept {  // what a value needs; the last is destroyed first
+  // What a value needs; the last is destroyed first. Threads share it: they do not copy the Var, whose
+  // counts are one thread's.
+  struct Kept {
+    Kept(const std::vector<py::object>& inputs, Recording recording)
+        : inputs(inputs), tape(recording) {}
     std::vector<py::object> inputs;
-    std::shared_ptr<Tape<T>> tape;
+    Tape<T> tape;
     Var<T> y;
   };
   std::mutex mutex_;
-  Kept kept_;
+  std::shared_ptr<Kept> kept_;
   std::vector<Var<T>> leaves_;
 };
 
@@ -530,6 +534,19 @@ PYBIND11_MODULE(_tapesort, m) {
           const auto numbers = [](const Array<double>& x) {
             return std::vector<double>(x.data(), x.data() + x.size());
           };
+          // A function's exception says that x is not of its domain; Ctrl-C and sys.exit() end the check,
+          // past the library, which catches std::exception.
+          struct Ended {
+            py::error_already_set error;
+          };
+          const auto called = [](const py::object& function, const py::list& list) -> py::object {
+            try {
+              return function(*list);
+            } catch (const py::error_already_set& error) {
+              if (!error.matches(PyExc_Exception)) throw Ended{error};
+              throw;
+            }
+          };
           const auto arguments = [&](const GradcheckProblem::Values& x) {
             py::list list;
             for (std::size_t i = 0; i < x.size(); ++i) {
@@ -542,13 +559,13 @@ PYBIND11_MODULE(_tapesort, m) {
           const Array<double> y = to_array<double>(f(*arguments(values)));
           problem.output_shape.assign(y.shape().begin(), y.shape().end());
           problem.f = [&](const GradcheckProblem::Values& x) {
-            return numbers(to_array<double>(f(*arguments(x))));
+            return numbers(to_array<double>(called(f, arguments(x))));
           };
           problem.vjp = [&](const GradcheckProblem::Values& x, const std::vector<double>& ybar) {
             py::list list = arguments(x);
             list.append(array_of(ybar, problem.output_shape));
             GradcheckProblem::Values result;
-            for (const py::handle& gradient : vjp(*list)) {
+            for (const py::handle& gradient : called(vjp, list)) {
               const Array<double> xbar = to_array<double>(gradient);
               const GradcheckInput& input = problem.inputs[result.size()];
               const Shape shape(input.shape.begin(), input.shape.end());
@@ -567,6 +584,10 @@ PYBIND11_MODULE(_tapesort, m) {
                                                {"taylor", GradcheckMode::taylor}});
           options.tolerance = tolerance;
           options.seed = seed;
-          return gradcheck(problem, options);
+          try {
+            return gradcheck(problem, options);
+          } catch (const Ended& ended) {
+            throw py::error_already_set(ended.error);
+          }
         });
 }

@@ -562,6 +562,34 @@ class Gradients(unittest.TestCase):
             for gradient in found[i]:
                 np.testing.assert_array_equal(gradient, expected[i])
 
+    def test_gradcheck_is_ended_by_what_is_no_exception_of_the_function(self):
+        for kind in KeyboardInterrupt, SystemExit:
+            calls = itertools.count()
+
+            def f(x):
+                if next(calls) == 15:
+                    raise kind()
+                return x * x
+            with self.assertRaises(kind):
+                tapesort.gradcheck(f, lambda x, ybar: [2 * x * ybar], [np.ones(3)])
+
+    def test_values_are_read_on_one_thread_while_another_goes_back(self):
+        call = tapesort.neural_sort_values.record(np.array([3.0, 1.0, 2.0]))
+        failures = []
+
+        def repeat(work, expected):
+            for _ in range(3000):
+                if not np.array_equal(work(), expected):
+                    failures.append(work)
+        u = np.array([1.0, 0.5, -2.0])
+        works = [lambda: call.value, lambda: call.value, lambda: call.vjp(u)[0]]
+        threads = [threading.Thread(target=repeat, args=(work, work())) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+
     def test_gradcheck_refuses_what_does_not_fit(self):
         x = np.ones((3, 4))
         with self.assertRaisesRegex(ValueError, "vjp gives an array of shape .4, 3. for input 0 of shape .3, 4."):

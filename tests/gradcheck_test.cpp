@@ -268,6 +268,61 @@ TEST_CASE("the sharp, the offset and the tied: operators of this library at thei
   TAPESORT_CHECK_GRADIENT([](Var<double> s) { return relu(s); }, {random.normal<double>({10000})});
 }
 
+TEST_CASE("gradcheck where squares overflow, where scales are mixed, and at infinite inputs") {
+  using Numbers = std::vector<double>;
+  const auto huge = [](const Numbers& x) {
+    Numbers y;
+    for (double v : x) y.push_back(1e160 * v * v);
+    return y;
+  };
+  const auto times = [](double factor) {
+    return [factor](const Numbers& x, const Numbers& ybar) {
+      Numbers xbar;
+      for (std::size_t i = 0; i < x.size(); ++i) xbar.push_back(factor * 1e160 * x[i] * ybar[i]);
+      return xbar;
+    };
+  };
+  for (const GradcheckMode mode :
+       {GradcheckMode::full, GradcheckMode::fast, GradcheckMode::sparse, GradcheckMode::taylor}) {
+    GradcheckOptions options;
+    options.mode = mode;
+    CAPTURE(int(mode));
+    CHECK(gradcheck(huge, times(2), {1.0, 0.5, -2.0}, options).ok());
+    CHECK(!gradcheck(huge, times(-7), {1.0, 0.5, -2.0}, options).ok());
+  }
+  const auto mixed = [](const Numbers& x) { return Numbers{std::sin(x[0] / 1e15), x[1]}; };
+  const auto slope = [](double factor) {
+    return [factor](const Numbers& x, const Numbers& ybar) {
+      return Numbers{factor * std::cos(x[0] / 1e15) / 1e15 * ybar[0], ybar[1]};
+    };
+  };
+  CHECK(gradcheck(mixed, slope(1), {7e14, 1}).ok());
+  CHECK(!gradcheck(mixed, slope(-1), {7e14, 1}).ok());
+  CHECK(gradcheck(huge, times(2), {1.0, INFINITY}).failure ==
+        "input 0 is inf at element (1); there is no derivative to check at these inputs");
+}
+
+TEST_CASE("gradcheck where f throws near the inputs") {
+  using Numbers = std::vector<double>;
+  const auto f = [](const Numbers& x) {
+    if (!(x[1] > 0)) throw std::domain_error("log");
+    return std::abs(x[0]) + std::log(x[1]);
+  };
+  const auto pullback = [](double factor) {
+    return [factor](const Numbers& x, const Numbers& ybar) {
+      return Numbers{0, factor * ybar[0] / x[1]};
+    };
+  };
+  for (const GradcheckMode mode : {GradcheckMode::full, GradcheckMode::taylor}) {
+    GradcheckOptions options;
+    options.mode = mode;
+    CAPTURE(int(mode));
+    CHECK(gradcheck(f, pullback(1), {0.0, 1e-2}, options).ok());
+    CHECK(!gradcheck(f, pullback(2), {0.0, 1e-4}, options).ok());
+  }
+  CHECK(gradcheck(f, pullback(1), {0.0, 1e-8}).ok());
+}
+
 TEST_CASE("a Jacobian has a row for each number of the result") {
   const Array<double> x{1.0, 2.0, 3.0};
   CHECK(jacobian([](const Var<double>& v) { return v * v; }, x) ==

@@ -69,6 +69,10 @@ TEST_CASE("numbers have the distribution that they claim") {
   double chi_square = 0;
   for (int count : counts) chi_square += (count - 10000.0) * (count - 10000.0) / 10000;
   CHECK(chi_square < 22.5);  // 99.9 % of six degrees of freedom
+  CHECK(error_of([&] { random.uniform<double>({1}, 1.0, 0.0); }) ==
+        "invalid_argument: uniform: need finite 1 <= 0");
+  CHECK(error_of([&] { random.uniform<double>({1}, -1e308, 1e308); }) != "no error");
+  CHECK(random.uniform<double>({1}, 2.0, 2.0)(0) == 2);
   CHECK(error_of([&] { random.below(0); }) ==
         "invalid_argument: Generator::below: need end >= 1, got 0");
 }

@@ -166,6 +166,15 @@ TEST_CASE("misuse of a tape is named, with the remedy") {
     orphan = exp(gone.leaf(zeros<float>({2})));
   }
   CHECK(orphan.value() == full<float>({2}, 1.0f));
+  // What its pullback has captured went with the tape.
+  const auto captured = std::make_shared<int>(0);
+  Var<float> kept;
+  {
+    Tape<float> tape;
+    kept = record("mine", {tape.leaf(scalar(1.0f))}, scalar(1.0f), [captured](Node<float>&) {});
+    CHECK(captured.use_count() == 2);
+  }
+  CHECK(captured.use_count() == 1);
   CHECK(error_of([&] { orphan + 1; }) ==
         "logic_error: add: the tape of input 0, exp of shape (2), is gone; keep the tape, or pass "
         "constant(v.value()) on to the next one");
