@@ -23,10 +23,7 @@ struct Failure : std::runtime_error {
 
 // A power of two near |x|, and at least 1: the unit in which an element is moved. Steps that are
 // powers of two are added to most x without rounding.
-double unit_of(double x) {
-  if (std::isnan(x)) return x;
-  return std::exp2(std::ceil(std::log2(std::max(1.0, std::abs(x)))));
-}
+double unit_of(double x) { return std::exp2(std::ceil(std::log2(std::max(1.0, std::abs(x))))); }
 
 std::size_t product(const std::vector<std::size_t>& shape) {
   std::size_t count = 1;
@@ -58,7 +55,7 @@ class Checker {
   GradcheckReport run(GradcheckMode mode) {
     try {
       for (std::size_t e = 0; e < x_.size(); ++e) {
-        if (std::isfinite(unit_of(x_[e]))) continue;
+        if (std::isfinite(x_[e]) && std::isfinite(unit_of(x_[e]))) continue;
         throw Failure("input " + problem_.inputs[input_of(e)].name + " is " +
                       detail::number(x_[e]) + " at " + position(e) + no_derivative);
       }
@@ -430,10 +427,11 @@ class Checker {
       std::size_t at_kinks = 0;  // of the wrong ones
       double largest = 0;
       Numbers reach(m, 0.0);  // how far an element's unit moves an output, at most
-      for (std::size_t i = 0; i < m; ++i) {
-        largest = std::max(largest, largest_of(rows[i], begins_[k], begins_[k + 1]));
-        for (std::size_t e = begins_[k]; e < begins_[k + 1]; ++e) {
-          reach[i] = std::max(reach[i], std::abs(rows[i][e]) * unit_of(x_[e]));
+      for (std::size_t e = begins_[k]; e < begins_[k + 1]; ++e) {
+        const double unit = unit_of(x_[e]);
+        for (std::size_t i = 0; i < m; ++i) {
+          largest = std::max(largest, std::abs(rows[i][e]));
+          reach[i] = std::max(reach[i], std::abs(rows[i][e]) * unit);
         }
       }
       for (std::size_t e = begins_[k]; e < begins_[k + 1]; ++e) {

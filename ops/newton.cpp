@@ -20,7 +20,7 @@ template <class T> FirstOrder<T> fisher_step(const Var<T>& x, double lambda) {
     const Array<double> ybar = with_shape(convert<double>(y.cotangent()), {m, d});
     Array<double> xbar = full<double>({m, d}, NAN);
     if (std::all_of(ybar.begin(), ybar.end(), [](double x) { return std::isfinite(x); })) {
-      blas_report();  // OpenBLAS is set up by then
+      blas_report();  // OpenBLAS's kernel and its one thread are chosen here, at the latest
       // ybar = U S V' gives U S (lambda I + m S^2)^-1 V', also where F has no inverse, as when the
       // cotangents of each example sum to 0.
       auto [u, s, vt] = xt::linalg::svd(ybar, /*full_matrices=*/false);

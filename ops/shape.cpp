@@ -234,7 +234,7 @@ template <class T> Var<T> take(const Var<T>& x, const Indices& indices, int axis
     for (Index index : indices) from.push_back(o * view.n + std::size_t(index));
   }
   return detail::gathered("take", x, shape, std::move(from), view.inner,
-                          most_equal(indices, view.n));
+                          x.needs_grad() ? most_equal(indices, view.n) : 0);
 }
 
 template <class T> Var<T> take_along_axis(const Var<T>& x, const Indices& indices, int axis) {
@@ -254,7 +254,7 @@ template <class T> Var<T> take_along_axis(const Var<T>& x, const Indices& indice
       }
     }
   }
-  const std::size_t uses = m > few ? most_equal(from, x.size()) : m;
+  const std::size_t uses = x.needs_grad() && m > few ? most_equal(from, x.size()) : m;
   return detail::gathered("take_along_axis", x, expected, std::move(from), 1, uses);
 }
 

@@ -138,7 +138,7 @@ TEST_CASE("the README's table of operators is what the headers declare") {
 
 // Whoever makes a floor smaller lowers its limit.
 TEST_CASE("each floor stays small") {
-  const std::size_t most[] = {2668, 11379, 2126, 1879, 840, 10908};
+  const std::size_t most[] = {2668, 11379, 2126, 1877, 840, 10908};
   for (std::size_t floor = 0; floor < floors.size(); ++floor) {
     std::size_t lines = 0;
     for (const fs::path& file : files_of(floors[floor])) {
